@@ -1,0 +1,228 @@
+r"""The line protocol between the runner and whoever reads its standard output. Pure: no I/O, imported on every system.
+
+A line's first bytes tell its kind:
+
+    0x1E + JSON object      an event (RFC 7464's mark), `"e"` is its name
+    0x1F 0x32 ('2')         a line of the user's stderr
+    0x1F 0x31 ('1')         a line of the user's stdout that itself begins with 0x1E or 0x1F
+    anything else           a line of the user's stdout, untouched
+
+So nothing that a program prints can be taken for an event. Events stand at line boundaries only.
+
+Events (a reader ignores names and keys that it does not know; null means unknown):
+
+    start     v python host pid devices versions    once, first. devices: [{index uuid name memory_bytes}], only if GPUs
+              were asked for. versions: distribution versions of captured imports
+    stage     name                                  starting | installing | running | collecting
+    partial   s d                                   bytes of stream s (1 stdout, 2 stderr) that have no newline yet, each
+              byte once; the line that ends them carries only the rest. d: UTF-8, other bytes as surrogate escapes
+    mark      l b                                   totals so far, see `Totals`
+    beat                                            nothing else was said for 4 s
+    progress  value total text                      from report(); the keys that were given
+    metric    step values                           from report()
+    sample    t dt cpu mem gpu                      arrays, one entry per interval of dt seconds; t: Unix time of the first.
+              cpu: cores in use. mem: bytes. gpu: per device an array of entries
+              [utilization_percent, memory_used_bytes, memory_total_bytes, power_w, temperature_c] or null
+    image     reserved
+    result    name i n d [sha256 bytes]             chunk i of n of a result, base64; digest and size come with the last.
+              the name `@error` is the exception itself, pickled
+    error     type module message frames text exit [reason install]     frames: [{file line name text}], outermost first;
+              install: distribution that provides a missing import, reason is then "import"
+    end       code signal reason duration_s cpu_s peak_memory_bytes lines bytes results missing too_large     once, last.
+              reason: completed | failed | signal | timeout | stopped | oom | import | bundle | start
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import a2b_base64, b2a_base64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+VERSION = 1
+MAX_EVENT_BYTES = 12 * 1024
+"""A whole line of an event, newline included: below the 16 KiB at which container runtimes split lines."""
+RESULT_LIMIT_BYTES = 1024 * 1024
+"""Pickled size up to which a result travels through the log."""
+HEARTBEAT_S = 4.0
+"""A runner that has nothing to say says so this often."""
+
+STDOUT = 1
+STDERR = 2
+EVENT_MARK = b"\x1e"
+LINE_MARK = b"\x1f"
+_STDERR_MARK = b"\x1f2"
+_ESCAPED_STDOUT_MARK = b"\x1f1"
+_MARKS = (EVENT_MARK, LINE_MARK)
+
+_PARTIAL_BYTES = 8 * 1024
+_WORST_PARTIAL_BYTES = 1900  # each byte may need six characters
+
+
+class Line:
+    """One decoded line. kind: "out", "err" or "event"; payload: the user's bytes without newline (of an event: the line)."""
+
+    __slots__ = ("event", "kind", "payload")
+
+    def __init__(self, kind: str, payload: bytes, event: dict[str, Any] | None = None) -> None:
+        self.kind = kind
+        self.payload = payload
+        self.event = event
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Line):
+            return NotImplemented
+        return (self.kind, self.payload, self.event) == (other.kind, other.payload, other.event)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Line({self.kind!r}, {self.payload!r}, {self.event!r})"
+
+
+class CorruptResult(ValueError):
+    """Chunks of a result that do not fit together: one is missing, doubled or changed."""
+
+
+def encode_event(event: dict[str, Any]) -> bytes:
+    """One event as a line. The caller keeps it within MAX_EVENT_BYTES."""
+    return EVENT_MARK + json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def encode_line(stream: int, payload: bytes) -> bytes:
+    """One line of the user's, given without its newline, as it stands in the log, with newline."""
+    if stream == STDERR:
+        return _STDERR_MARK + payload + b"\n"
+    if payload.startswith(_MARKS):
+        return _ESCAPED_STDOUT_MARK + payload + b"\n"
+    return payload + b"\n"
+
+
+def decode(line: bytes) -> Line:
+    """What one line (without its newline) is. Never fails: a broken event or an unknown mark is a line of stdout."""
+    first = line[:1]
+    if first == LINE_MARK:
+        if line.startswith(_STDERR_MARK):
+            return Line("err", line[2:])
+        if line.startswith(_ESCAPED_STDOUT_MARK):
+            return Line("out", line[2:])
+    elif first == EVENT_MARK:
+        try:
+            event = json.loads(line[1:])
+        except (ValueError, RecursionError):
+            return Line("out", line)
+        if isinstance(event, dict) and isinstance(event.get("e"), str):
+            return Line("event", line, event)
+    return Line("out", line)
+
+
+def partial_events(stream: int, data: bytes) -> Iterator[bytes]:
+    """`data`, which has no newline, as encoded partial events of at most MAX_EVENT_BYTES each."""
+    at = 0
+    while at < len(data):
+        size = _PARTIAL_BYTES
+        encoded = _partial(stream, data[at : at + size])
+        if len(encoded) > MAX_EVENT_BYTES:
+            size = _WORST_PARTIAL_BYTES
+            encoded = _partial(stream, data[at : at + size])
+        yield encoded
+        at += size
+
+
+def _partial(stream: int, data: bytes) -> bytes:
+    return encode_event({"e": "partial", "s": stream, "d": data.decode("utf-8", "surrogateescape")})
+
+
+def partial_bytes(event: dict[str, Any]) -> bytes:
+    """The user's bytes in a partial event; of a malformed one, none."""
+    text = event.get("d")
+    try:
+        return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else b""
+    except UnicodeEncodeError:
+        return b""
+
+
+class Totals:
+    """What the user has written: complete lines, and bytes without newlines, of both streams, partial bytes included.
+
+    The runner counts what it sends, the reader what it gets; `mark` and `end` carry the runner's numbers, so that
+    `missing` is the exact loss. The mark itself does not count.
+    """
+
+    __slots__ = ("bytes", "lines")
+
+    def __init__(self, lines: int = 0, bytes_: int = 0) -> None:
+        self.lines = lines
+        self.bytes = bytes_
+
+    def add(self, line: Line) -> None:
+        if line.event is None:
+            self.lines += 1
+            self.bytes += len(line.payload)
+        elif line.event["e"] == "partial":
+            self.bytes += len(partial_bytes(line.event))
+
+    def missing(self, event: dict[str, Any]) -> tuple[int, int]:
+        """Lines and bytes that a mark or end event knows of and this count does not; (0, 0) if nothing was lost."""
+        lines = event.get("l" if event.get("e") == "mark" else "lines")
+        size = event.get("b" if event.get("e") == "mark" else "bytes")
+        return (
+            lines - self.lines if isinstance(lines, int) else 0,
+            size - self.bytes if isinstance(size, int) else 0,
+        )
+
+
+def result_chunks(name: str, data: bytes) -> Iterator[dict[str, Any]]:
+    """A result as events of at most MAX_EVENT_BYTES once encoded; at least one, also for no bytes."""
+    digest = _sha256(data)
+    frame = {"e": "result", "name": name, "i": len(data), "n": len(data), "d": "", "sha256": digest, "bytes": len(data)}
+    room = (MAX_EVENT_BYTES - len(encode_event(frame))) // 4 * 3
+    if room <= 0:
+        raise ValueError(f"the name of a result is too long: {name[:40]}...")
+    count = max(1, -(-len(data) // room))
+    for index in range(count):
+        part = data[index * room : (index + 1) * room]
+        event = {"e": "result", "name": name, "i": index, "n": count, "d": b2a_base64(part, newline=False).decode("ascii")}
+        if index == count - 1:
+            event["sha256"] = digest
+            event["bytes"] = len(data)
+        yield event
+
+
+class Assembler:
+    """Puts results together again from their chunks, which arrive in order; several names may interleave."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[bytes]] = {}
+
+    def add(self, event: dict[str, Any]) -> tuple[str, bytes] | None:
+        """Take one result event; the name and bytes once a result is complete. Raises CorruptResult."""
+        name, index, count = event.get("name"), event.get("i"), event.get("n")
+        if not (isinstance(name, str) and isinstance(index, int) and isinstance(count, int)):
+            raise CorruptResult("a result event without name or numbers")
+        if index == 0:
+            self._parts[name] = []  # a worker that was started again sends its results again
+        parts = self._parts.get(name, [])
+        if index != len(parts):
+            self._parts.pop(name, None)
+            raise CorruptResult(f"result {name}: chunk {len(parts) + 1} of {count} is missing")
+        try:
+            parts.append(a2b_base64(event["d"]))
+        except (KeyError, TypeError, ValueError) as error:
+            self._parts.pop(name, None)
+            raise CorruptResult(f"result {name}: chunk {index + 1} of {count} is not readable") from error
+        if index < count - 1:
+            return None
+        data = b"".join(self._parts.pop(name))
+        if event.get("bytes") != len(data) or event.get("sha256") != _sha256(data):
+            raise CorruptResult(f"result {name}: its bytes do not have the digest that was sent with them")
+        return name, data
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # loads OpenSSL, 4 ms that a runner without results need not spend
+
+    return hashlib.sha256(data).hexdigest()

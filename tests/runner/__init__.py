@@ -1,0 +1,1 @@
+"""The runner, tested as real processes."""
