@@ -1,0 +1,3 @@
+"""Fixtures shared by all tests; nothing here or in the plugins touches file, network or process when imported."""
+
+from __future__ import annotations
