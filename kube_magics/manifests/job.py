@@ -1,0 +1,100 @@
+"""The `batch/v1` Job that a cell becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kube_magics.manifests import bundle, pod
+from kube_magics.spec import names
+from kube_magics.spec.job import JobSpec
+
+TTL_S = 7 * 24 * 3600
+"""A finished Job stays this long: long enough for the record of last week, short enough for the cluster's database."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Who submits what from where: the facts that labels and annotations keep."""
+
+    name: str
+    """The Job's name, chosen here: a repeated POST of the same submission finds it (409)."""
+    submission_id: str
+    notebook: str | None
+    """The notebook's path as the user knows it; None: unknown."""
+    cell_digest: str
+    bundle: bytes
+    bundle_sha256: str
+    version: str
+    """Of kube_magics."""
+
+
+def labels(submission: Submission) -> dict[str, str]:
+    """On the Job, its pod and its ConfigMaps."""
+    return {
+        "app.kubernetes.io/managed-by": "kube-magics",
+        names.LABEL_JOB: submission.name,
+        **({names.LABEL_NOTEBOOK: names.label_value(submission.notebook)} if submission.notebook else {}),
+    }
+
+
+def job(spec: JobSpec, submission: Submission, *, image: str, boot: str, shm: str | None, fixed_user: bool) -> dict[str, Any]:
+    """The Job; `shm` as in `pod.Placement`. Its namespace is that of the request."""
+    placement = pod.Placement(
+        image=image,
+        boot=boot,
+        bundle_env=_bundle_env(submission),
+        bundle_maps=map_names(submission),
+        shm=shm,
+        fixed_user=fixed_user,
+    )
+    marks = labels(submission)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": submission.name, "labels": marks, "annotations": _annotations(spec, submission)},
+        "spec": {
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": TTL_S,
+            "template": pod.template(spec, placement, marks, _notebook(submission)),
+        },
+    }
+
+
+def map_names(submission: Submission) -> tuple[str, ...]:
+    """The ConfigMaps that carry the bundle; empty when it stands in the Job itself."""
+    if bundle.literal(submission.bundle) is not None:
+        return ()
+    return tuple(bundle.map_name(submission.name, i) for i in range(len(bundle.slices(submission.bundle))))
+
+
+def config_maps(created: dict[str, Any], submission: Submission) -> list[dict[str, Any]]:
+    """The ConfigMaps to create right after the Job, owned by it."""
+    if not map_names(submission):
+        return []
+    pieces = bundle.slices(submission.bundle)
+    return [bundle.config_map(created, i, piece, labels(submission)) for i, piece in enumerate(pieces)]
+
+
+def _bundle_env(submission: Submission) -> tuple[tuple[str, str], ...]:
+    text = bundle.literal(submission.bundle)
+    digest = ("KUBE_MAGICS_BUNDLE_SHA256", submission.bundle_sha256)
+    if text is not None:
+        return (("KUBE_MAGICS_BUNDLE", text), digest)
+    parts = len(bundle.slices(submission.bundle))
+    return (("KUBE_MAGICS_BUNDLE_DIR", pod.BUNDLE_MOUNT), ("KUBE_MAGICS_BUNDLE_PARTS", str(parts)), digest)
+
+
+def _notebook(submission: Submission) -> dict[str, str]:
+    return {names.ANNOTATION_NOTEBOOK: submission.notebook} if submission.notebook else {}
+
+
+def _annotations(spec: JobSpec, submission: Submission) -> dict[str, str]:
+    return {
+        **_notebook(submission),
+        names.ANNOTATION_SUBMISSION: submission.submission_id,
+        names.ANNOTATION_CELL: submission.cell_digest,
+        names.ANNOTATION_BUNDLE: submission.bundle_sha256,
+        **({names.ANNOTATION_RETURNS: ",".join(spec.returns)} if spec.returns else {}),
+        names.ANNOTATION_VERSION: submission.version,
+    }

@@ -1,0 +1,143 @@
+"""The pod template of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kube_magics.spec import names
+from kube_magics.spec.job import JobSpec
+
+DEFAULT_CPU_REQUEST = "500m"
+DEFAULT_MEMORY_REQUEST = "1Gi"
+"""Stated defaults: a quota on cpu or memory refuses pods without requests."""
+
+GRACE_S = 30
+"""From TERM to KILL, for the user's code; the pod's own grace is longer, so that the runner's last word gets out."""
+RUNNER_GRACE_S = 10
+BACKSTOP_S = 60
+"""The pod's deadline stands this long behind the runner's own: it fires only when the runner hangs."""
+
+WORK_ROOT = "/tmp"  # noqa: S108 - the container's own folder, writable for any uid and not a volume (a volume costs 300 ms)
+BUNDLE_MOUNT = "/kube-magics/bundle"
+GPU_RESOURCE = "nvidia.com/gpu"
+
+_ENVIRONMENT = {
+    # A uid without a passwd entry has `/` as its home and breaks getpass.getuser(), and with it torch.compile.
+    "HOME": f"{WORK_ROOT}/home",
+    "TMPDIR": WORK_ROOT,
+    "USER": "user",
+    "LOGNAME": "user",
+    "XDG_CACHE_HOME": f"{WORK_ROOT}/home/.cache",
+    "MPLCONFIGDIR": f"{WORK_ROOT}/home/.cache/matplotlib",
+    "NUMBA_CACHE_DIR": f"{WORK_ROOT}/home/.cache/numba",
+    "TORCHINDUCTOR_CACHE_DIR": f"{WORK_ROOT}/home/.cache/torchinductor",
+    "HF_HOME": f"{WORK_ROOT}/home/.cache/huggingface",
+}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What the pod needs to know that the user did not say."""
+
+    image: str
+    boot: str
+    """Text of `runner/boot.py`, the program that the container starts."""
+    bundle_env: tuple[tuple[str, str], ...]
+    """Environment that tells `boot` where the bundle is."""
+    bundle_maps: tuple[str, ...] = ()
+    """Names of the ConfigMaps that carry the bundle, in order; empty when it travels in the environment."""
+    shm: str | None = None
+    """Limit of an in-memory /dev/shm, "" without a limit; None: no such volume."""
+    fixed_user: bool = True
+    """False where the cluster assigns user ids itself (OpenShift)."""
+
+
+def template(spec: JobSpec, placement: Placement, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
+    """The `spec.template` of a Job."""
+    volumes, mounts = _volumes(spec, placement)
+    return {
+        "metadata": {
+            "labels": {**labels, "sidecar.istio.io/inject": "false"},
+            "annotations": {
+                **annotations,
+                "sidecar.istio.io/inject": "false",
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                "karpenter.sh/do-not-disrupt": "true",
+            },
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": GRACE_S + RUNNER_GRACE_S,
+            **_deadline(spec),
+            "securityContext": _pod_security(placement),
+            **({"tolerations": [_gpu_toleration()]} if spec.gpus else {}),
+            "containers": [_container(spec, placement, mounts)],
+            **({"volumes": volumes} if volumes else {}),
+        },
+    }
+
+
+def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+    environment = {**_ENVIRONMENT, **dict(placement.bundle_env)}
+    return {
+        "name": names.CONTAINER,
+        "image": placement.image,
+        "command": [spec.python or "python3", "-c", placement.boot],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "resources": _resources(spec),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            **({"readOnlyRootFilesystem": True} if spec.read_only_root else {}),
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **({"volumeMounts": mounts} if mounts else {}),
+    }
+
+
+def _deadline(spec: JobSpec) -> dict[str, Any]:
+    # The template's deadline counts from the start on the node and keeps pod and log; the Job's would delete both.
+    if spec.timeout is None:
+        return {}
+    return {"activeDeadlineSeconds": spec.timeout + GRACE_S + BACKSTOP_S}
+
+
+def _pod_security(placement: Placement) -> dict[str, Any]:
+    return {
+        "runAsNonRoot": True,
+        **({"runAsUser": 1000, "fsGroup": 100} if placement.fixed_user else {}),
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _gpu_toleration() -> dict[str, Any]:
+    return {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
+
+
+def _resources(spec: JobSpec) -> dict[str, Any]:
+    requests = {"cpu": spec.cpus or DEFAULT_CPU_REQUEST, "memory": spec.memory or DEFAULT_MEMORY_REQUEST}
+    # No CPU limit: throttling slows training for nothing. A memory limit only where the user named the size.
+    limits = {"memory": spec.memory} if spec.memory else {}
+    if spec.gpus:
+        requests[GPU_RESOURCE] = limits[GPU_RESOURCE] = str(spec.gpus)
+    return {"requests": requests, **({"limits": limits} if limits else {})}
+
+
+def _volumes(spec: JobSpec, placement: Placement) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    volumes: list[dict[str, Any]] = []
+    mounts: list[dict[str, Any]] = []
+    if placement.bundle_maps:
+        sources = [{"configMap": {"name": name}} for name in placement.bundle_maps]
+        volumes.append({"name": "bundle", "projected": {"sources": sources}})
+        mounts.append({"name": "bundle", "mountPath": BUNDLE_MOUNT, "readOnly": True})
+    if placement.shm is not None:
+        limit = {"sizeLimit": placement.shm} if placement.shm else {}
+        volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", **limit}})
+        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - the path that PyTorch uses
+    if spec.read_only_root:
+        volumes.append({"name": "tmp", "emptyDir": {}})
+        mounts.append({"name": "tmp", "mountPath": WORK_ROOT})
+    return volumes, mounts

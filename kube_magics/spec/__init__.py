@@ -1,0 +1,5 @@
+"""What the user asks for: frozen values and their validation.
+
+Here: the option table, job specifications, quantities, durations, names. Pure: no I/O, no IPython, no Kubernetes.
+May import `errors` and the constants of `runner.protocol`.
+"""

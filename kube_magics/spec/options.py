@@ -1,0 +1,166 @@
+"""The option table: from it come the line's parser, its help, and the keywords of the Python API.
+
+An option is added here, once; `spec.job.JobSpec` has a field of its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import keyword
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from kube_magics.errors import OptionError
+from kube_magics.spec import names, quantities
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of `%%kubetrain`, `train` and `remote`."""
+
+    name: str
+    """As typed after `--`: `read-only-root`."""
+    help: str
+    """One sentence, with the unit."""
+    read: Callable[[str, str], Any] | None
+    """(option as typed, text) → value, raising OptionError; None for a flag, which takes no text."""
+    metavar: str = ""
+    """What stands for the value in the help: `N`, `SIZE`."""
+    default: Any = None
+    """The value where the option is not given; None: decided where it is used, as the help says."""
+    bare: Any = None
+    """The value of the option typed without text; None: text is needed."""
+    example: str = ""
+    """As a user would type it."""
+
+    @property
+    def field(self) -> str:
+        """The name as a Python keyword: `read_only_root`."""
+        return self.name.replace("-", "_")
+
+
+def _text(option: str, text: str) -> str:
+    if not text.strip():
+        raise OptionError(f"{option} needs a value.", hint=f"%%kubetrain? shows what {option} takes")
+    return text
+
+
+def _count(option: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise OptionError(f"{option} {text} is not a whole number.", hint=f"{option} 1") from None
+    if not 0 <= number <= 100_000:
+        raise OptionError(f"{option} {text}: no node has that many.", hint=f"{option} {1 if number < 0 else 8}")
+    return number
+
+
+def _names(option: str, text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in found:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise OptionError(f"{option}: {name!r} is not a Python name.", hint=f"{option} model,score")
+    doubled = sorted({name for name in found if found.count(name) > 1})
+    if doubled:
+        raise OptionError(f"{option} names {doubled[0]} twice.", hint=f"{option} {','.join(dict.fromkeys(found))}")
+    if not found:
+        raise OptionError(f"{option} needs at least one name.", hint=f"{option} model,score")
+    return found
+
+
+def _shm(option: str, text: str) -> str:
+    return quantities.memory(option, text) if text else ""
+
+
+def _backend(option: str, text: str) -> str:
+    if text not in ("kubernetes", "local"):
+        raise OptionError(f"{option} {text}: there is no such backend.", hint=f"{option} local, or {option} kubernetes")
+    return text
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("gpus", "GPUs of the job.", _count, "N", default=0, example="--gpus 2"),
+    Option("cpus", "CPU cores to reserve (default: 500m, a half).", quantities.cpus, "CORES", example="--cpus 4"),
+    Option("memory", "Memory, reserved and the limit (default: 1Gi reserved, no limit).", quantities.memory, "SIZE", example="--memory 16Gi"),
+    Option("image", "Container image (default: KUBE_MAGICS_IMAGE, else python:X.Y-slim of the notebook's Python).", _text, "IMAGE", example="--image team/torch:2.6"),
+    Option("name", "Name of the job (default: made from the notebook's name).", names.checked_name, "NAME", example="--name digits-svm"),
+    Option("returns", "Names that come back into the notebook when the job has ended.", _names, "A,B", default=(), example="--returns model,score"),
+    Option("namespace", "Kubernetes namespace (default: the context's).", _text, "NAME", example="--namespace team-a"),
+    Option("context", "Context of the kubeconfig (default: its current one).", _text, "NAME", example="--context lab"),
+    Option("backend", "Where to run: kubernetes, or local (processes on this machine).", _backend, "WHERE", example="--backend local"),
+    Option("dry-run", "Print the exact manifests instead of submitting; fit for kubectl create -f -.", None, default=False, example="--dry-run"),
+    Option("timeout", "Stop the job after this time on its node: 90s, 45m, 2h, 1d.", quantities.seconds, "TIME", example="--timeout 2h"),
+    Option("python", "Interpreter to start in the image (default: python3; on this machine: the notebook's own).", _text, "PATH", example="--python /opt/conda/bin/python"),
+    Option("shm", "In-memory /dev/shm, with a limit or none (on by itself with GPUs or torch).", _shm, "[SIZE]", bare="", example="--shm 8Gi"),
+    Option("read-only-root", "Read-only root file system, for sites whose policy asks for it.", None, default=False, example="--read-only-root"),
+    Option("cpu-ok", "On this machine: run without the GPUs that are asked for, if there are none.", None, default=False, example="--cpu-ok"),
+)  # fmt: skip
+
+BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises our errors instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"{self.prog}: {message}.", hint=f"{self.prog}? shows all options")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise AssertionError("add_help is off and error() raises")  # argparse itself never gets here
+
+
+def parse(tokens: Sequence[str], prog: str = "%%kubetrain") -> dict[str, Any]:
+    """The options of a line that is split into tokens already: field name → value, defaults filled in."""
+    parser = _Parser(prog=prog, add_help=False, allow_abbrev=False)
+    for option in OPTIONS:
+        if option.read is None:
+            parser.add_argument(f"--{option.name}", dest=option.field, action="store_true", default=option.default)
+        else:
+            few: dict[str, Any] = {} if option.bare is None else {"nargs": "?", "const": option.bare}
+            parser.add_argument(f"--{option.name}", dest=option.field, default=None, **few)
+    found, unknown = parser.parse_known_args(list(tokens))
+    if unknown:
+        raise unknown_option(unknown[0], [f"--{option.name}" for option in OPTIONS], prog)
+    return checked(vars(found), typed="--{}")
+
+
+def unknown_option(word: str, known: Iterable[str], prog: str) -> OptionError:
+    """The error for a word that `prog` does not know, with the nearest one that it does."""
+    near = difflib.get_close_matches(word.partition("=")[0], list(known), n=1, cutoff=0.5)
+    what = f"{prog} has no option {word}." if word.startswith("-") else f"{prog} takes options only, and {word!r} is none."
+    return OptionError(what, hint=f"{near[0]} (or {prog}? for all options)" if near else f"{prog}? shows all options")
+
+
+def checked(given: Mapping[str, Any], typed: str = "{}=") -> dict[str, Any]:
+    """Values by field, each read and checked; `typed` shows how the caller wrote an option's name."""
+    values: dict[str, Any] = {}
+    for field, raw in given.items():
+        option = BY_FIELD.get(field)
+        if option is None:
+            raise unknown_option(field, BY_FIELD, "train()")
+        name = typed.format(option.name if typed.startswith("--") else option.field)
+        values[field] = option.default if raw is None else _value(option, name, raw)
+    return {option.field: values.get(option.field, option.default) for option in OPTIONS}
+
+
+def _value(option: Option, name: str, raw: Any) -> Any:
+    if option.read is None:
+        return bool(raw)
+    if isinstance(raw, (list, tuple)):
+        raw = ",".join(map(str, raw))
+    return option.read(name, str(raw))
+
+
+def help_text() -> str:
+    """The options as `%%kubetrain?` shows them."""
+    lines = []
+    for option in OPTIONS:
+        head = f"  --{option.name} {option.metavar}".rstrip()
+        body = option.help + (f" Example: {option.example}" if option.read is not None else "")
+        wrapped = textwrap.wrap(body, 84)
+        lines.append(f"{head:<24}{wrapped[0]}" if len(head) < 24 else f"{head}\n{'':<24}{wrapped[0]}")
+        lines += [f"{'':<24}{line}" for line in wrapped[1:]]
+    return "\n".join(lines)
