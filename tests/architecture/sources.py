@@ -1,0 +1,32 @@
+"""The package's files and what each of them imports, read and never run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE = CHECKOUT / "kube_magics"
+
+
+def files(folder: Path = PACKAGE) -> list[Path]:
+    """The Python files below `folder`."""
+    found = sorted(folder.rglob("*.py"))
+    assert found, f"no Python file in {folder}"
+    return found
+
+
+def name(path: Path) -> str:
+    """As it stands in messages: `kube_magics/runner/boot.py`."""
+    return path.relative_to(CHECKOUT).as_posix()
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, top-level module) of every import of other packages in the file, those in functions included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.lineno, node.module.partition(".")[0]

@@ -1,0 +1,62 @@
+"""The root package: small, quick, and exactly what it says."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.architecture.sources import PACKAGE, files, name
+
+SLOW = ("kubernetes", "aiohttp", "ipywidgets", "anywidget", "yaml", "numpy", "cloudpickle")
+
+
+def in_fresh_python(code: str) -> Any:
+    """What `code` leaves in the name `answer`, by way of JSON."""
+    program = f"import json, sys\n{code}\nprint(json.dumps(answer))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def loaded(code: str) -> set[str]:
+    """The top-level modules that `code` leaves imported."""
+    return set(in_fresh_python(f"{code}\nanswer = sorted({{m.partition('.')[0] for m in sys.modules}})"))
+
+
+def test_loading_the_extension_imports_nothing_slow() -> None:
+    bare = "from IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()"
+    load = f"{bare}\nshell.run_line_magic('load_ext', 'kube_magics')\nassert shell.find_cell_magic('kubetrain')"
+    assert not (loaded(load) - loaded(bare)) & set(SLOW)
+
+
+def test_importing_the_package_imports_not_even_ipython() -> None:
+    assert not loaded("import kube_magics") & {*SLOW, "IPython"}
+
+
+def test_all_equals_reality() -> None:
+    listed, real = in_fresh_python(
+        "import kube_magics, types\n"
+        "from kube_magics import *\n"
+        "public = {n for n in dir(kube_magics) if not n.startswith('_')} - {'annotations'}\n"
+        "real = {n for n in public if not isinstance(getattr(kube_magics, n), types.ModuleType)}\n"
+        "answer = [list(kube_magics.__all__), sorted(real)]"
+    )
+    assert sorted(listed) == real
+    assert listed == sorted(listed)
+    assert {"train", "remote", "Job", "report", "should_stop", "load_ipython_extension"} <= set(listed)
+
+
+def test_the_root_is_under_60_lines() -> None:
+    assert len((PACKAGE / "__init__.py").read_text(encoding="utf-8").splitlines()) < 60
+
+
+@pytest.mark.parametrize("path", [p for p in files() if p.name == "__init__.py" and p.parent != PACKAGE], ids=name)
+def test_every_package_opens_with_a_charter(path: Any) -> None:
+    charter = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert len(charter.split()) >= 15, "say what belongs here and what does not"
+    assert "import" in charter.lower(), "say what it may import"

@@ -1,0 +1,48 @@
+"""Who may import what, beyond the layers that import-linter holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.architecture.sources import files, imported, name
+
+# Package -> the only files that may import it. Folders end in /.
+OWNERS = {
+    "kubernetes": ["kube_magics/cluster/auth.py"],
+    "aiohttp": ["kube_magics/cluster/"],
+    "IPython": ["kube_magics/magics/", "kube_magics/widgets/"],
+    "ipywidgets": ["kube_magics/widgets/"],
+    "yaml": ["kube_magics/magics/", "kube_magics/manifests/", "kube_magics/cluster/"],
+}
+POSIX_ONLY = {
+    "crypt", "curses", "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline", "resource", "spwd",
+    "syslog", "termios", "tty",
+}  # fmt: skip
+# The notebook may run on Windows or macOS. The runner's own process is in a container; the local backend is beside it.
+MAY_BE_POSIX = ["kube_magics/runner/", "kube_magics/backends/local"]
+EVERYWHERE = ["kube_magics/runner/protocol.py", "kube_magics/runner/__init__.py", "kube_magics/runner/report.py"]
+
+
+def within(path: str, places: list[str]) -> bool:
+    return path.startswith(tuple(places))
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_a_foreign_package_has_one_owner(package: str) -> None:
+    strangers = [
+        f"{name(path)}:{line}"
+        for path in files()
+        for line, module in imported(path)
+        if module == package and not within(name(path), OWNERS[package])
+    ]
+    assert not strangers, f"{package} is imported outside {OWNERS[package]}"
+
+
+def test_posix_stays_in_the_runners_process_and_the_local_backend() -> None:
+    misplaced = [
+        f"{name(path)}:{line} {module}"
+        for path in files()
+        for line, module in imported(path)
+        if module in POSIX_ONLY and (name(path) in EVERYWHERE or not within(name(path), MAY_BE_POSIX))
+    ]
+    assert not misplaced

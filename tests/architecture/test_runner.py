@@ -1,0 +1,54 @@
+"""The runner runs in whatever Python the user's image has, and brings nothing along."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import PACKAGE, files, imported, name
+
+RUNNER = PACKAGE / "runner"
+
+
+@pytest.mark.parametrize("path", files(RUNNER), ids=name)
+def test_runner_imports_the_standard_library_only(path: Path) -> None:
+    foreign = [f"line {line}: {module}" for line, module in imported(path) if module not in sys.stdlib_module_names]
+    assert not foreign
+
+
+@pytest.mark.parametrize("path", files(RUNNER), ids=name)
+def test_runner_parses_as_python_3_8(path: Path) -> None:
+    assert ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8)).body
+
+
+def test_runner_uses_no_api_newer_than_python_3_8() -> None:
+    command = [sys.executable, "-m", "vermin", "--quiet", "--no-tips", "--violations", "--target=3.8-", str(RUNNER)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_runner_can_be_imported_under_its_other_name_without_site_packages(tmp_path: Path) -> None:
+    shutil.copytree(RUNNER, tmp_path / "kube_magics_runner")
+    # boot.py acts when it is imported: it is the text that `python -c` gets.
+    modules = [f"kube_magics_runner.{path.stem}" for path in files(RUNNER) if path.stem not in ("__init__", "boot")]
+    code = (
+        f"import importlib, sys; sys.path.insert(0, {str(tmp_path)!r}); [importlib.import_module(m) for m in {modules}]"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_boot_is_under_1000_bytes() -> None:
+    # Every container carries it in its command, where people read it with `kubectl describe`.
+    assert len((RUNNER / "boot.py").read_bytes()) < 1000
+
+
+def test_report_stands_alone() -> None:
+    # It becomes `kube_magics/__init__.py` in the bundle: a relative import would find nothing there.
+    tree = ast.parse((RUNNER / "report.py").read_text(encoding="utf-8"))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
