@@ -1,0 +1,117 @@
+"""The cluster as tests and people hold it: what it offers, whichever cluster it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from . import binaries, kubeconfigs, namespaces, node, processes, settings
+from .images import GivenImages, Images
+from .kubectl import Kubectl
+from .namespaces import Namespace
+from .paths import CACHE, CONTEXT, KUBECONFIGS, NVML_NUMBERS, STATE
+
+_USER_NAMESPACE = "scientist"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    admin_kubeconfig: Path
+    """May everything."""
+    context: str
+    """The one context of each kubeconfig here."""
+    images: Images | GivenImages
+    """``images.quickstart``, ``images.torch``, ``images.notebook``: names, made and imported on first use."""
+    kubectl: Kubectl
+    """``cluster.kubectl("get", "pods", input=None, check=True)``, as administrator."""
+    is_given: bool = False
+    """It is somebody's existing cluster: what only ours has is refused."""
+    _kubeconfigs: Path = field(default=KUBECONFIGS, repr=False)
+
+    @property
+    def user_kubeconfig(self) -> Path:
+        """May in namespace ``scientist`` what ``hub-config/rbac/user-role.yaml`` says, and nothing anywhere else."""
+        path = self._kubeconfigs / f"{_USER_NAMESPACE}.yaml"
+        if not path.exists():
+            self.namespace(_USER_NAMESPACE)
+        return path
+
+    @property
+    def state(self) -> Path:
+        self._must_be_ours("a state folder")
+        return STATE
+
+    @property
+    def nvml_numbers(self) -> Path:
+        """What the GPUs show; write it with ``tests.cluster.gpu.numbers.write``."""
+        self._must_be_ours("GPUs whose numbers can be set")
+        return NVML_NUMBERS
+
+    def ensure_image(self, name: str) -> str:
+        """The name of the image ``quickstart``, ``torch`` or ``notebook``, made and imported if need be."""
+        return self.images.ensure(name)
+
+    def namespace(self, name: str | None = None, pod_security: str = "restricted") -> Namespace:
+        """A fresh namespace with a restricted user of its own; ``namespaces.delete`` undoes it."""
+        return namespaces.create(self.kubectl, self._kubeconfigs, name, pod_security)
+
+    def logs(self, component: str) -> str:
+        """What ``kubelet``, ``kube-apiserver``, ``containerd``, ... have written until now."""
+        self._must_be_ours("its components' logs")
+        return processes.log_path(component).read_text(errors="replace")
+
+    def stop_kubelet(self) -> None:
+        """As if the node hung. ``start_kubelet`` undoes it."""
+        self._must_be_ours("a kubelet to stop")
+        processes.stop(processes.recorded()["kubelet"], grace_s=5)
+
+    def start_kubelet(self) -> None:
+        """Returns when the node is ready with all its GPUs."""
+        self._must_be_ours("a kubelet to start")
+        node.start_kubelet(binaries.ensure(), settings.read())
+        node.wait_for_kubelet(settings.read())
+        node.wait_for_node(self.kubectl)
+
+    def restart_kubelet(self) -> None:
+        """Pods go on; every open log stream ends."""
+        self.stop_kubelet()
+        self.start_kubelet()
+
+    def environment(self) -> dict[str, str]:
+        """What a shell needs to work on it."""
+        return {
+            "KUBECONFIG": str(self.admin_kubeconfig),
+            "KUBE_MAGICS_CONTEXT": self.context,
+            "KUBE_MAGICS_IMAGE": self.images.quickstart,
+        }
+
+    def _must_be_ours(self, what: str) -> None:
+        if self.is_given:
+            # Here, not at the top: pytest is not needed to start a cluster for a person.
+            import pytest
+
+            pytest.skip(f"a given cluster has no {what}")
+
+
+def ours() -> Cluster:
+    """The one that runs on this machine."""
+    programs = binaries.ensure()
+    admin = kubeconfigs.path("admin")
+    return Cluster(admin, CONTEXT, Images(programs), Kubectl(programs["kubectl"], admin))
+
+
+def given(kubeconfig: Path) -> Cluster:
+    """Somebody's existing cluster, by its administrator's kubeconfig. Namespaces are made there and deleted again."""
+    content = yaml.safe_load(kubeconfig.read_text())
+    folder = CACHE / "given"
+    images = GivenImages(
+        {name: os.environ.get(f"KUBE_MAGICS_TEST_{tail}") for name, tail in _GIVEN_IMAGES.items()},
+    )
+    kubectl = Kubectl(binaries.kubectl(), kubeconfig)
+    return Cluster(kubeconfig, content["current-context"], images, kubectl, is_given=True, _kubeconfigs=folder)
+
+
+_GIVEN_IMAGES = {"quickstart": "IMAGE", "torch": "IMAGE_TORCH", "notebook": "IMAGE_NOTEBOOK"}
