@@ -1,8 +1,8 @@
 """A real one-node Kubernetes for the tests, started on this machine and taken down without a trace.
 
-Here: what it takes to build, start, furnish and end a cluster (etcd, the control plane, containerd, kubelet, kube-proxy,
-CoreDNS, eight pretended GPUs), the images its pods run, kubeconfigs, and the fixtures that hand all this to tests. Not
-here: anything of ``kube_magics``, which this must not import: the cluster is the world that the package is tested against.
+Here: what it takes to build, start, furnish and end a cluster (etcd, the control plane, containerd, kubelet, CoreDNS,
+eight pretended GPUs, ...), the images its pods run, kubeconfigs, and the fixtures that hand all this to tests. Not
+here: anything of ``kube_magics``, which this must not import: it is the world that the package is tested against.
 
     with running() as cluster:
         cluster.kubectl("get", "nodes")

@@ -1,4 +1,4 @@
-"""``python -m tests.cluster up | down | status | env``: the cluster for a person. ``up`` keeps it running until ``down``."""
+"""``python -m tests.cluster up | down | status | env``: the cluster for a person, running from ``up`` to ``down``."""
 
 from __future__ import annotations
 

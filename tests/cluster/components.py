@@ -143,4 +143,3 @@ def ctr(binaries: Binaries, *arguments: str) -> list[str]:
 
 def _pair(certificate_flag: str, key_flag: str, name: str) -> list[str]:
     return [f"{certificate_flag}={pki.certificate_path(name)}", f"{key_flag}={pki.key_path(name)}"]
-

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from . import pki
-from .paths import BRIDGE, CONTAINERD_ROOT, CONTAINERD_SOCKET, DNS_IP, ETC, NETWORK, NODE_CIDR, RUN, STATE
+from .paths import BRIDGE, CONTAINERD_ROOT, CONTAINERD_SOCKET, DNS_IP, ETC, NETWORK, NODE_CIDR, RUN, RUNC, STATE
 from .settings import Settings
 
 CNI_CONFIGS = ETC / "cni"
@@ -56,7 +56,7 @@ runtime_type = "io.containerd.runc.v2"
 
 [{_CRI_RUNTIME}.containerd.runtimes.runc.options]
 SystemdCgroup = false
-Root = "{RUN / "runc"}"
+Root = "{RUNC}"
 """
 
 

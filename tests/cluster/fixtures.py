@@ -19,13 +19,23 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(reason)
     with running() as found:
         yield found
+    if not found.is_given:
+        _nothing_is_left()
 
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[Namespace]:
-    """A fresh namespace with ``hub-config/rbac/user-role.yaml`` and Pod Security ``restricted``, gone after the test."""
+    """A fresh namespace with ``hub-config/rbac/user-role.yaml`` and Pod Security ``restricted``, gone after it."""
     from .namespaces import delete
 
     made = cluster.namespace()
     yield made
     delete(made)
+
+
+def _nothing_is_left() -> None:
+    """A tear-down that forgets something is a failure of the session, not of whoever comes next."""
+    from . import lifecycle, machine
+
+    if not lifecycle.is_running() and (left := machine.leftovers()):
+        pytest.fail("the cluster left on this machine: " + "; ".join(left))

@@ -122,7 +122,8 @@ class Images:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as process:
-            assert process.stdin and process.stdout
+            assert process.stdin
+            assert process.stdout
             with contextlib.suppress(BrokenPipeError):
                 oci.write_archive(process.stdin, recipe.image, built, recipe.config, skip)
                 process.stdin.close()

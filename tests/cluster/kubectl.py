@@ -16,7 +16,12 @@ class Kubectl:
     program: Path
     kubeconfig: Path
 
-    def __call__(self, *args: str, input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self,
+        *args: str,
+        input: str | None = None,  # noqa: A002, subprocess.run's name for it
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
         """Run it; with ``check``, a failure is an error that holds what kubectl said."""
         command = [str(self.program), *args]
         environment = os.environ | {"KUBECONFIG": str(self.kubeconfig)}

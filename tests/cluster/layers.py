@@ -69,7 +69,7 @@ def python_packages(base: oci.Layer, python: str, requirements: Sequence[str], c
             # Nothing of the base's own belongs in the new layer.
             shutil.rmtree(root / "usr/local", ignore_errors=True)
             _install(root / site, python, requirements, constraints)
-            # uid 1000 cannot write bytecode into the image: without it each import of scikit-learn compiles for seconds.
+            # uid 1000 cannot write bytecode into the image: without it each import of scikit-learn takes seconds.
             compile_all = ["-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", f"/{site}"]
             _run(["chroot", str(root), "/usr/bin/python3", *compile_all], accept=(0, 1))
             oci.write_tree(target, {"usr/local": root / "usr/local"})
@@ -126,7 +126,8 @@ def _install(site: Path, python: str, requirements: Sequence[str], constraints: 
         "--constraint", str(constraints),
         *requirements,
     ])  # fmt: skip
-    # Scripts would name this machine's interpreter: `python3 -m` does without. Kernel specs must be where Jupyter looks.
+    # Scripts would name this machine's interpreter, and `python3 -m` does without. Kernel specs must be where Jupyter
+    # looks for them.
     shutil.rmtree(site / "bin", ignore_errors=True)
     for data in ("share", "etc"):
         if (site / data).is_dir():
@@ -161,9 +162,7 @@ def _mirror() -> list[str]:
     if not shutil.which("apt-get"):
         return []
     fields = "$(REPO_URI) $(CODENAME) $(ORIGIN) $(COMPONENT) $(CREATED_BY)"
-    done = subprocess.run(
-        ["apt-get", "indextargets", "--format", fields], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["apt-get", "indextargets", "--format", fields], capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         uri, _, rest = line.partition(" ")
         codename, *about = rest.split()

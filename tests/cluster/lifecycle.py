@@ -84,13 +84,19 @@ def is_running() -> bool:
     return _CHECKOUT.exists() and all(processes.is_alive(process) for process in processes.recorded().values())
 
 
+def is_held_by_others() -> bool:
+    return _KEEP.exists() or any(user.pid != os.getpid() for user in _users())
+
+
 def _can_be_joined() -> bool:
     """A cluster that nobody holds any more is not joined: nobody knows what the run that was killed did to it."""
     if not is_running() or not (_KEEP.exists() or _users()):
         return False
     checkout = _CHECKOUT.read_text()
     if checkout != str(CHECKOUT):
-        raise RuntimeError(f"there can be one cluster on a machine, and that of {checkout} runs: `make cluster-down` there")
+        raise RuntimeError(
+            f"there can be one cluster on a machine, and that of {checkout} runs: `make cluster-down` there"
+        )
     return True
 
 
@@ -105,7 +111,9 @@ def _start() -> None:
 
 
 def _users() -> list[processes.Process]:
-    return [process for process in map(processes.read, _USERS.glob("*.json")) if process and processes.is_alive(process)]
+    return [
+        process for process in map(processes.read, _USERS.glob("*.json")) if process and processes.is_alive(process)
+    ]
 
 
 def _note() -> Path:

@@ -1,7 +1,7 @@
 """What the cluster changes on the machine outside its own folders: noted before the start, put back after the end.
 
-kube-proxy, the kubelet and the CNI plugins write to the machine's one network stack and to fixed folders. What was there
-before, and whatever others add meanwhile under other names, stays.
+kube-proxy, the kubelet and the CNI plugins write to the machine's one network stack and to fixed folders. What was
+there before, and whatever others add meanwhile under other names, stays.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FOLDERS = (
 )  # fmt: skip
 _KUBELET_CHAINS = ("KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT", "KUBE-FIREWALL")
 # As iptables-save writes the bridge plugin's comments.
-_OURS = rf'name: \"{NETWORK}\"'
+_OURS = rf"name: \"{NETWORK}\""
 _CGROUPS = Path("/sys/fs/cgroup")
 
 

@@ -1,4 +1,4 @@
-"""A namespace as an administrator sets one up for a kube_magics user: the role, an account bound to it, its kubeconfig."""
+"""A namespace as an administrator sets one up for a kube_magics user: role, account, binding, kubeconfig."""
 
 from __future__ import annotations
 

@@ -50,7 +50,9 @@ def write_tree(target: Path, files: Mapping[str, Path]) -> None:
             _add(tar, source, name)
 
 
-def write_archive(out: IO[bytes], name: str, layers: Sequence[Layer], config: Mapping[str, Any], skip: set[str]) -> None:
+def write_archive(
+    out: IO[bytes], name: str, layers: Sequence[Layer], config: Mapping[str, Any], skip: set[str]
+) -> None:
     """An OCI image layout as a tar stream. Layers whose digest is in ``skip`` are named but not carried."""
     blobs: list[bytes] = []
 

@@ -65,7 +65,12 @@ def ensure() -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *absent]):
         done = subprocess.run(
-            ["apt-get", *command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            ["apt-get", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"apt-get {command[0]} failed:\n{(done.stdout + done.stderr)[-2000:]}")

@@ -23,6 +23,7 @@ RUN = STATE / "run"
 KUBECONFIGS = STATE / "kubeconfigs"
 SETTINGS = STATE / "settings.json"
 BEFORE = STATE / "before.json"
+RUNC = RUN / "runc"
 CONTAINERD_SOCKET = RUN / "containerd.sock"
 # Tests change the file inside it while pods read it: pods mount the folder, so that a replaced file is seen.
 NVML = STATE / "nvml"

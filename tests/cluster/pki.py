@@ -126,9 +126,7 @@ def _general_name(name: str) -> x509.GeneralName:
 def _service_account_key() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     _write_key("service-accounts", key)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (PKI / "service-accounts.pub").write_bytes(public)
 
 

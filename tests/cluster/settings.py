@@ -1,4 +1,4 @@
-"""What differs from one start to the next: the node's address and the ports. Written once, read by every later command."""
+"""What differs from one start to the next: address and ports. Written once, read by every later command."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Taking the cluster down, completely, whoever started it and however that one ended.
 
-What is signalled is found by records and marks that only this cluster's processes carry (``processes``); what is removed
-from the machine carries this cluster's names (``machine``). The order matters: the kubelet first, else it starts pods
-again; then the pods, which would outlive containerd; then the rest.
+What is signalled is found by records and marks that only this cluster's processes carry (``processes``); what is
+removed from the machine carries this cluster's names (``machine``). The order matters: the kubelet first, else it
+starts pods again; then the pods, which would outlive containerd; then the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import subprocess
 from pathlib import Path
 
 from . import binaries, components, machine, processes
-from .paths import CACHE, CONTAINERD_SOCKET, LOGS, STATE
+from .packages import search_path
+from .paths import CACHE, CONTAINERD_SOCKET, LOGS, RUNC, STATE
 
 # Nothing of what these hold is kept, so they get no time to say goodbye (the API server would take 20 s).
 _THROWN_AWAY = (
@@ -33,6 +34,7 @@ def down() -> None:
     _stop(found, "containerd", grace_s=5)
     for process in (*processes.marked(), *processes.shims(str(CONTAINERD_SOCKET))):
         processes.stop(process, grace_s=0)
+    _remove_orphans()
     machine.restore()
     _keep_logs()
     shutil.rmtree(STATE, ignore_errors=True)
@@ -55,6 +57,15 @@ def _remove_containers() -> None:
         _ctr(programs, "tasks", "rm", "--force", *tasks)
     if containers := _ctr(programs, "containers", "ls", "-q").split():
         _ctr(programs, "containers", "rm", *containers)
+
+
+def _remove_orphans() -> None:
+    """Containers that lost their shim: runc's own notes, in our state folder, still know their processes."""
+    runc = shutil.which("runc", path=search_path())
+    for folder in (RUNC / "k8s.io").glob("*"):
+        if runc:
+            command = [runc, "--root", str(folder.parent), "delete", "--force", folder.name]
+            subprocess.run(command, capture_output=True, check=False)
 
 
 def _programs() -> dict[str, Path] | None:

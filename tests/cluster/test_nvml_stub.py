@@ -45,7 +45,7 @@ print(json.dumps(answer, default=lambda item: item.decode()))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | {"KUBE_MAGICS_NVML_NUMBERS": str(numbers_file)} | (environment or {}),
+        env=os.environ | {"KUBE_MAGICS_NVML_NUMBERS": str(numbers_file)} | dict(environment or {}),
         capture_output=True,
         text=True,
         timeout=30,
@@ -59,7 +59,8 @@ pynvml.nvmlInit()
 count = pynvml.nvmlDeviceGetCount()
 def read(index):
     device = pynvml.nvmlDeviceGetHandleByIndex(index)
-    memory, memory2 = pynvml.nvmlDeviceGetMemoryInfo(device), pynvml.nvmlDeviceGetMemoryInfo(device, pynvml.nvmlMemory_v2)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(device)
+    memory2 = pynvml.nvmlDeviceGetMemoryInfo(device, pynvml.nvmlMemory_v2)
     rates = pynvml.nvmlDeviceGetUtilizationRates(device)
     uuid = pynvml.nvmlDeviceGetUUID(device)
     again = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode() if isinstance(uuid, str) else uuid)
@@ -166,7 +167,10 @@ def test_constants_are_nvidias() -> None:
     assert {name: int(code) for name, code in ours.items()} == {
         name: getattr(pynvml, f"NVML_ERROR_{name}") for name in ours
     }
-    assert (numbers.GPU_IS_LOST, numbers.NOT_SUPPORTED) == (pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_NOT_SUPPORTED)
+    assert (numbers.GPU_IS_LOST, numbers.NOT_SUPPORTED) == (
+        pynvml.NVML_ERROR_GPU_IS_LOST,
+        pynvml.NVML_ERROR_NOT_SUPPORTED,
+    )
     assert pynvml.NVML_TEMPERATURE_GPU == 0
 
 
@@ -178,7 +182,7 @@ def test_layouts_are_nvidias(tmp_path: Path) -> None:
         "nvmlMemory_v2_t": pynvml.c_nvmlMemory_v2_t,
         "nvmlProcessInfo_t": pynvml.c_nvmlProcessInfo_v3_t,
     }
-    checks = [f"_Static_assert(MEMORY_V2 == {pynvml.nvmlMemory_v2}u, \"version\");"]
+    checks = [f'_Static_assert(MEMORY_V2 == {pynvml.nvmlMemory_v2}u, "version");']
     for name, theirs in structs.items():
         checks.append(f'_Static_assert(sizeof({name}) == {sizeof(theirs)}, "{name}");')
         for member, *_ in theirs._fields_:

@@ -1,8 +1,8 @@
 """What the stub NVML answers: one text file, written here and read by ``nvml_stub.c`` at every call.
 
 One fact a line, ``WHO KEY VALUE``. WHO is ``system`` or a device's number on the node. A device without a line is not
-there; a fact without a line is "not supported". Two keys make errors: ``error`` (every call on the device, for example 15,
-``NVML_ERROR_GPU_IS_LOST``) and the name of an NVML function (that call only; ``system nvmlInit_v2 9`` fails all).
+there; a fact without a line is "not supported". Two keys make errors: ``error`` (every call on the device, for example
+15, ``NVML_ERROR_GPU_IS_LOST``) and the name of an NVML function (that call only; ``system nvmlInit_v2 9`` fails all).
 
     system driver 570.133.20
     0 uuid GPU-6b6d0000-0000-4000-8000-000000000000
@@ -12,7 +12,6 @@ there; a fact without a line is "not supported". Two keys make errors: ``error``
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -109,7 +108,7 @@ def write(path: Path, numbers: Numbers) -> None:
     temporary.write_text(encode(numbers))
     # Pods run as any user.
     temporary.chmod(0o644)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def read(path: Path) -> Numbers:

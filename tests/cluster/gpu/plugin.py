@@ -1,4 +1,4 @@
-"""The device plugin: eight ``nvidia.com/gpu`` for the kubelet. A process of its own, ``python -m tests.cluster.gpu.plugin``.
+"""The device plugin, a process of its own: it gives the kubelet eight ``nvidia.com/gpu``.
 
 Allocate does what NVIDIA's plugin and container toolkit do together: it names the devices in ``NVIDIA_VISIBLE_DEVICES``
 and puts the management library where the loader finds it. Protocol: k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1.
@@ -30,6 +30,9 @@ messages, services = grpc.protos_and_services("tests/cluster/gpu/deviceplugin.pr
 
 
 class Plugin(services.DevicePluginServicer):  # type: ignore[misc, name-defined]
+    # Names and parameters are gRPC's.
+    # ruff: noqa: N802, ARG002
+
     def __init__(self, library: Path, numbers_file: Path) -> None:
         self._library = library
         self._numbers_file = numbers_file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,5 +24,5 @@ def build(cache: Path) -> Path:
                  f"-Wl,-soname,{SONAME}", "-o", str(built), str(SOURCE)],
                 check=True,
             )  # fmt: skip
-            os.replace(built, target)
+            built.replace(target)
     return target
