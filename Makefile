@@ -28,7 +28,7 @@ test-long: check ## all of test in its long forms
 	@$(BIN)/python -m pytest -m ''
 
 check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner may use of Python
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import configparser
+import sys
 
-from tests.architecture.sources import files, imported, name
+import pytest
+from packaging.requirements import Requirement
+
+from tests.architecture.sources import CHECKOUT, files, imported, name
 
 # Package -> the only files that may import it. Folders end in /.
 OWNERS = {
@@ -14,6 +18,8 @@ OWNERS = {
     "ipywidgets": ["kube_magics/widgets/"],
     "yaml": ["kube_magics/magics/", "kube_magics/manifests/", "kube_magics/cluster/"],
 }
+# Where the name to install differs from the name to import.
+DISTRIBUTIONS = {"yaml": "PyYAML"}
 POSIX_ONLY = {
     "crypt", "curses", "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline", "resource", "spwd",
     "syslog", "termios", "tty",
@@ -46,3 +52,19 @@ def test_posix_stays_in_the_runners_process_and_the_local_backend() -> None:
         if module in POSIX_ONLY and (name(path) in EVERYWHERE or not within(name(path), MAY_BE_POSIX))
     ]
     assert not misplaced
+
+
+def test_what_is_imported_is_declared() -> None:
+    config = configparser.ConfigParser()
+    config.read(CHECKOUT / "setup.cfg", encoding="utf-8")
+    texts = [config["options"]["install_requires"], config["options.extras_require"]["lab"]]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    declared = {Requirement(line).name.lower() for line in lines if line and not line.startswith("#")}
+    ours = {"kube_magics", "kube_magics_runner", *sys.stdlib_module_names}
+    undeclared = {
+        f"{name(path)}:{line} {module}"
+        for path in files()
+        for line, module in imported(path)
+        if module not in ours and DISTRIBUTIONS.get(module, module).lower() not in declared
+    }
+    assert not undeclared
