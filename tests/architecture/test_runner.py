@@ -13,6 +13,8 @@ import pytest
 from tests.architecture.sources import PACKAGE, files, imported, name
 
 RUNNER = PACKAGE / "runner"
+# They act when they are imported: boot is the text that `python -c` gets, main becomes the bundle's main.py.
+PROGRAMS = ("__init__", "boot", "main")
 
 
 @pytest.mark.parametrize("path", files(RUNNER), ids=name)
@@ -36,8 +38,7 @@ def test_runner_uses_no_api_newer_than_python_3_8() -> None:
 
 def test_runner_can_be_imported_under_its_other_name_without_site_packages(tmp_path: Path) -> None:
     shutil.copytree(RUNNER, tmp_path / "kube_magics_runner")
-    # boot.py acts when it is imported: it is the text that `python -c` gets.
-    modules = [f"kube_magics_runner.{path.stem}" for path in files(RUNNER) if path.stem not in ("__init__", "boot")]
+    modules = [f"kube_magics_runner.{path.stem}" for path in files(RUNNER) if path.stem not in PROGRAMS]
     code = (
         f"import importlib, sys; sys.path.insert(0, {str(tmp_path)!r}); [importlib.import_module(m) for m in {modules}]"
     )
