@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from kube_magics.manifests import bundle, pod
 from kube_magics.spec import names
-from kube_magics.spec.job import JobSpec
+from kube_magics.spec.job import Submission
 
 TTL_S = 7 * 24 * 3600
 """A finished Job stays this long: long enough for the record of last week, short enough for the cluster's database."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """Who submits what from where: the facts that labels and annotations keep."""
-
-    name: str
-    """The Job's name, chosen here: a repeated POST of the same submission finds it (409)."""
-    submission_id: str
-    notebook: str | None
-    """The notebook's path as the user knows it; None: unknown."""
-    cell_digest: str
-    bundle: bytes
-    bundle_sha256: str
-    version: str
-    """Of kube_magics."""
 
 
 def labels(submission: Submission) -> dict[str, str]:
@@ -38,21 +21,22 @@ def labels(submission: Submission) -> dict[str, str]:
     }
 
 
-def job(spec: JobSpec, submission: Submission, *, image: str, boot: str, shm: str | None, fixed_user: bool) -> dict[str, Any]:
-    """The Job; `shm` as in `pod.Placement`. Its namespace is that of the request."""
+def job(submission: Submission, *, image: str, boot: str, fixed_user: bool) -> dict[str, Any]:
+    """The Job, in the namespace of the request; the arguments as in `pod.Placement`."""
+    spec = submission.spec
     placement = pod.Placement(
         image=image,
         boot=boot,
         bundle_env=_bundle_env(submission),
         bundle_maps=map_names(submission),
-        shm=shm,
+        shm=_shm(submission),
         fixed_user=fixed_user,
     )
     marks = labels(submission)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": submission.name, "labels": marks, "annotations": _annotations(spec, submission)},
+        "metadata": {"name": submission.name, "labels": marks, "annotations": _annotations(submission)},
         "spec": {
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": TTL_S,
@@ -89,12 +73,19 @@ def _notebook(submission: Submission) -> dict[str, str]:
     return {names.ANNOTATION_NOTEBOOK: submission.notebook} if submission.notebook else {}
 
 
-def _annotations(spec: JobSpec, submission: Submission) -> dict[str, str]:
+def _annotations(submission: Submission) -> dict[str, str]:
     return {
         **_notebook(submission),
         names.ANNOTATION_SUBMISSION: submission.submission_id,
         names.ANNOTATION_CELL: submission.cell_digest,
         names.ANNOTATION_BUNDLE: submission.bundle_sha256,
-        **({names.ANNOTATION_RETURNS: ",".join(spec.returns)} if spec.returns else {}),
+        **({names.ANNOTATION_RETURNS: ",".join(submission.spec.returns)} if submission.spec.returns else {}),
         names.ANNOTATION_VERSION: submission.version,
     }
+
+
+def _shm(submission: Submission) -> str | None:
+    # The container runtime's own 64 MB kill PyTorch's DataLoader workers with a bus error.
+    if submission.spec.shm is not None:
+        return submission.spec.shm
+    return "" if submission.spec.gpus or "torch" in submission.imports else None

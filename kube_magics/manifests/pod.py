@@ -24,15 +24,15 @@ GPU_RESOURCE = "nvidia.com/gpu"
 
 _ENVIRONMENT = {
     # A uid without a passwd entry has `/` as its home and breaks getpass.getuser(), and with it torch.compile.
-    "HOME": f"{WORK_ROOT}/home",
+    "HOME": WORK_ROOT,
     "TMPDIR": WORK_ROOT,
     "USER": "user",
     "LOGNAME": "user",
-    "XDG_CACHE_HOME": f"{WORK_ROOT}/home/.cache",
-    "MPLCONFIGDIR": f"{WORK_ROOT}/home/.cache/matplotlib",
-    "NUMBA_CACHE_DIR": f"{WORK_ROOT}/home/.cache/numba",
-    "TORCHINDUCTOR_CACHE_DIR": f"{WORK_ROOT}/home/.cache/torchinductor",
-    "HF_HOME": f"{WORK_ROOT}/home/.cache/huggingface",
+    "XDG_CACHE_HOME": f"{WORK_ROOT}/.cache",
+    "MPLCONFIGDIR": f"{WORK_ROOT}/.cache/matplotlib",
+    "NUMBA_CACHE_DIR": f"{WORK_ROOT}/.cache/numba",
+    "TORCHINDUCTOR_CACHE_DIR": f"{WORK_ROOT}/.cache/torchinductor",
+    "HF_HOME": f"{WORK_ROOT}/.cache/huggingface",
 }
 
 

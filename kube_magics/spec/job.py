@@ -1,4 +1,4 @@
-"""A job as the user asked for it."""
+"""A job as the user asked for it, and as it is handed over to a backend."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JobSpec:
     python: str | None = None
     """Interpreter in the image; None: `python3`, on the local backend the kernel's own."""
     shm: str | None = None
-    """Limit of an in-memory /dev/shm as a quantity, "" without a limit; None: not asked for (GPUs and torch bring one)."""
+    """Limit of an in-memory /dev/shm as a quantity, "" without one; None: as GPUs and torch need it."""
     read_only_root: bool = False
     cpu_ok: bool = False
     """On the local backend: run without the asked GPUs where there are none."""
@@ -44,3 +44,26 @@ class JobSpec:
     def of(cls, values: Mapping[str, Any]) -> JobSpec:
         """From the values that `spec.options` has checked."""
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One job on its way: the facts that every backend keeps, so that it can be found again."""
+
+    spec: JobSpec
+    name: str
+    """Chosen here: a repeated request of the same submission finds the first one's job."""
+    submission_id: str
+    """Tells a repetition from a stranger of the same name."""
+    bundle: bytes
+    """The zip that travels."""
+    bundle_sha256: str
+    """Hex."""
+    cell_digest: str
+    """Hex; equal cells have equal ones."""
+    imports: tuple[str, ...] = ()
+    """Top-level modules that the cell imports."""
+    notebook: str | None = None
+    """Its path as the user knows it; None: unknown."""
+    version: str = ""
+    """Of kube_magics."""

@@ -127,6 +127,25 @@ def parse(tokens: Sequence[str], prog: str = "%%kubetrain") -> dict[str, Any]:
     return checked(vars(found), typed="--{}")
 
 
+def split_known(tokens: Sequence[str], fields: Sequence[str], prog: str) -> tuple[dict[str, Any], list[str]]:
+    """The options of `fields` among `tokens`, and the words that are none."""
+    given: dict[str, Any] = {}
+    words: list[str] = []
+    rest = list(tokens)
+    while rest:
+        word, equals, value = rest.pop(0).partition("=")
+        option = BY_FIELD.get(word.removeprefix("--").replace("-", "_"))
+        if not word.startswith("--"):
+            words.append(word + equals + value)
+        elif option is None or option.field not in fields or option.read is None:
+            raise unknown_option(word, [f"--{field}" for field in fields], prog)
+        elif not equals and not rest:
+            raise OptionError(f"{prog}: {word} needs a value.", hint=f"{word} {option.metavar}")
+        else:
+            given[option.field] = option.read(word, value if equals else rest.pop(0))
+    return given, words
+
+
 def unknown_option(word: str, known: Iterable[str], prog: str) -> OptionError:
     """The error for a word that `prog` does not know, with the nearest one that it does."""
     near = difflib.get_close_matches(word.partition("=")[0], list(known), n=1, cutoff=0.5)

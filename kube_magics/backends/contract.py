@@ -1,0 +1,98 @@
+"""What every backend does, one sentence a verb; tests/contract runs every case against each of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kube_magics.cluster.logs import Gap
+from kube_magics.spec.job import Submission
+from kube_magics.telemetry.snapshot import Snapshot
+
+__all__ = ["Backend", "Gap", "Gpu", "GpuNode", "GpuReport"]
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One device of this machine."""
+
+    index: int
+    uuid: str
+    name: str | None
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class GpuNode:
+    """GPUs of one node."""
+
+    name: str
+    product: str | None
+    total: int
+    used: int | None
+    """None: the user's rights do not show it."""
+    ready: bool = True
+
+
+@dataclass(frozen=True)
+class GpuReport:
+    """GPUs that this user can see."""
+
+    nodes: tuple[GpuNode, ...] = ()
+    hidden: tuple[str, ...] = field(default=())
+    """What cannot be seen, and which right would show it: a sentence each."""
+
+
+class Backend(Protocol):
+    """Where jobs run. All methods belong on the one background loop."""
+
+    kind: str
+    """`kubernetes` or `local`."""
+    namespace: str
+
+    @property
+    def place(self) -> str | None:
+        """`CONTEXT at SERVER`, where a kubeconfig chose it; None where there is nothing to confirm."""
+
+    async def connect(self) -> None:
+        """Make the first request, so that the next one is quick; raises what stands in the way."""
+
+    def where(self) -> str:
+        """For people: which backend, context and namespace, and why this one."""
+
+    def runner_options(self, submission_name: str) -> Mapping[str, Any]:
+        """The fields of the bundle's spec.json that depend on where it runs."""
+
+    async def submit(self, submission: Submission) -> None:
+        """Create the job, or raise and leave nothing behind; the same submission twice creates one job."""
+
+    async def poll(self, name: str) -> Snapshot:
+        """The job's state now; a job that does not exist raises NotFound."""
+
+    def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
+        """Every change of state and every block of whole log lines, until the job is over and its log is read."""
+
+    async def stored(self, name: str, result: str) -> bytes | None:
+        """A result that did not travel in the log; None: it is not kept."""
+
+    def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+        """The log as far as it is kept, without waiting for more."""
+
+    async def stop(self, name: str) -> str:
+        """TERM, grace, KILL; the job and its log stay. Returns a sentence that says what was done."""
+
+    async def delete(self, name: str) -> None:
+        """Remove the job and all that it owns; a job that does not exist raises NotFound."""
+
+    async def jobs(self) -> list[Snapshot]:
+        """All jobs here that the user may see, newest first."""
+
+    async def gpus(self) -> GpuReport:
+        """GPUs by node: total and in use."""
+
+    def manifests(self, submission: Submission) -> list[dict[str, Any]]:
+        """Exactly what `submit` would create; raises where there are no manifests."""
+
+    async def close(self) -> None:
+        """Give back connections."""

@@ -1,0 +1,76 @@
+"""GPUs and processes of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from kube_magics.backends.contract import Gpu
+from kube_magics.errors import SubmitError
+from kube_magics.runner import nvml
+
+
+def visible() -> list[Gpu]:
+    """The NVIDIA GPUs of this machine, by NVML; empty where there are none or no driver."""
+    try:
+        found = nvml.Nvml().devices()
+    except OSError:
+        return []
+    return [Gpu(d["index"], d["uuid"], d["name"], d["memory_bytes"]) for d in found]
+
+
+def busy() -> set[str]:
+    """UUIDs of the GPUs on which any process computes."""
+    try:
+        return set(nvml.Nvml().busy())
+    except OSError:
+        return set()
+
+
+@contextmanager
+def reserved(count: int, *, cpu_ok: bool, taken: Set[str], lock: Path) -> Iterator[list[str]]:
+    """UUIDs of `count` free GPUs; held against other submissions of this user until the block ends.
+
+    Empty when the machine has no GPU and `cpu_ok`. Raises SubmitError.
+    """
+    if count == 0:
+        yield []
+        return
+    found = visible()
+    if not found:
+        if cpu_ok:
+            yield []
+            return
+        raise SubmitError(
+            f"The job asks for {count} GPU{'s' if count > 1 else ''}, and no NVIDIA GPU is found on this machine.",
+            hint="--gpus 0, or --cpu-ok to run on the CPU here and on GPUs elsewhere",
+        )
+    with _locked(lock):
+        free = [gpu.uuid for gpu in found if gpu.uuid not in taken | busy()]
+        if len(free) < count:
+            raise SubmitError(
+                f"The job asks for {count} of this machine's {len(found)} GPUs, and {len(free)} are free.",
+                hint=f"--gpus {len(free)}, or wait: %kube jobs shows who computes",
+            )
+        yield free[:count]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def process_started(pid: int) -> float | None:
+    """When the process with this id started, in seconds since the epoch; None: there is none (or only its corpse)."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except (psutil.Error, ValueError):
+        return None

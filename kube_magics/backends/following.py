@@ -1,0 +1,154 @@
+"""One Kubernetes job, followed: its Job and pods by watches, its log by a stream, merged into one sequence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.cluster.client import Client
+from kube_magics.cluster.logs import Gap, PodLog
+from kube_magics.cluster.watch import Listed, watch
+from kube_magics.telemetry.snapshot import Snapshot, of_job
+
+FIRST_TRY_S = 0.02
+LONGEST_TRY_S = 0.5
+"""The kubelet gives a log some hundred milliseconds before the pod's status says that the container runs: so the log
+is asked for from the moment the pod has a node, with growing pauses."""
+NO_POD_S = 0.5
+"""A Job without a pod after this: its events may say why."""
+EVENTS_EVERY_S = 2.0
+QUEUE_BLOCKS = 64
+"""Blocks of lines that wait for a slow reader; then the connection itself is slowed."""
+
+
+class Following:
+    """Watches and log of one job, from before the job exists. To be used on one event loop."""
+
+    def __init__(self, client: Client, namespace: str, name: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._job: Mapping[str, Any] | None = None
+        self._job_seen = False
+        self._job_gone = False
+        self._pods: dict[str, Mapping[str, Any]] = {}
+        self._events: list[Mapping[str, Any]] = []
+        self._queue: asyncio.Queue[Snapshot | bytes | Gap | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._changed = asyncio.Event()
+        self.snapshot = Snapshot(name, namespace, "pending")
+
+    def start(self) -> None:
+        """Open the watches; the job need not exist yet."""
+        for work in (self._watch_job(), self._watch_pods(), self._read_log(), self._ask_events()):
+            self._tasks.append(asyncio.ensure_future(self._guarded(work)))
+
+    def stop(self) -> None:
+        """Close everything."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def pieces(self) -> AsyncIterator[Snapshot | bytes | Gap]:
+        """States and log, until the log is at its end; raises what makes following impossible."""
+        while (piece := await self._queue.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+
+    async def _guarded(self, work: Any) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - handed to the reader, who raises it
+            await self._queue.put(error)
+
+    async def _watch_job(self) -> None:
+        path = f"/apis/batch/v1/namespaces/{self._namespace}/jobs"
+        async for change in watch(self._client, path, {"fieldSelector": f"metadata.name={self._name}"}):
+            if isinstance(change, Listed):
+                self._job = change.items[0] if change.items else None
+            else:
+                self._job = None if change.type == "DELETED" else change.object
+            self._job_gone = self._job is None and self._job_seen
+            self._job_seen = self._job_seen or self._job is not None
+            await self._refresh()
+
+    async def _watch_pods(self) -> None:
+        path = f"/api/v1/namespaces/{self._namespace}/pods"
+        # `job-name` without the prefix is set by every version of Kubernetes.
+        async for change in watch(self._client, path, {"labelSelector": f"job-name={self._name}"}):
+            if isinstance(change, Listed):
+                self._pods = {pod["metadata"]["uid"]: pod for pod in change.items}
+            elif change.type == "DELETED":
+                self._pods.pop(change.object["metadata"]["uid"], None)
+            else:
+                self._pods[change.object["metadata"]["uid"]] = change.object
+            await self._refresh()
+
+    async def _ask_events(self) -> None:
+        path = f"/api/v1/namespaces/{self._namespace}/events"
+        query = {"fieldSelector": f"involvedObject.kind=Job,involvedObject.name={self._name}"}
+        pause_s = NO_POD_S
+        while not self._pods:
+            await asyncio.sleep(pause_s)
+            pause_s = EVENTS_EVERY_S
+            if self._job is None or self._pods:
+                continue
+            try:
+                self._events = list((await self._client.get(path, query))["items"])
+            except errors.Forbidden:
+                return
+            except errors.ClusterError:
+                continue
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        if self._job is None and not self._job_gone:
+            return
+        job = None if self._job_gone else self._job
+        fresh = of_job(job, list(self._pods.values()), self._events, name=self._name, namespace=self._namespace)
+        if fresh != self.snapshot:
+            self.snapshot = fresh
+            self._changed.set()
+            await self._queue.put(fresh)
+
+    async def _read_log(self) -> None:
+        """Stream the log from the container's first moment to its end; then wait until the state is final."""
+        pause_s = FIRST_TRY_S
+        while not self._logless():
+            state = self.snapshot
+            if not state.scheduled or state.pod is None:
+                await self._next_change()
+                continue
+            log = PodLog(self._client, self._namespace, state.pod, self._container(state.pod_uid))
+            try:
+                async for piece in log.lines(self._over):
+                    await self._queue.put(piece)
+                break
+            except errors.NotFound:
+                # The pod is gone; its end is in the watches.
+                break
+            except errors.Rejected:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 1.3, LONGEST_TRY_S)
+        while not self.snapshot.over:
+            await self._next_change()
+        await self._queue.put(None)
+
+    def _logless(self) -> bool:
+        """There is no log, and there will be none."""
+        state = self.snapshot
+        return (state.over and not state.started) or bool(state.cause and state.cause.hopeless)
+
+    def _container(self, pod_uid: str | None) -> str:
+        return str(self._pods[pod_uid or ""]["spec"]["containers"][0]["name"])
+
+    async def _over(self) -> bool:
+        return self.snapshot.terminated or self.snapshot.over
+
+    async def _next_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()

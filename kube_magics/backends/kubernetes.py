@@ -1,0 +1,238 @@
+"""Jobs on a Kubernetes cluster: plain `batch/v1`, nothing installed there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from importlib import resources
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.backends.contract import Gap, GpuReport
+from kube_magics.backends.following import Following
+from kube_magics.backends.nodes import gpu_report
+from kube_magics.cluster.auth import Access
+from kube_magics.cluster.client import Client
+from kube_magics.cluster.logs import PodLog
+from kube_magics.manifests import bundle as bundle_manifests
+from kube_magics.manifests import job as job_manifests
+from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
+from kube_magics.spec import names
+from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.spec.quantities import human_bytes
+from kube_magics.telemetry.snapshot import PENDING, Snapshot, of_job
+
+ATTEMPTS = 4
+"""Of one POST whose answer was lost: the name is ours, so repeating it is safe."""
+
+
+class KubernetesBackend:
+    """One context and namespace of one cluster."""
+
+    kind = "kubernetes"
+
+    def __init__(self, access: Access) -> None:
+        self.client = Client(access)
+        self.namespace = access.namespace
+        self._fixed_user: bool | None = None
+        self._following: dict[str, Following] = {}
+
+    @property
+    def place(self) -> str | None:
+        access = self.client.access
+        return None if access.source.kind == "in-cluster" else f"{access.context} at {access.server}"
+
+    @property
+    def _jobs(self) -> str:
+        return f"/apis/batch/v1/namespaces/{self.namespace}/jobs"
+
+    @property
+    def _pods(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods"
+
+    def where(self) -> str:
+        access = self.client.access
+        return f"kubernetes (context {access.context}, namespace {self.namespace}; from {access.source.where})"
+
+    def runner_options(self, submission_name: str) -> Mapping[str, Any]:
+        return {"result_limit_bytes": RESULT_LIMIT_BYTES}
+
+    async def connect(self) -> None:
+        """Opens the connection, and learns once whether the cluster assigns user ids itself (OpenShift)."""
+        if self._fixed_user is None:
+            groups = await self.client.get("/apis")
+            self._fixed_user = all(group["name"] != "security.openshift.io" for group in groups["groups"])
+
+    def manifests(self, submission: Submission) -> list[dict[str, Any]]:
+        job = self._job(submission)
+        job["metadata"]["namespace"] = self.namespace
+        maps = job_manifests.config_maps({"metadata": {"name": submission.name, "uid": ""}}, submission)
+        for found in maps:
+            # The owner's uid exists only once the Job does: delete these by hand with a job made from --dry-run.
+            del found["metadata"]["ownerReferences"]
+            found["metadata"]["namespace"] = self.namespace
+        return [job, *maps]
+
+    async def submit(self, submission: Submission) -> None:
+        if len(submission.bundle) > bundle_manifests.TOTAL_LIMIT_BYTES:
+            raise errors.SubmitError(
+                f"What the cell uses is {human_bytes(len(submission.bundle))} packed; "
+                f"{human_bytes(bundle_manifests.TOTAL_LIMIT_BYTES)} can travel with a job.",
+                hint="make or load the data inside the cell instead of capturing it",
+            )
+        await self.connect()
+        following = self._following[submission.name] = Following(self.client, self.namespace, submission.name)
+        following.start()
+        try:
+            created = await self._create(submission)
+            await asyncio.gather(*(self._create_map(m) for m in job_manifests.config_maps(created, submission)))
+        except BaseException:
+            self._following.pop(submission.name).stop()
+            await asyncio.shield(self._withdraw(submission))
+            raise
+
+    async def _create(self, submission: Submission) -> dict[str, Any]:
+        """POST, repeated after a lost answer: 409 with our own submission id is success."""
+        body = self._job(submission)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                created: dict[str, Any] = await self.client.post(self._jobs, body)
+            except errors.Conflict as conflict:
+                found = await self.client.get(f"{self._jobs}/{submission.name}")
+                annotations = found["metadata"].get("annotations") or {}
+                if annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id:
+                    return dict(found)
+                raise errors.Conflict(
+                    f"There is a job {submission.name} already in namespace {self.namespace}.",
+                    said=conflict.said,
+                    hint=f"%kube delete {submission.name}   (or another --name)",
+                ) from conflict
+            except errors.Unreachable:
+                if attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(0.2 * attempt)
+            else:
+                return created
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _create_map(self, body: dict[str, Any]) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self.client.post(f"/api/v1/namespaces/{self.namespace}/configmaps", body)
+            except errors.Conflict:
+                # Immutable and named after our own job: the lost answer's.
+                return
+            except errors.Unreachable:
+                if attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(0.2 * attempt)
+            else:
+                return
+
+    async def _withdraw(self, submission: Submission) -> None:
+        """A submission that failed half-way leaves nothing: our Job, if it is there, goes."""
+        try:
+            found = await self.client.get(f"{self._jobs}/{submission.name}")
+            annotations = found["metadata"].get("annotations") or {}
+            if annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id:
+                await self.client.delete(f"{self._jobs}/{submission.name}")
+        except errors.ClusterError:
+            # Nothing more can be done from here, and the error that brought us here says more.
+            return
+
+    def _job(self, submission: Submission) -> dict[str, Any]:
+        return job_manifests.job(
+            submission,
+            image=image_for(submission.spec),
+            boot=resources.files("kube_magics.runner").joinpath("boot.py").read_text("utf-8"),
+            fixed_user=self._fixed_user is not False,
+        )
+
+    async def poll(self, name: str) -> Snapshot:
+        job, pods = await asyncio.gather(
+            self.client.get(f"{self._jobs}/{name}"), self.client.get(self._pods, {"labelSelector": f"job-name={name}"})
+        )
+        snapshot = of_job(job, pods["items"], namespace=self.namespace)
+        if snapshot.phase == PENDING and not snapshot.pod:
+            snapshot = of_job(job, pods["items"], await self._events(name), namespace=self.namespace)
+        return snapshot
+
+    async def _events(self, name: str) -> list[Any]:
+        query = {"fieldSelector": f"involvedObject.kind=Job,involvedObject.name={name}"}
+        try:
+            found = await self.client.get(f"/api/v1/namespaces/{self.namespace}/events", query)
+        except errors.Forbidden:
+            # One feature less: why no pod was made stays unknown.
+            return []
+        return list(found["items"])
+
+    async def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
+        following = self._following.pop(name, None)
+        if following is None:
+            following = Following(self.client, self.namespace, name)
+            following.start()
+        try:
+            async for piece in following.pieces():
+                yield piece
+        finally:
+            following.stop()
+
+    async def stored(self, name: str, result: str) -> bytes | None:
+        """Nothing outlives a pod but its log."""
+        return None
+
+    async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+        snapshot = await self.poll(name)
+        if snapshot.pod is None or not snapshot.started:
+            return
+        pod = await self.client.get(f"{self._pods}/{snapshot.pod}")
+        container = pod["spec"]["containers"][0]["name"]
+        async for piece in PodLog(self.client, self.namespace, snapshot.pod, container).whole():
+            yield piece
+
+    async def stop(self, name: str) -> str:
+        snapshot = await self.poll(name)
+        if snapshot.over:
+            return f"{name} is over already ({snapshot.phase})."
+        if snapshot.pod is None or not snapshot.started:
+            await self.client.patch(f"{self._jobs}/{name}", {"spec": {"suspend": True}})
+            return f"{name} had not started: it is suspended and will not start."
+        try:
+            # Lowering a live pod's deadline is the one way that keeps pod and log: TERM, its grace, KILL.
+            await self.client.patch(f"{self._pods}/{snapshot.pod}", {"spec": {"activeDeadlineSeconds": 1}})
+        except errors.Forbidden:
+            await self.client.patch(f"{self._jobs}/{name}", {"spec": {"suspend": True}})
+            return (
+                f"{name} is being stopped by suspending it, which deletes its pod and the log on the cluster "
+                "(the right `patch pods` would keep both)."
+            )
+        return f"{name} is being stopped: it was told to end; its log stays (%kube logs {name})."
+
+    async def delete(self, name: str) -> None:
+        await self.client.delete(f"{self._jobs}/{name}")
+
+    async def jobs(self) -> list[Snapshot]:
+        jobs, pods = await asyncio.gather(
+            self.client.get(self._jobs), self.client.get(self._pods, {"labelSelector": "job-name"})
+        )
+        by_job: dict[str, list[Any]] = {}
+        for pod in pods["items"]:
+            by_job.setdefault(pod["metadata"]["labels"]["job-name"], []).append(pod)
+        found = [of_job(job, by_job.get(job["metadata"]["name"], ()), namespace=self.namespace) for job in jobs["items"]]
+        return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
+
+    async def gpus(self) -> GpuReport:
+        return await gpu_report(self.client, self.namespace)
+
+    async def close(self) -> None:
+        for following in self._following.values():
+            following.stop()
+        await self.client.close()
+
+
+def image_for(spec: JobSpec) -> str:
+    """--image, else KUBE_MAGICS_IMAGE, else the slim image of the notebook's Python minor."""
+    default = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+    return spec.image or os.environ.get("KUBE_MAGICS_IMAGE") or default

@@ -1,0 +1,319 @@
+"""Jobs as processes of this machine: the same bundle, runner, protocol, errors and results, with no cluster.
+
+A job is a folder below the state folder (facts, unpacked bundle, log, results) and one runner process in a session of
+its own, so it outlives the kernel and is found again by any other. POSIX only: sessions and process groups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from kube_magics import errors
+from kube_magics.backends import devices
+from kube_magics.backends.contract import Gap, GpuNode, GpuReport
+from kube_magics.manifests.pod import GRACE_S
+from kube_magics.spec.job import Submission
+from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot
+
+POLL_S = 0.02
+LONGEST_POLL_S = 0.2
+READ_BYTES = 1 << 20
+STOP_MARGIN_S = 5.0
+"""After the runner's own grace: then its whole session is killed."""
+
+FACTS = "job.json"
+LOG = "log"
+END = "end.json"
+RESULTS = "results"
+
+
+def state_folder() -> Path:
+    """Where local jobs are kept; below the user's state folder, or KUBE_MAGICS_STATE."""
+    named = os.environ.get("KUBE_MAGICS_STATE")
+    return (Path(named) if named else Path(platformdirs.user_state_dir("kube_magics", appauthor=False))) / "jobs"
+
+
+class LocalBackend:
+    """Jobs of this user on this machine."""
+
+    kind = "local"
+    namespace = "local"
+    place: str | None = None
+
+    def __init__(self, why: str, folder: Path | None = None) -> None:
+        self._why = why
+        self._folder = folder or state_folder()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def where(self) -> str:
+        return f"local (processes on this machine; {self._why})"
+
+    async def connect(self) -> None:
+        """Nothing to connect to."""
+
+    def runner_options(self, submission_name: str) -> Mapping[str, Any]:
+        results = str(self._folder / submission_name / RESULTS)
+        return {"result_limit_bytes": None, "results_dir": results, "cwd": str(Path.cwd())}
+
+    def manifests(self, submission: Submission) -> list[dict[str, Any]]:
+        raise errors.OptionError(
+            "--dry-run shows Kubernetes manifests, and this job would run on this machine.",
+            hint="--backend kubernetes --dry-run",
+        )
+
+    async def submit(self, submission: Submission) -> None:
+        await asyncio.to_thread(self._submit, submission)
+
+    def _submit(self, submission: Submission) -> None:
+        home = self._folder / submission.name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(mode=0o700)
+        except FileExistsError:
+            if _facts(home).get("submission_id") == submission.submission_id:
+                return
+            raise errors.Conflict(
+                f"There is a job {submission.name} already on this machine.",
+                hint=f"%kube delete {submission.name}   (or another --name)",
+            ) from None
+        try:
+            self._start(home, submission)
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
+
+    def _start(self, home: Path, submission: Submission) -> None:
+        spec = submission.spec
+        with zipfile.ZipFile(io.BytesIO(submission.bundle)) as archive:
+            archive.extractall(home / "bundle")
+        (home / RESULTS).mkdir()
+        environment = {**os.environ, "KUBE_MAGICS_TERMINATION_LOG": str(home / END)}
+        with devices.reserved(
+            spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use(), lock=self._folder / ".devices"
+        ) as chosen:
+            if spec.gpus:
+                environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+            facts = {
+                "submission_id": submission.submission_id,
+                "created_at": time.time(),
+                "notebook": submission.notebook,
+                "cell": submission.cell_digest,
+                "returns": list(spec.returns),
+                "gpus": spec.gpus,
+                "devices": chosen,
+                "version": submission.version,
+            }
+            with (home / LOG).open("wb") as log, (home / "runner.err").open("wb") as err:
+                child = subprocess.Popen(  # noqa: S603 - our own runner, no shell
+                    [spec.python or sys.executable, "-I", "-S", str(home / "bundle" / "kube_magics_runner"), str(home / "bundle")],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=err,
+                    env=environment,
+                    start_new_session=True,
+                )
+            facts |= {"pid": child.pid, "pid_started": devices.process_started(child.pid)}
+            _write_atomically(home / FACTS, json.dumps(facts))
+        self._children[submission.name] = child
+
+    def _devices_in_use(self) -> set[str]:
+        used: set[str] = set()
+        for home in self._homes():
+            facts = _facts(home)
+            if facts.get("devices") and self._alive(home.name, facts):
+                used |= set(facts["devices"])
+        return used
+
+    def _homes(self) -> list[Path]:
+        return [path for path in self._folder.iterdir() if (path / FACTS).is_file()] if self._folder.is_dir() else []
+
+    def _alive(self, name: str, facts: Mapping[str, Any]) -> bool:
+        child = self._children.get(name)
+        if child is not None:
+            return child.poll() is None
+        started = devices.process_started(facts.get("pid", -1))
+        return started is not None and started == facts.get("pid_started")
+
+    async def poll(self, name: str) -> Snapshot:
+        home = self._folder / name
+        if not (home / FACTS).is_file():
+            raise errors.NotFound(f"There is no job {name} on this machine.", hint="%kube jobs")
+        return self._snapshot(home)
+
+    def _snapshot(self, home: Path) -> Snapshot:
+        facts = _facts(home)
+        alive = self._alive(home.name, facts)
+        end = _json(home / END)
+        phase, cause = RUNNING, None
+        if not alive:
+            phase = SUCCEEDED if end and end.get("code") == 0 else FAILED
+            if end is None:
+                said = _text(home / "runner.err")[-500:] or None
+                cause = Cause("signal", "The job's runner was killed.", said, "run the cell again")
+        return Snapshot(
+            name=home.name,
+            namespace=self.namespace,
+            phase=phase,
+            cause=cause,
+            pod=f"pid {facts.get('pid')}",
+            scheduled=True,
+            started=True,
+            terminated=not alive,
+            end=end,
+            created_at=facts.get("created_at"),
+            started_at=facts.get("created_at"),
+            finished_at=None if alive else _changed_at(home / (END if end else LOG)),
+            gpus=facts.get("gpus"),
+            notebook=facts.get("notebook"),
+            ours=True,
+            returns=tuple(facts.get("returns", ())),
+            submission_id=facts.get("submission_id"),
+        )
+
+    async def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
+        home = self._folder / name
+        seen: Snapshot | None = None
+        pause_s = POLL_S
+        with (home / LOG).open("rb") as log:
+            while True:
+                # Looked at before reading: what was written by then is read below.
+                state = self._snapshot(home) if home.is_dir() else Snapshot(name, self.namespace, GONE, terminated=True)
+                block = _whole_lines(log, last=state.terminated)
+                if block:
+                    pause_s = POLL_S
+                    yield block
+                if state != seen:
+                    seen = state
+                    yield state
+                if state.terminated and not block:
+                    return
+                if not block:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 1.2, LONGEST_POLL_S)
+
+    async def stored(self, name: str, result: str) -> bytes | None:
+        path = self._folder / name / RESULTS / f"{result}.pkl"
+        return await asyncio.to_thread(path.read_bytes) if path.is_file() else None
+
+    async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+        await self.poll(name)
+        with (self._folder / name / LOG).open("rb") as log:
+            while block := _whole_lines(log, last=True):
+                yield block
+
+    async def stop(self, name: str) -> str:
+        state = await self.poll(name)
+        if state.over:
+            return f"{name} is over already ({state.phase})."
+        pid = int(_facts(self._folder / name)["pid"])
+        # INT to the runner: it passes INT, then TERM, then KILL on, each with its grace.
+        _signal(pid, signal.SIGTERM)
+        asyncio.get_running_loop().call_later(GRACE_S + STOP_MARGIN_S, self._kill, name)
+        return f"{name} is being stopped: it was told to end (KILL after {GRACE_S} s); its log stays (%kube logs {name})."
+
+    def _kill(self, name: str) -> None:
+        home = self._folder / name
+        facts = _facts(home)
+        if facts and self._alive(name, facts):
+            os.killpg(facts["pid"], signal.SIGKILL)
+
+    async def delete(self, name: str) -> None:
+        state = await self.poll(name)
+        home = self._folder / name
+        if not state.over:
+            await self.stop(name)
+            until = time.monotonic() + GRACE_S + STOP_MARGIN_S
+            while self._alive(name, _facts(home)) and time.monotonic() < until:
+                await asyncio.sleep(POLL_S)
+            self._kill(name)
+        self._children.pop(name, None)
+        await asyncio.to_thread(shutil.rmtree, home)
+
+    async def jobs(self) -> list[Snapshot]:
+        found = [self._snapshot(home) for home in self._homes()]
+        return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
+
+    async def gpus(self) -> GpuReport:
+        found = await asyncio.to_thread(devices.visible)
+        if not found:
+            return GpuReport(hidden=("No NVIDIA GPU is found on this machine (NVML).",))
+        used = len(self._devices_in_use() | devices.busy())
+        return GpuReport((GpuNode("this machine", found[0].name, len(found), used),))
+
+    async def close(self) -> None:
+        """Nothing is held: the jobs go on."""
+
+
+def _whole_lines(log: Any, *, last: bool) -> bytes:
+    """The next block of whole lines; `last`: an unterminated line at the end counts as one."""
+    data: bytes = log.read(READ_BYTES)
+    cut = data.rfind(b"\n") + 1
+    if cut == len(data):
+        return data
+    if cut:
+        log.seek(cut - len(data), os.SEEK_CUR)
+        return data[:cut]
+    if last or len(data) == READ_BYTES:
+        return data + b"\n" if last and len(data) < READ_BYTES else data + _rest_of_line(log)
+    log.seek(-len(data), os.SEEK_CUR)
+    return b""
+
+
+def _rest_of_line(log: Any) -> bytes:
+    rest: bytes = log.readline()
+    return rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def _facts(home: Path) -> dict[str, Any]:
+    return _json(home / FACTS) or {}
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _changed_at(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, "utf-8")
+    fresh.replace(path)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        # It ended between our look and the signal: what was wanted.
+        return

@@ -1,0 +1,203 @@
+"""Plain JSON to and from the API server, over aiohttp on the caller's loop (HTTP/1.1, keep-alive).
+
+One `Client` per context. Every foreign exception becomes one of `errors`, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import aiohttp
+
+from kube_magics import errors
+from kube_magics.cluster import auth
+
+ANSWER_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 10.0
+KEEPALIVE_S = 150.0
+"""Below the three minutes after which servers close idle connections."""
+READ_BUFFER_BYTES = 1 << 20
+"""Of a stream, before the sender is slowed down; small enough to bound memory with many jobs."""
+
+_BY_STATUS: Mapping[int, type[errors.ClusterError]] = {
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    410: errors.Gone,
+}
+
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class Client:
+    """Requests to one cluster as one user. To be used, and closed, on one event loop."""
+
+    def __init__(self, access: auth.Access) -> None:
+        self.access = access
+        self._session: aiohttp.ClientSession | None = None
+        self._tls: Any = None
+        self.last_used = 0.0
+        """time.monotonic() of the last answer."""
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = "application/json") -> Any:
+        """The object or list at `path` (`/api/v1/namespaces/x/pods`)."""
+        return await self._answer("GET", path, params=params, headers={"Accept": accept})
+
+    async def post(self, path: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None) -> Any:
+        """Create; not repeated here, since only the caller knows whether it may be."""
+        return await self._answer("POST", path, params=params, body=body)
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """A merge patch."""
+        return await self._answer("PATCH", path, body=body, headers={"Content-Type": MERGE_PATCH})
+
+    async def delete(self, path: str) -> Any:
+        """Delete in the background: over the raw API a Job's pods would be orphaned by default."""
+        return await self._answer("DELETE", path, params={"propagationPolicy": "Background"})
+
+    @asynccontextmanager
+    async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
+        """The body of a GET that may never end (a watch, a log)."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=None)
+        with self._translated():
+            async with await self._send("GET", path, params, None, {}, timeout) as response:
+                await _checked(response)
+                self.last_used = time.monotonic()
+                yield response.content
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        with self._translated():
+            for attempt in (1, 2):
+                async with await self._send(method, path, params, body, headers or {}, timeout) as response:
+                    if response.status == 401 and attempt == 1:
+                        await self._renew()
+                        continue
+                    await _checked(response)
+                    text = await response.read()
+                    self.last_used = time.monotonic()
+                    return json.loads(text) if "json" in response.content_type else text
+        raise AssertionError("the second attempt returns or raises")
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        if self._session is None:
+            self._tls = self.access.tls()
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=self._tls)
+            self._session = aiohttp.ClientSession(
+                connector=connector, auto_decompress=True, read_bufsize=READ_BUFFER_BYTES, trust_env=False
+            )
+        conf = self.access.configuration
+        sent = {"Content-Type": "application/json", **self.access.headers(), **headers}
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        return await self._session.request(
+            method,
+            self.access.server + path,
+            params=params,
+            data=data,
+            headers=sent,
+            timeout=timeout,
+            proxy=conf.proxy,
+            server_hostname=conf.tls_server_name,
+        )
+
+    async def _renew(self) -> None:
+        # A rotated token file, or an exec plugin whose token was revoked early: everything is read again, once.
+        fresh = await asyncio.to_thread(auth.load, self.access.source, self.access.context, self.access.namespace)
+        self.access = fresh
+        await self.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        where = f"cluster {self.access.context} at {self.access.server}"
+        away = "check the network, %kube config context=NAME for another cluster, or --backend local for this machine"
+        try:
+            yield
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise errors.Unreachable(
+                f"The certificate of {where} is not trusted.",
+                said=str(error.certificate_error),
+                hint="correct certificate-authority in the kubeconfig, or --backend local for this machine",
+            ) from error
+        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+            raise errors.Unreachable(f"No answer from {where} in time.", hint=away) from error
+        except aiohttp.ClientConnectionError as error:
+            raise errors.Unreachable(f"No connection to {where}.", said=str(error), hint=away) from error
+        except aiohttp.ClientError as error:
+            raise errors.Unreachable(f"The answer of {where} broke off.", said=str(error), hint=away) from error
+
+
+async def _checked(response: aiohttp.ClientResponse) -> None:
+    if response.status < 400:
+        return
+    text = (await response.text(errors="replace")).strip()
+    try:
+        status = json.loads(text)
+    except ValueError:
+        status = {}
+    said = status.get("message") or text[:500] or response.reason or ""
+    raise refusal(response.status, str(said), status)
+
+
+def refusal(code: int, said: str, status: Mapping[str, Any]) -> errors.ClusterError:
+    """The error for an answer of HTTP status `code`; also for ERROR events inside a watch."""
+    kind = _BY_STATUS.get(code, errors.Rejected)
+    error = kind(_sentence(code, status), said=said, hint=_hint(code, said))
+    error.status = code
+    return error
+
+
+def _sentence(code: int, status: Mapping[str, Any]) -> str:
+    details = status.get("details") or {}
+    what = " ".join(filter(None, (details.get("kind"), details.get("name"))))
+    of = f" ({what})" if what else ""
+    if code == 401:
+        return "The cluster does not accept your credentials."
+    if code == 403:
+        return f"The cluster refuses this{of}: you lack the right, or a policy forbids it."
+    if code == 404:
+        return f"The cluster has no such object{of}."
+    if code == 409:
+        return f"The name is taken{of}."
+    if code == 410:
+        return "The cluster no longer keeps that version."
+    return f"The cluster refused the request{of} with HTTP {code}."
+
+
+def _hint(code: int, said: str) -> str | None:
+    if code == 401:
+        return "log in again as your cluster asks for it (the same that makes kubectl work), then run the cell again"
+    if code == 403 and "exceeded quota" in said:
+        return "%kube jobs shows what holds the quota; %kube delete NAME frees it"
+    if code == 403:
+        return "ask your administrator for the Role in hub-config/rbac/user-role.yaml, or try --namespace"
+    if code == 404 and "namespaces" in said:
+        return "--namespace with one that exists"
+    return None

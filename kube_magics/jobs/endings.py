@@ -1,0 +1,99 @@
+"""From a job's outcome to the error that the user sees: what happened, what the cluster said, what to type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.jobs.follow import Outcome
+from kube_magics.spec.quantities import human_seconds
+from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.snapshot import GONE, SUCCEEDED, SUSPENDED
+
+_SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV", 15: "TERM"}
+
+
+def error_of(name: str, outcome: Outcome, timeout_s: int | None) -> BaseException | None:
+    """The error of a job that did not succeed, other than the user's own exception; None: it succeeded.
+
+    The user's own exception is `outcome.error`; see `remote`.
+    """
+    if outcome.failure is not None:
+        return outcome.failure
+    end = outcome.end or (outcome.snapshot.end if outcome.snapshot else None)
+    if end is not None:
+        return _by_end(name, dict(end), outcome, timeout_s)
+    state = outcome.snapshot
+    if state is None:
+        return errors.PodLost(f"Nothing is known of job {name}.", hint=f"%kube logs {name}")
+    if state.phase == SUCCEEDED and not state.ours:
+        return None
+    return _by_state(name, outcome)
+
+
+def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | None) -> BaseException | None:
+    reason, code = end.get("reason"), end.get("code")
+    logs = f"%kube logs {name}"
+    if reason == "completed" and code in (0, None):
+        return None
+    if reason == "timeout":
+        limit = f" of {human_seconds(timeout_s)}" if timeout_s else ""
+        return errors.JobTimeout(f"Job {name} ran longer than its --timeout{limit} and was stopped.", hint="--timeout 1d")
+    if reason == "stopped":
+        return errors.JobStopped(f"Job {name} was stopped.", hint=f"{logs} shows what it had done")
+    if reason == "oom":
+        peak = end.get("peak_memory_bytes")
+        said = f"peak memory {peak / 2**30:.1f} GiB" if isinstance(peak, (int, float)) else None
+        return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint="a larger --memory")
+    if reason == "import":
+        return import_missing(name, dict(outcome.error or {}))
+    if reason == "signal" or end.get("signal"):
+        number = int(end.get("signal") or 0)
+        what = _SIGNALS.get(number, str(number))
+        return errors.JobKilled(f"Job {name} was killed by signal {what}.", hint=f"{logs} shows its last lines")
+    if reason in ("bundle", "start"):
+        said = str((outcome.error or {}).get("message") or "") or None
+        return errors.JobNotStarted(f"Job {name} could not start its program.", said=said, hint="correct --python or --image")
+    failed = errors.JobFailed(f"Job {name} ended with exit code {code}.", hint=f"{logs} shows its last lines")
+    failed.exit_code = code
+    return failed
+
+
+def import_missing(name: str, event: dict[str, Any]) -> errors.ImportMissing:
+    """The image lacks a package that the cell imports."""
+    package = event.get("install")
+    fix = f"--image with {package} in it" if package else "--image with what the cell imports"
+    said = str(event.get("message") or "")
+    return errors.ImportMissing(f"Job {name}: its image lacks a package that the cell imports.", said=said, hint=fix)
+
+
+def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
+    state = outcome.snapshot
+    assert state is not None
+    cause: Cause | None = state.cause
+    if state.phase in (GONE, SUSPENDED) or (cause and cause.kind == "deleted"):
+        what = {GONE: "was deleted", SUSPENDED: "was suspended"}.get(state.phase, "lost its pod: it was deleted")
+        return errors.JobStopped(f"Job {name} {what}.", hint="run the cell again")
+    if cause is None:
+        return errors.PodLost(
+            f"Job {name} ended without a last word from its runner.", hint=f"%kube logs {name}, then run the cell again"
+        )
+    fix = cause.fix.replace("NAME", name) if cause.fix else None
+    kind = _KINDS.get(cause.kind, errors.PodLost)
+    if not state.started and kind is errors.PodLost:
+        kind = errors.JobNotStarted
+    return kind(f"Job {name}: {cause.sentence}", said=cause.said, hint=fix)
+
+
+_KINDS: dict[str, type[errors.JobError]] = {
+    "image": errors.JobNotStarted,
+    "start": errors.JobNotStarted,
+    "quota": errors.JobNotStarted,
+    "policy": errors.JobNotStarted,
+    "refused": errors.JobNotStarted,
+    "unschedulable": errors.JobNotStarted,
+    "oom": errors.JobOutOfMemory,
+    "deadline": errors.JobTimeout,
+    "signal": errors.JobKilled,
+    "exit": errors.JobFailed,
+}

@@ -1,0 +1,164 @@
+"""One job, followed: its lines into the log file and onto the screen, its results and its end into an `Outcome`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kube_magics.backends.contract import Backend, Gap
+from kube_magics.jobs.logfile import LogFile
+from kube_magics.jobs.screen import STDERR, STDOUT, Screen
+from kube_magics.runner import protocol
+from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
+
+FLUSH_S = 0.5
+_MARKED = re.compile(rb"^[\x1e\x1f]", re.MULTILINE)
+
+
+@dataclass
+class Outcome:
+    """How a job ended, as far as it was told. Filled by the follower, read once `Follower.done` is set."""
+
+    end: Mapping[str, Any] | None = None
+    """The runner's last word; None: it never came."""
+    error: Mapping[str, Any] | None = None
+    """The runner's error event."""
+    results: dict[str, bytes] = field(default_factory=dict)
+    """Pickles by name; `@error` is the exception."""
+    corrupt: dict[str, str] = field(default_factory=dict)
+    """Names whose chunks did not fit together, and why."""
+    snapshot: Snapshot | None = None
+    """The last state seen."""
+    lost_lines: int = 0
+    failure: BaseException | None = None
+    """What made following impossible."""
+
+
+class Follower:
+    """Runs on the loop; `screen` and `done` are for the cell's thread."""
+
+    def __init__(self, backend: Backend, name: str, log: LogFile, screen: Screen) -> None:
+        self.name = name
+        self.outcome = Outcome()
+        self.done = threading.Event()
+        """The job's last word is here, or there will be none."""
+        self.on_change: Callable[[Snapshot], None] | None = None
+        """Called on the loop at every change of state."""
+        self.log = log
+        self.screen = screen
+        self._backend = backend
+        self._totals = protocol.Totals()
+        self._assembler = protocol.Assembler()
+
+    async def run(self) -> None:
+        """Until the job is over in the cluster's eyes too, which is seconds after its own last word."""
+        flushing = asyncio.ensure_future(self._flush_often())
+        try:
+            async for piece in self._backend.follow(self.name):
+                self._take(piece)
+                if self._hopeless():
+                    break
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+            self.outcome.failure = error
+        finally:
+            flushing.cancel()
+            self._finish()
+            self.log.close()
+
+    async def _flush_often(self) -> None:
+        """So that `tail -f` on the log file is never far behind."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            self.log.flush()
+
+    def _take(self, piece: Snapshot | bytes | Gap) -> None:
+        if isinstance(piece, bytes):
+            self._block(piece)
+        elif isinstance(piece, Snapshot):
+            self.outcome.snapshot = piece
+            if self.on_change:
+                self.on_change(piece)
+
+    def _hopeless(self) -> bool:
+        state = self.outcome.snapshot
+        return state is not None and not state.started and (
+            state.phase == SUSPENDED or bool(state.cause and state.cause.hopeless)
+        )
+
+    def _block(self, block: bytes) -> None:
+        """Whole lines. Most blocks are the program's plain output and are passed on as they are."""
+        at = 0
+        for match in _MARKED.finditer(block):
+            start = match.start()
+            if start < at:
+                continue
+            if start > at:
+                self._plain(block[at:start])
+            stop = block.index(b"\n", start) + 1
+            self._marked(protocol.decode(block[start : stop - 1]))
+            at = stop
+        if at < len(block):
+            self._plain(block[at:] if at else block)
+
+    def _plain(self, lines: bytes) -> None:
+        self._user(STDOUT, lines)
+
+    def _user(self, stream: int, lines: bytes) -> None:
+        count = lines.count(b"\n")
+        self._totals.lines += count
+        self._totals.bytes += len(lines) - count
+        self.log.write(stream, lines)
+        self.screen.add(stream, lines)
+
+    def _marked(self, line: protocol.Line) -> None:
+        if line.event is None:
+            self._user(STDERR if line.kind == "err" else STDOUT, line.payload + b"\n")
+            return
+        event = line.event
+        kind = event["e"]
+        if kind == "partial":
+            self._totals.add(line)
+            data = protocol.partial_bytes(event)
+            stream = STDERR if event.get("s") == STDERR else STDOUT
+            self.log.piece(stream, data)
+            self.screen.add(stream, data)
+        elif kind == "mark":
+            self._count(event)
+        elif kind == "result":
+            self._result(event)
+        elif kind == "error":
+            self.outcome.error = event
+        elif kind == "end":
+            self._count(event)
+            self.outcome.end = event
+            self._finish()
+
+    def _count(self, event: Mapping[str, Any]) -> None:
+        lines, size = self._totals.missing(dict(event))
+        if lines > 0 or size > 0:
+            text = f"{lines:,} lines ({size:,} bytes) were lost between the pod and here"
+            self.outcome.lost_lines += max(lines, 0)
+            self._totals.lines += lines
+            self._totals.bytes += size
+            self.log.note(text)
+            self.screen.add(STDERR, f"[kube_magics: {text}]\n".encode())
+
+    def _result(self, event: dict[str, Any]) -> None:
+        try:
+            whole = self._assembler.add(event)
+        except protocol.CorruptResult as error:
+            self.outcome.corrupt[str(event.get("name"))] = str(error)
+            return
+        if whole is not None:
+            name, data = whole
+            self.outcome.results[name] = data
+            self.outcome.corrupt.pop(name, None)
+
+    def _finish(self) -> None:
+        self.log.flush()
+        self.done.set()
+        self.screen.wake()

@@ -1,0 +1,28 @@
+"""The notebook that this process runs, as whoever loaded the extension says; else the `__main__` of a script."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+from kube_magics.cells.notebook import Notebook
+
+_reader: Callable[[], Notebook] | None = None
+
+
+def set_reader(reader: Callable[[], Notebook]) -> None:
+    """`reader` gives the notebook's cells and names at the time it is called."""
+    global _reader  # noqa: PLW0603 - one notebook per process
+    _reader = reader
+
+
+def notebook() -> Notebook:
+    """The notebook, or the script that the interpreter runs."""
+    return _reader() if _reader is not None else Notebook(namespace=sys.modules["__main__"].__dict__)
+
+
+def notebook_path(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The notebook's path as its front end says; None: unknown."""
+    named = environment.get("KUBE_MAGICS_NOTEBOOK") or environment.get("JPY_SESSION_NAME")
+    return named or None

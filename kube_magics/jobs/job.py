@@ -1,0 +1,204 @@
+"""`Job`: one job as Python sees it, whoever made it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.backends.contract import Backend
+from kube_magics.cells.results import Definitions, load_result
+from kube_magics.jobs import endings, loop, remote
+from kube_magics.jobs.follow import Follower, Outcome
+from kube_magics.spec.quantities import human_bytes
+from kube_magics.telemetry.snapshot import Snapshot
+
+VALUE = "@value"
+"""Result name of a function's value."""
+ERROR = "@error"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the notebook knows of a job that it submitted: needed to bring values and exceptions home."""
+
+    namespace: MutableMapping[str, Any]
+    """The notebook's names."""
+    definitions: Definitions
+    """Of the job's cell, for classes that exist only there."""
+    returns: tuple[str, ...]
+    timeout_s: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """File names in the job's tracebacks → those of this notebook's cells."""
+
+
+class Job:
+    """One job. Methods block and may be called from any thread but the background loop's.
+
+    Every method raises an error of `kube_magics.errors` when the cluster refuses or does not answer.
+    """
+
+    def __init__(
+        self, backend: Backend, name: str, follower: Follower | None = None, origin: Origin | None = None
+    ) -> None:
+        self.name = name
+        """Unique in its namespace."""
+        self._backend = backend
+        self._follower = follower
+        self._origin = origin
+        self._lock = threading.Lock()
+        self._values: dict[str, Any] | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def namespace(self) -> str:
+        """The Kubernetes namespace; `local` for a job on this machine."""
+        return self._backend.namespace
+
+    @property
+    def status(self) -> str:
+        """`pending`, `running`, `succeeded`, `failed`, `suspended` or `gone`."""
+        if self._follower is not None and self._follower.outcome.end is not None:
+            return "succeeded" if self._follower.outcome.end.get("code") == 0 else "failed"
+        return self.snapshot().phase
+
+    def snapshot(self) -> Snapshot:
+        """The job's state now."""
+        return loop.wait(self._backend.poll(self.name))
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Block until the job is over; returns its status. Raises TimeoutError after `timeout` seconds."""
+        if self._follower is not None:
+            if not self._follower.done.wait(timeout):
+                raise TimeoutError(f"job {self.name} still runs after {timeout} s")
+            return self.status
+        until = None if timeout is None else time.monotonic() + timeout
+        while not (state := self.snapshot()).over:
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"job {self.name} still runs after {timeout} s")
+            time.sleep(1.0)
+        return state.phase
+
+    def done(self, timeout: float | None = None) -> bool:
+        """Whether the last word of a job submitted here has come, waiting up to `timeout` seconds for it."""
+        return self._follower is None or self._follower.done.wait(timeout)
+
+    @property
+    def never_ran(self) -> bool:
+        """Over, or given up, before its program started."""
+        state = self._follower.outcome.snapshot if self._follower else None
+        return state is not None and not state.started and self.done(0)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds that its program ran, as the runner measured them; None: unknown."""
+        end = self._follower.outcome.end if self._follower else None
+        return end.get("duration_s") if end else None
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Block for the job's value; raise the job's own exception, or what ended it.
+
+        Returns the function's value for `train` and `remote`, a dict of the `--returns` names for a cell, None where
+        nothing was to come back.
+        """
+        self.wait(timeout)
+        values = self.values()
+        if self._error is not None:
+            raise self._error
+        if self._origin is None:
+            return None
+        return values.get(VALUE) if self._origin.returns == (VALUE,) else values
+
+    def values(self) -> dict[str, Any]:
+        """The values that arrived, by name, of a job that is over; empty when it failed. See `failure`."""
+        with self._lock:
+            if self._values is None:
+                self._values, self._error = self._collect()
+            return self._values
+
+    def failure(self) -> BaseException | None:
+        """What `result` would raise for a job that is over; None: nothing."""
+        self.values()
+        return self._error
+
+    def logs(self) -> str:
+        """The log so far, both streams in the order they came, without kube_magics' own events."""
+        if self._follower is not None and self._follower.log.path.is_file():
+            return self._follower.log.path.read_text("utf-8", "replace")
+        from kube_magics.jobs.listing import read_log
+
+        return loop.wait(read_log(self._backend, self.name))
+
+    @property
+    def log_path(self) -> Path | None:
+        """The file that the whole log is written to; None for a job of another process."""
+        return self._follower.log.path if self._follower else None
+
+    def stop(self) -> str:
+        """TERM, grace, KILL; the job and its log stay. Returns what was done, as a sentence."""
+        return loop.wait(self._backend.stop(self.name))
+
+    def delete(self) -> None:
+        """Remove the job and all that it owns from the cluster (or this machine)."""
+        loop.wait(self._backend.delete(self.name))
+
+    def __repr__(self) -> str:
+        try:
+            state = self.status
+        except errors.KubeMagicsError as error:
+            state = f"unknown: {error.message}"
+        return f"<Job {self.name} in {self.namespace}: {state}>"
+
+    def _collect(self) -> tuple[dict[str, Any], BaseException | None]:
+        if self._follower is None or self._origin is None:
+            return {}, endings.error_of(self.name, Outcome(snapshot=self.snapshot()), None)
+        outcome = self._follower.outcome
+        raised = (outcome.error or {}).get("reason") != "import" and (outcome.end or {}).get("reason") == "failed"
+        if outcome.error is not None and raised and (outcome.error.get("exit") is None):
+            pickled = outcome.results.get(ERROR) or loop.wait(self._backend.stored(self.name, ERROR))
+            return {}, remote.rebuild(outcome.error, pickled, self._loads(self._origin), self._origin.files)
+        error = endings.error_of(self.name, outcome, self._origin.timeout_s)
+        if error is not None:
+            return {}, error
+        return self._load(self._origin, outcome)
+
+    def _load(self, origin: Origin, outcome: Outcome) -> tuple[dict[str, Any], BaseException | None]:
+        """Each name by itself: one that fails does not keep the others away."""
+        values: dict[str, Any] = {}
+        problems: list[errors.ResultError] = []
+        loads = self._loads(origin)
+        for name in origin.returns:
+            data = outcome.results.get(name)
+            if data is None:
+                data = loop.wait(self._backend.stored(self.name, name))
+            try:
+                if data is None:
+                    raise _absent(name, outcome)
+                values[name] = loads(data)
+            except errors.ResultError as error:
+                problems.append(error)
+        if len(problems) > 1:
+            text = "\n".join(problem.message for problem in problems)
+            return values, errors.ResultError(text, hint=problems[0].hint)
+        return values, problems[0] if problems else None
+
+    def _loads(self, origin: Origin) -> Callable[[bytes], object]:
+        return lambda data: load_result(data, origin.namespace, origin.definitions)
+
+
+def _absent(name: str, outcome: Outcome) -> errors.ResultError:
+    end = outcome.end or {}
+    if name in (end.get("too_large") or {}):
+        size = human_bytes(end["too_large"][name])
+        return errors.ResultTooLarge(
+            f"{name} is {size}; a result of up to 1.0 MB travels back through the log.",
+            hint="return less (a state_dict in half precision, a summary), or write it to storage inside the cell",
+        )
+    if name in outcome.corrupt:
+        return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[name]}.", hint="run the cell again")
+    why = (end.get("missing") or {}).get(name, "it did not arrive")
+    return errors.ResultMissing(f"{name} did not come back: {why}.", hint=f"set {name} in the cell, or leave it out of --returns")

@@ -1,0 +1,55 @@
+"""The whole log of a job in one file: both streams in the order they came, whole lines never mixed, no events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+FOLDER = Path(".kube_magics") / "logs"
+"""Beside the notebook: the path that is printed is relative to it."""
+
+
+class LogFile:
+    """Append-only; a line that comes in pieces is written when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = 0
+        """Whole lines written, both streams."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("wb")
+        self._pieces: dict[int, list[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def write(self, stream: int, block: bytes) -> None:
+        """`block` of whole lines; pieces that came before belong to its first one."""
+        pieces = self._pieces.pop(stream, None)
+        if pieces:
+            self._file.writelines(pieces)
+        self._file.write(block)
+        self.lines += block.count(b"\n")
+
+    def piece(self, stream: int, data: bytes) -> None:
+        """Bytes of a line that is not whole yet."""
+        self._pieces.setdefault(stream, []).append(data)
+
+    def note(self, text: str) -> None:
+        """A line of our own: only for what is missing."""
+        self._file.write(f"[kube_magics: {text}]\n".encode())
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        """Also writes lines that never ended."""
+        if not self._file.closed:
+            for pieces in self._pieces.values():
+                self._file.writelines(pieces)
+            self._pieces.clear()
+            self._file.close()

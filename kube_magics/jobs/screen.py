@@ -1,0 +1,111 @@
+"""What of a job's output reaches the notebook: enough to follow, never so much that it breaks the notebook.
+
+jupyter_server drops a kernel's output for good past 1 MB/s or 1,000 messages/s, and a notebook with tens of megabytes
+of output no longer opens. So: batches, 200 kB/s, 1 MB in all, then the tail; what is skipped is counted and said. The
+log file has everything.
+"""
+
+from __future__ import annotations
+
+import codecs
+import threading
+import time
+from collections import deque
+
+BATCH_S = 0.125
+"""Between writes: 8 Hz; a flush per line costs five hundred times a batched one."""
+RATE_BYTES_S = 200_000
+TOTAL_BYTES = 1_000_000
+TAIL_BYTES = 20_000
+"""Shown at the end when the total was reached before."""
+
+STDOUT, STDERR = 1, 2
+
+
+class Screen:
+    """Filled by the loop, emptied by the cell's own thread; bounded."""
+
+    def __init__(self, log_name: str) -> None:
+        self._log_name = log_name
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._pending: deque[tuple[int, bytes]] = deque()
+        self._pending_bytes = 0
+        self._skipped_lines = 0
+        self._shown_bytes = 0
+        self._credit_bytes = float(RATE_BYTES_S)
+        self._credited_at = time.monotonic()
+        self._decoders = {s: codecs.getincrementaldecoder("utf-8")("replace") for s in (STDOUT, STDERR)}
+
+    def add(self, stream: int, data: bytes) -> None:
+        """Queue `data` (whole lines, or a piece of one) of the user's `stream`."""
+        with self._lock:
+            self._pending.append((stream, data))
+            self._pending_bytes += len(data)
+            limit = TAIL_BYTES if self._full() else RATE_BYTES_S
+            while self._pending_bytes > limit and self._pending:
+                self._drop(limit)
+        self._news.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Until there is something to take, or the time is over."""
+        return self._news.wait(timeout_s)
+
+    def wake(self) -> None:
+        """Let a waiting reader look again."""
+        self._news.set()
+
+    def take(self, *, last: bool = False) -> list[tuple[int, str]]:
+        """What may be written now, as (stream, text), neighbours of one stream joined; `last`: all that is left."""
+        with self._lock:
+            self._news.clear()
+            now = time.monotonic()
+            self._credit_bytes = min(RATE_BYTES_S, self._credit_bytes + (now - self._credited_at) * RATE_BYTES_S)
+            self._credited_at = now
+            if not last and (self._full() or not self._pending):
+                return []
+            taken: list[tuple[int, str]] = []
+            if self._skipped_lines:
+                taken.append((STDERR, f"[{self._skipped_lines:,} lines are not shown here: {self._log_name}]\n"))
+                self._skipped_lines = 0
+            while self._pending and (last or self._credit_bytes > 0):
+                stream, data = self._pending.popleft()
+                self._pending_bytes -= len(data)
+                self._credit_bytes -= len(data)
+                self._shown_bytes += len(data)
+                taken.append((stream, self._decoders[stream].decode(data)))
+            if self._full() and not last:
+                text = f"[more output than a notebook holds: it goes on in {self._log_name}, its tail comes at the end]\n"
+                taken.append((STDERR, text))
+            if self._pending:
+                self._news.set()
+        return _joined(taken)
+
+    def _full(self) -> bool:
+        return self._shown_bytes >= TOTAL_BYTES
+
+    def _drop(self, limit: int) -> None:
+        """Drop the oldest pending lines, down to `limit` bytes."""
+        stream, data = self._pending.popleft()
+        self._pending_bytes -= len(data)
+        over = self._pending_bytes + len(data) - limit
+        if over < len(data):
+            # Keep the newest whole lines of this block.
+            cut = data.find(b"\n", max(over - 1, 0)) + 1 or len(data)
+            rest = data[cut:]
+            self._skipped_lines += data.count(b"\n", 0, cut)
+            if rest:
+                self._pending.appendleft((stream, rest))
+                self._pending_bytes += len(rest)
+        else:
+            self._skipped_lines += data.count(b"\n")
+
+
+def _joined(pieces: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    joined: list[tuple[int, str]] = []
+    for stream, text in pieces:
+        if joined and joined[-1][0] == stream:
+            joined[-1] = (stream, joined[-1][1] + text)
+        else:
+            joined.append((stream, text))
+    return joined

@@ -1,0 +1,112 @@
+"""From a capture to a submitted, followed job."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from kube_magics import errors
+from kube_magics.backends.contract import Backend
+from kube_magics.cells import bundle
+from kube_magics.cells.capture import Capture
+from kube_magics.jobs import loop
+from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
+from kube_magics.jobs.follow import Follower
+from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.logfile import FOLDER, LogFile
+from kube_magics.jobs.screen import Screen
+from kube_magics.manifests.pod import GRACE_S
+from kube_magics.spec import names
+from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.version import VERSION
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a submit needs; nothing has been created yet."""
+
+    backend: Backend
+    submission: Submission
+
+
+def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
+    """`spec` with its defaults, and the backend it will run on, with its connection being opened."""
+    spec = with_defaults(spec)
+    backend = backend_for(spec)
+    if not spec.dry_run:
+        confirm_context(backend, spec)
+    return spec, backend
+
+
+def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, notebook: str | None) -> Prepared:
+    """Pack `capture` for `backend`; `stem` is what a generated name starts with."""
+    name = spec.name or names.fresh_name(stem)
+    options = {
+        "argv": ["main.py"],
+        "python": None,
+        "imports": dict(capture.imports),
+        "notebook_python": ".".join(map(str, sys.version_info[:3])),
+        "returns": list(spec.returns),
+        "timeout_s": spec.timeout,
+        "grace_s": GRACE_S,
+        "gpus": spec.gpus,
+        **backend.runner_options(name),
+    }
+    packed = bundle.build(capture, options)
+    submission = Submission(
+        spec=spec,
+        name=name,
+        submission_id=str(uuid.uuid4()),
+        bundle=packed.data,
+        bundle_sha256=packed.sha256,
+        cell_digest=capture.cell_digest,
+        imports=tuple(capture.imports),
+        notebook=notebook,
+        version=VERSION,
+    )
+    return Prepared(backend, submission)
+
+
+def submit(prepared: Prepared, origin: Origin) -> tuple[Job, Screen]:
+    """Create the job and follow it on the background loop."""
+    submission, backend = prepared.submission, prepared.backend
+    path = _free(FOLDER / f"{submission.name}.log")
+    try:
+        log = LogFile(path)
+    except OSError as error:
+        raise errors.SubmitError(
+            f"The log cannot be written to {path}: {error.strerror}.", hint="change into a folder that you may write to"
+        ) from error
+    screen = Screen(str(path))
+    follower = Follower(backend, submission.name, log, screen)
+    try:
+        loop.wait(backend.submit(submission))
+    except BaseException:
+        log.close()
+        path.unlink(missing_ok=True)
+        raise
+    loop.start(follower.run())
+    return Job(backend, submission.name, follower, origin), screen
+
+
+def _free(path: Path) -> Path:
+    """`path`, or the first of `NAME.2.log`, `NAME.3.log` … that does not exist: no log is ever overwritten."""
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{path.name.removesuffix('.log').split('.')[0]}.{number}.log")
+    return path
+
+
+def tidy(job: Job) -> None:
+    """A job that never ran leaves nothing behind: no Job, no empty log file."""
+    if job.never_ran:
+        try:
+            job.delete()
+        except errors.ClusterError:
+            # Why it never ran is the better error, and it comes next.
+            return
+        if job.log_path is not None:
+            job.log_path.unlink(missing_ok=True)

@@ -1,0 +1,68 @@
+"""The same through Python: `train(fn, …)` gives a `Job`, `@remote(…)` makes a function run as one."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from kube_magics.cells.capture import capture_call
+from kube_magics.errors import OptionError
+from kube_magics.jobs import here
+from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.job import VALUE, Job, Origin
+from kube_magics.spec import options
+from kube_magics.spec.job import JobSpec
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def train(
+    fn: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **asked: Any
+) -> Job:
+    """Submit `fn(*args, **kwargs)` as a job and return at once.
+
+    `asked` are the options of `%%kubetrain` as keywords: `gpus=1, memory="16Gi", name="digits"`. The function, and
+    only what it uses, travels; `.result()` blocks for its value or raises its exception. Raises OptionError,
+    CaptureError or what the cluster says, before anything is left behind.
+    """
+    spec = JobSpec.of(options.checked(asked))
+    if spec.returns or spec.dry_run:
+        raise OptionError("train() gives the function's value, all of it.", hint="leave returns= and dry_run= out")
+    captured = capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook())
+    spec, backend = submitting.place(replace(spec, returns=(VALUE,)))
+    stem = getattr(fn, "__name__", "call")
+    prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())
+    namespace = sys.modules["__main__"].__dict__
+    origin = Origin(namespace, captured.definitions(None), (VALUE,), spec.timeout, captured.files(None))
+    job, _ = submitting.submit(prepared, origin)
+    return job
+
+
+class Remote(Generic[P, T]):
+    """A function that runs as a job: `f(x)` blocks and gives the value, `f.submit(x)` gives the Job."""
+
+    def __init__(self, fn: Callable[P, T], asked: Mapping[str, Any]) -> None:
+        functools.update_wrapper(self, fn)
+        self._fn = fn
+        self._asked = dict(asked)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        value: T = self.submit(*args, **kwargs).result()
+        return value
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Submit the call and return at once."""
+        return train(self._fn, args, kwargs, **self._asked)
+
+
+def remote(**asked: Any) -> Callable[[Callable[P, T]], Remote[P, T]]:
+    """`@kube_magics.remote(gpus=1)`: calls of the function below run as jobs with these options.
+
+    Raises OptionError at the definition for a wrong option.
+    """
+    options.checked(asked)
+    return lambda fn: Remote(fn, asked)

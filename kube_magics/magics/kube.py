@@ -1,0 +1,93 @@
+"""`%kube VERB …`: one small function per verb; works on any Job, also one made by kubectl."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kube_magics.backends.contract import Backend
+from kube_magics.errors import OptionError
+from kube_magics.jobs import loop
+from kube_magics.jobs.choose import backend_for, configured, remember, with_defaults
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.listing import read_log
+from kube_magics.magics import line as lines
+from kube_magics.magics import table
+from kube_magics.spec.job import JobSpec
+from kube_magics.spec.options import split_known, unknown_option
+from kube_magics.spec.verbs import VERBS, VERBS_HELP
+
+MAGIC = "%kube"
+PLACE = ("namespace", "context", "backend")
+
+
+def run(shell: Any, line: str) -> object:
+    """Run one verb; what it returns is shown as the line's value."""
+    verb, *rest = lines.tokens(line, shell.user_ns, MAGIC) or ["help"]
+    if verb in ("help", "-h", "--help"):
+        print(VERBS_HELP)
+        return None
+    if verb not in VERBS:
+        raise unknown_option(verb, VERBS, MAGIC)
+    place, names = split_known(rest, PLACE, f"{MAGIC} {verb}")
+    return _RUN[verb](JobSpec(**place), names)
+
+
+def _backend(spec: JobSpec) -> Backend:
+    return backend_for(with_defaults(spec))
+
+
+def _one(verb: str, names: Sequence[str]) -> str:
+    if len(names) != 1:
+        raise OptionError(f"{MAGIC} {verb} takes the name of one job.", hint="%kube jobs shows the names")
+    return names[0]
+
+
+def _none(verb: str, names: Sequence[str]) -> None:
+    if names:
+        raise OptionError(f"{MAGIC} {verb} takes no name, and {names[0]!r} was given.", hint=f"%kube {verb}")
+
+
+def _jobs(spec: JobSpec, names: Sequence[str]) -> None:
+    _none("jobs", names)
+    backend = _backend(spec)
+    print(table.jobs(loop.wait(backend.jobs()), time.time(), backend.where()))
+
+
+def _logs(spec: JobSpec, names: Sequence[str]) -> None:
+    sys.stdout.write(loop.wait(read_log(_backend(spec), _one("logs", names))))
+
+
+def _stop(spec: JobSpec, names: Sequence[str]) -> None:
+    print(Job(_backend(spec), _one("stop", names)).stop())
+
+
+def _delete(spec: JobSpec, names: Sequence[str]) -> None:
+    name = _one("delete", names)
+    Job(_backend(spec), name).delete()
+    print(f"{name} is deleted, with its pod and its log on the cluster.")
+
+
+def _gpus(spec: JobSpec, names: Sequence[str]) -> None:
+    _none("gpus", names)
+    print(table.gpus(loop.wait(_backend(spec).gpus())))
+
+
+def _config(spec: JobSpec, names: Sequence[str]) -> None:
+    for word in names:
+        key, equals, value = word.partition("=")
+        if key not in vars(configured) or not equals:
+            raise unknown_option(word, [f"{key}=" for key in vars(configured)], f"{MAGIC} config")
+        setattr(configured, key, value or None)
+    chosen = with_defaults(spec)
+    backend = backend_for(chosen)
+    if any(word.startswith("context=") for word in names):
+        remember(backend)
+    for key in vars(configured):
+        print(f"{key:<10} {getattr(chosen, key) or '-'}")
+    print(f"jobs run on {backend.where()}")
+
+
+_RUN = {"jobs": _jobs, "logs": _logs, "stop": _stop, "delete": _delete, "gpus": _gpus, "config": _config}

@@ -1,0 +1,41 @@
+"""A magic's line: split as a shell would, `$name` and `{expr}` replaced from the notebook.
+
+IPython's own expansion is off: one undefined name there silently turns it off for the whole line.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from kube_magics.errors import OptionError
+
+_FIELD = re.compile(r"\$\$|\{\{|\}\}|\$(?P<name>[A-Za-z_]\w*)|\{(?P<expr>[^{}]+)\}")
+
+
+def tokens(line: str, namespace: Mapping[str, Any], magic: str) -> list[str]:
+    """The words of `line`, expanded. Raises OptionError that names what is undefined."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise OptionError(f"{magic}: {error} in the line: {line.strip()}", hint="close the quote, or escape it with \\") from None
+    return [_expanded(word, namespace, magic) for word in words]
+
+
+def _expanded(word: str, namespace: Mapping[str, Any], magic: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match["name"] is None and match["expr"] is None:
+            return match[0][0]
+        expression = match["name"] or match["expr"]
+        try:
+            found = eval(expression, dict(namespace))  # noqa: S307 - the user's own expression in the user's own notebook
+        except Exception as error:
+            raise OptionError(
+                f"{magic}: {match[0]} in {word!r} cannot be evaluated: {type(error).__name__}: {error}.",
+                hint=f"define {expression} first, or write $$ and {{{{ for the characters themselves",
+            ) from error
+        return ",".join(map(str, found)) if isinstance(found, (list, tuple)) else str(found)
+
+    return _FIELD.sub(value, word)

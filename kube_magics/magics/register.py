@@ -1,0 +1,73 @@
+"""What `%load_ext kube_magics` does: register names, and warm the imports once the loading cell has returned."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+
+from kube_magics.jobs import here
+from kube_magics.magics import notebook
+from kube_magics.spec import options
+from kube_magics.spec.verbs import VERBS_HELP
+
+_KUBETRAIN_HELP = f"""Run this cell as a job, on Kubernetes or on this machine.
+
+    %%kubetrain --gpus 1 --returns model,score
+    model = train(data)
+    score = model.score(test)
+
+The cell, and only what it uses from the notebook, travels; its output shows live here; the names of --returns and
+exceptions come back as if it had run here. $name and {{expr}} in the line are replaced from the notebook.
+
+{options.help_text()}
+"""
+
+
+@magics_class
+class KubeMagics(Magics):
+    """`%%kubetrain` and `%kube`; both only delegate."""
+
+    @no_var_expand
+    @cell_magic
+    def kubetrain(self, line: str, cell: str) -> None:
+        from kube_magics.magics import kubetrain
+        from kube_magics.magics.shown import shown
+
+        with shown(self.shell):
+            kubetrain.run(self.shell, line, cell)
+
+    @no_var_expand
+    @line_magic
+    def kube(self, line: str) -> object:
+        from kube_magics.magics import kube
+        from kube_magics.magics.shown import shown
+
+        with shown(self.shell):
+            return kube.run(self.shell, line)
+
+    kubetrain.__doc__ = _KUBETRAIN_HELP
+    kube.__doc__ = VERBS_HELP
+
+
+def register(shell: Any) -> None:
+    """Register the magics in `shell`; loading twice is harmless."""
+    shell.register_magics(KubeMagics)
+    here.set_reader(lambda: notebook.read(shell))
+
+    def warm(*_: object) -> None:
+        shell.events.unregister("post_run_cell", warm)
+        threading.Thread(target=_import_all, name="kube_magics-warm", daemon=True).start()
+
+    shell.events.register("post_run_cell", warm)
+
+
+def _import_all() -> None:
+    # Half a second of imports that the first job would otherwise wait for; no network.
+    import kubernetes.config
+
+    import kube_magics.magics.kube
+    import kube_magics.magics.kubetrain
+
+    assert kubernetes.config

@@ -1,0 +1,64 @@
+"""Snapshots and GPUs as text tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kube_magics.backends.contract import GpuReport
+from kube_magics.spec.quantities import human_seconds
+from kube_magics.telemetry.snapshot import PENDING, Snapshot
+
+UNKNOWN = "?"
+
+
+def jobs(snapshots: Sequence[Snapshot], now: float, where: str) -> str:
+    """A line a job; a job that does not run says why below."""
+    if not snapshots:
+        return f"no jobs on {where}"
+    rows = [("NAME", "STATUS", "GPUS", "AGE", "TOOK", "NODE", "NOTEBOOK")]
+    for each in snapshots:
+        rows.append(
+            (
+                each.name,
+                each.phase,
+                UNKNOWN if each.gpus is None else str(each.gpus),
+                UNKNOWN if each.created_at is None else human_seconds(max(0.0, now - each.created_at)),
+                _took(each, now),
+                each.node or each.pod or "-",
+                each.notebook or (UNKNOWN if each.ours else "-"),
+            )
+        )
+    lines = _aligned(rows)
+    for at, each in reversed(list(enumerate(snapshots, 1))):
+        if each.cause is not None and each.phase in (PENDING, "failed"):
+            lines.insert(at + 1, f"    {each.cause.sentence}" + (f" {each.cause.said}" if each.cause.said else ""))
+    return "\n".join(lines)
+
+
+def _took(each: Snapshot, now: float) -> str:
+    if each.started_at is None:
+        return "-"
+    return human_seconds(max(0.0, (each.finished_at or now) - each.started_at))
+
+
+def gpus(report: GpuReport) -> str:
+    """A line a node, and what the user's rights hide."""
+    rows = [("NODE", "PRODUCT", "TOTAL", "IN USE", "FREE")]
+    for node in report.nodes:
+        free = UNKNOWN if node.used is None or not node.total else str(max(0, node.total - node.used))
+        rows.append(
+            (
+                node.name if node.ready else f"{node.name} (takes no new jobs)",
+                node.product or UNKNOWN,
+                str(node.total) if node.total else UNKNOWN,
+                UNKNOWN if node.used is None else str(node.used),
+                free,
+            )
+        )
+    lines = _aligned(rows) if report.nodes else [] if report.hidden else ["no GPUs on any node"]
+    return "\n".join([*lines, *report.hidden])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,18 @@
+"""The verbs of `%kube`: one table, from which help and suggestions come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VERBS: Mapping[str, str] = {
+    "jobs": "jobs of this namespace (or machine), newest first, also those that kubectl made",
+    "logs": "NAME: the log of a job as far as it is kept",
+    "stop": "NAME: end a job (TERM, grace, KILL); the job and its log stay",
+    "delete": "NAME: remove a job and all that it owns",
+    "gpus": "GPUs by node: product, total, in use, free",
+    "config": "what is set; NAME=VALUE sets it: context, namespace, backend, image",
+}
+
+VERBS_HELP = "Look at jobs, end them, choose the cluster.\n\n" + "\n".join(
+    f"    %kube {verb:<8} {text}" for verb, text in VERBS.items()
+)
