@@ -11,25 +11,34 @@ So nothing that a program prints can be taken for an event. Events stand at line
 
 Events (a reader ignores names and keys that it does not know; null means unknown):
 
-    start     v python host pid devices versions    once, first. devices: [{index uuid name memory_bytes}], only if GPUs
-              were asked for. versions: distribution versions of captured imports
-    stage     name                                  starting | installing | running | collecting
-    partial   s d                                   bytes of stream s (1 stdout, 2 stderr) that have no newline yet, each
-              byte once; the line that ends them carries only the rest. d: UTF-8, other bytes as surrogate escapes
-    mark      l b                                   totals so far, see `Totals`
-    beat                                            nothing else was said for 4 s
-    progress  value total text                      from report(); the keys that were given
-    metric    step values                           from report()
-    sample    t dt cpu mem gpu                      arrays, one entry per interval of dt seconds; t: Unix time of the first.
-              cpu: cores in use. mem: bytes. gpu: per device an array of entries
-              [utilization_percent, memory_used_bytes, memory_total_bytes, power_w, temperature_c] or null
-    image     reserved
-    result    name i n d [sha256 bytes]             chunk i of n of a result, base64; digest and size come with the last.
-              the name `@error` is the exception itself, pickled
-    error     type module message frames text exit [reason install]     frames: [{file line name text}], outermost first;
-              install: distribution that provides a missing import, reason is then "import"
-    end       code signal reason duration_s cpu_s peak_memory_bytes lines bytes results missing too_large     once, last.
-              reason: completed | failed | signal | timeout | stopped | oom | import | bundle | start
+    start     v python host pid devices versions
+              first. devices: [{index uuid name memory_bytes}], only if GPUs were asked for. versions: distribution
+              versions of the captured imports. It may come once more, complete, when the devices have been found
+    stage     name
+              starting | installing | running | collecting
+    partial   s d
+              bytes of stream s (1 stdout, 2 stderr) that have no newline yet, each byte once; the line that ends them
+              carries only the rest. d: UTF-8, other bytes as surrogate escapes
+    mark      l b
+              totals so far, see `Totals`
+    beat      (nothing else was said for 4 s)
+    progress  step total text
+              from report(), those that were given
+    metric    step values
+              from report(), step may be null
+    sample    t dt cpu mem gpu [thin]
+              arrays, one entry for each dt seconds; t: Unix time of the first. cpu: cores in use; mem: bytes; gpu: for
+              each device an array of entries [utilization_percent, memory_used_bytes, memory_total_bytes, power_w,
+              temperature_c] or null. With thin=true a device has two entries: mean and peak of the interval
+    image     (reserved)
+    result    name i n d [sha256 bytes]
+              chunk i of n, base64; digest and size come with the last. Name `@error`: the exception, pickled;
+              `@value`: what a function given to train() returned
+    error     type module message frames text exit [reason install]
+              frames: [{file line name text}], outermost first. exit: code of a SystemExit. For a missing import
+              install is the distribution that provides it, and reason "import" if it is a captured one
+    end       code signal reason duration_s cpu_s peak_memory_bytes lines bytes results missing too_large [oom_kills]
+              last. reason: completed | failed | signal | timeout | stopped | oom | import | bundle | start
 """
 
 from __future__ import annotations
@@ -63,7 +72,7 @@ _WORST_PARTIAL_BYTES = 1900  # each byte may need six characters
 
 
 class Line:
-    """One decoded line. kind: "out", "err" or "event"; payload: the user's bytes without newline (of an event: the line)."""
+    """One decoded line. kind: "out", "err" or "event"; payload: the user's bytes, no newline (of an event: the line)."""
 
     __slots__ = ("event", "kind", "payload")
 
@@ -83,7 +92,7 @@ class Line:
         return f"Line({self.kind!r}, {self.payload!r}, {self.event!r})"
 
 
-class CorruptResult(ValueError):
+class CorruptResult(ValueError):  # noqa: N818  (what it is, not that it is one)
     """Chunks of a result that do not fit together: one is missing, doubled or changed."""
 
 
@@ -99,6 +108,16 @@ def encode_line(stream: int, payload: bytes) -> bytes:
     if payload.startswith(_MARKS):
         return _ESCAPED_STDOUT_MARK + payload + b"\n"
     return payload + b"\n"
+
+
+def encode_lines(stream: int, block: bytes) -> bytes:
+    """`encode_line` for many lines at once: `block` ends with a newline. Costs a few copies, not a loop over lines."""
+    if stream == STDERR:
+        return _STDERR_MARK + block[:-1].replace(b"\n", b"\n" + _STDERR_MARK) + b"\n"
+    for mark in (LINE_MARK, EVENT_MARK):  # in this order: escaping puts a LINE_MARK in front
+        if mark in block:
+            block = block.replace(b"\n" + mark, b"\n" + _ESCAPED_STDOUT_MARK + mark)
+    return _ESCAPED_STDOUT_MARK + block if block.startswith(_MARKS) else block
 
 
 def decode(line: bytes) -> Line:
@@ -185,7 +204,8 @@ def result_chunks(name: str, data: bytes) -> Iterator[dict[str, Any]]:
     count = max(1, -(-len(data) // room))
     for index in range(count):
         part = data[index * room : (index + 1) * room]
-        event = {"e": "result", "name": name, "i": index, "n": count, "d": b2a_base64(part, newline=False).decode("ascii")}
+        text = b2a_base64(part, newline=False).decode("ascii")
+        event: dict[str, Any] = {"e": "result", "name": name, "i": index, "n": count, "d": text}
         if index == count - 1:
             event["sha256"] = digest
             event["bytes"] = len(data)

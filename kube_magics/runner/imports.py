@@ -1,0 +1,112 @@
+"""Is everything importable that the notebook had imported, and in which versions? Answered without importing any of it.
+
+importlib.metadata would cost 30 ms before the user's first line; the names of the folders that installers leave
+(`numpy-2.4.6.dist-info`, Debian's `numpy-1.24.2.egg-info`) say the same for the few distributions that are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .report import _send
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+DISTRIBUTIONS = {
+    "Crypto": "pycryptodome",
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "fitz": "pymupdf",
+    "git": "GitPython",
+    "google.protobuf": "protobuf",
+    "jwt": "PyJWT",
+    "pytorch_lightning": "pytorch-lightning",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "umap": "umap-learn",
+    "yaml": "PyYAML",
+}
+"""Where the name to install is not the name to import."""
+
+
+def introduce(imports: dict[str, str | None]) -> dict[str, str | None]:
+    """Tell the runner who we are; the captured imports that this interpreter lacks, with the notebook's versions."""
+    missing = {}
+    versions: dict[str, str | None] = {}
+    for name, wanted in imports.items():
+        spec = find(name)
+        if spec is None:
+            missing[name] = wanted
+        elif wanted is not None:
+            versions[name] = version(spec, distribution(name, wanted))
+    python = ".".join(map(str, sys.version_info[:3]))
+    _send({"e": "hello", "python": python, "versions": {name: found for name, found in versions.items() if found}})
+    return missing
+
+
+def missing_error(missing: dict[str, str | None]) -> ModuleNotFoundError:
+    """What to raise when captured imports are missing: all of them at once, with what provides them."""
+    names = ", ".join(repr(name) for name in missing)
+    wanted = []
+    for name, known in missing.items():
+        number = (known or "").rpartition("==")[2]
+        wanted.append(distribution(name, known) + (f" ({number} in the notebook)" if number else ""))
+    error = ModuleNotFoundError(
+        f"No module named {names}: this image lacks {', '.join(wanted)}", name=next(iter(missing))
+    )
+    error.kube_magics_import = [distribution(name, known) for name, known in missing.items()]  # type: ignore[attr-defined]
+    return error
+
+
+def distribution(name: str, wanted: str | None = None) -> str:
+    """What to install for `import name`; `wanted` may say it, as in "scikit-learn==1.9.1"."""
+    if wanted and "==" in wanted:
+        return wanted.partition("==")[0]
+    return DISTRIBUTIONS.get(name, name)
+
+
+def find(name: str) -> Any:
+    """The spec of a top-level module, by the finders that an import would ask; None if there is none."""
+    for finder in sys.meta_path:
+        spec = finder.find_spec(name, None)
+        if spec is not None:
+            return spec
+    return None
+
+
+def version(spec: Any, name: str) -> str | None:
+    """The version of distribution `name`, installed in the folder that the module of `spec` was found in."""
+    places = list(spec.submodule_search_locations or []) or ([spec.origin] if spec.has_location else [])
+    wanted = _plain(name)
+    for place in places:
+        for entry in _entries(os.path.dirname(place)):
+            stem, _, kind = entry.rpartition(".")
+            if kind in ("dist-info", "egg-info"):
+                found, _, rest = stem.partition("-")
+                if rest and _plain(found) == wanted:
+                    return rest.partition("-py")[0]
+    return None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(".", "_")
+
+
+_listed: dict[str, list[str]] = {}
+
+
+def _entries(folder: str) -> list[str]:
+    if folder not in _listed:
+        try:
+            _listed[folder] = os.listdir(folder)
+        except OSError:
+            _listed[folder] = []
+    return _listed[folder]

@@ -1,0 +1,67 @@
+"""The values that the user asked back, into the results folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PROTOCOL = 5
+"""The highest that every supported Python has."""
+
+
+class Limited:
+    """A file that is not written further than its limit, but knows how much would have been."""
+
+    def __init__(self, file: Any, limit: int | None) -> None:
+        self.size = 0
+        self._file = file
+        self._limit = limit
+
+    @property
+    def too_large(self) -> bool:
+        return self._limit is not None and self.size > self._limit
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        self.size += size
+        if not self.too_large:
+            self._file.write(data)
+        return size
+
+
+def keep(returns: list[str], names: dict[str, Any], values: dict[str, Any], results: str, limit: int | None) -> None:
+    """One file for each value; missing.json for those that were never set, cannot be pickled or are over the limit."""
+    missing: dict[str, str] = {}
+    too_large: dict[str, int] = {}
+    for name in [*values, *(name for name in returns if name not in values)]:
+        if name not in values and name not in names:
+            missing[name] = "never set"
+            continue
+        try:
+            size = _write(values[name] if name in values else names[name], os.path.join(results, name + ".pkl"), limit)
+        except Exception as error:  # noqa: BLE001  (one value that cannot travel must not keep the others)
+            missing[name] = f"cannot be pickled: {type(error).__name__}: {error}"[:500]
+            continue
+        if size is not None:
+            too_large[name] = size
+    if missing or too_large:
+        with open(os.path.join(results, "missing.json"), "w", encoding="ascii") as file:
+            json.dump({"missing": missing, "too_large": too_large}, file)
+
+
+def _write(value: Any, path: str, limit: int | None) -> int | None:
+    """Pickle to `path`, complete or not at all; the size if it is over the limit."""
+    part = path + ".part"
+    with open(part, "wb") as file:
+        limited = Limited(file, limit)
+        pickle.Pickler(limited, PROTOCOL).dump(value)
+    if limited.too_large:
+        os.remove(part)
+        return limited.size
+    os.replace(part, path)
+    return None

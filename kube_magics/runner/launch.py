@@ -1,0 +1,154 @@
+"""From a folder with a bundle to the user's process: what must happen before the user's first line, and nothing else.
+
+Everything that can wait (the pump, the sampler, devices) is imported once the user's interpreter is starting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SIGPIPE, SIGXFSZ = 13, 25  # the signal module costs 3 ms; Python ignores these two, and ignoring is inherited
+
+
+class Child:
+    """The started process and the ends of its pipes that the supervisor reads. pid 0: it could not be started."""
+
+    def __init__(self, pid: int, out: int, err: int, events: int) -> None:
+        self.pid = pid
+        self.out = out
+        self.err = err
+        self.events = events
+        self.problem = ""
+
+
+def main(folder: str) -> int:
+    """Run the bundle in `folder` to its end; the exit code."""
+    folder = os.path.abspath(folder)
+    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
+        spec: dict[str, Any] = json.load(file)
+    child = start(folder, spec)
+    from .supervisor import Supervisor
+
+    return Supervisor(folder, spec, child).run()
+
+
+def results_dir(folder: str, spec: dict[str, Any]) -> str:
+    return spec.get("results_dir") or os.path.join(folder, "results")
+
+
+def stop_file(folder: str) -> str:
+    return os.path.join(folder, "should_stop")
+
+
+def start(folder: str, spec: dict[str, Any]) -> Child:
+    """Start the user's interpreter on main.py, in a process group of its own, its output in pipes."""
+    for number in (0, 1, 2):  # a pipe must not become one of these
+        if not _is_open(number):
+            os.open(os.devnull, os.O_RDWR)
+    results = results_dir(folder, spec)
+    os.makedirs(results, exist_ok=True)
+    cwd = spec.get("cwd")
+    if not cwd:
+        cwd = os.path.join(folder, "work")
+        os.makedirs(cwd, exist_ok=True)
+    fifo = os.path.join(folder, "events")
+    os.mkfifo(fifo, 0o600)
+    events = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)  # also for writing: never at its end while writers come and go
+    env = environment(dict(os.environ), folder)
+    env.update(KUBE_MAGICS_EVENTS=fifo, KUBE_MAGICS_STOP=stop_file(folder), KUBE_MAGICS_RESULTS=results)
+    out, out_child = os.pipe()
+    err, err_child = os.pipe()
+    child = Child(0, out, err, events)
+    argv = [spec.get("python") or sys.executable]
+    argv += [os.path.join(folder, arg) if arg == "main.py" else arg for arg in spec.get("argv") or ["main.py"]]
+    try:
+        os.chdir(cwd)  # posix_spawn cannot, and the supervisor does not mind
+        child.pid = os.posix_spawnp(
+            argv[0],
+            argv,
+            env,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, out_child, 1),
+                (os.POSIX_SPAWN_DUP2, err_child, 2),
+            ],
+            setpgroup=0,
+            setsigdef=[SIGPIPE, SIGXFSZ],
+        )
+    except OSError as error:
+        child.problem = f"cannot start {argv[0]} in {cwd}: {error.strerror}"
+    os.close(out_child)
+    os.close(err_child)
+    return child
+
+
+def environment(env: dict[str, str], folder: str) -> dict[str, str]:
+    """The environment of the user's program: what is missing or cannot be written to is replaced.
+
+    A random uid has no passwd entry, so that `~` is `/`, and no USER, so that getpass.getuser() (and with it
+    torch.compile) fails.
+    """
+    if not _writable(env.get("TMPDIR") or "/tmp"):
+        env["TMPDIR"] = _made(folder, "tmp")
+    home = env.get("HOME") or _passwd(5)
+    if home in ("", "/") or not _writable(home):
+        home = _made(folder, "home")
+        env.setdefault("XDG_CACHE_HOME", os.path.join(home, ".cache"))
+        env.setdefault("MPLCONFIGDIR", os.path.join(home, ".config", "matplotlib"))
+    env["HOME"] = home
+    for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
+        if name in env and not _can_make(env[name]):
+            env[name] = os.path.join(_made(folder, "cache"), name.lower())
+    user = env.get("USER") or env.get("LOGNAME") or _passwd(0) or "user"
+    env["USER"] = env.get("USER") or user
+    env["LOGNAME"] = env.get("LOGNAME") or user
+    env["MPLBACKEND"] = "Agg"
+    # Unbuffered, Python writes each part of a line by itself and may lose the rest of a large write to a signal.
+    # program.py makes the streams line-buffered instead, and sets this for the processes that the user starts.
+    env.pop("PYTHONUNBUFFERED", None)
+    env.pop("PYTHONSAFEPATH", None)  # main.py finds its package beside itself
+    return env
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _writable(path: str) -> bool:
+    return os.access(path, os.W_OK | os.X_OK) and os.path.isdir(path)
+
+
+def _can_make(path: str) -> bool:
+    """Whether `path` is a writable folder, or could be made to be one."""
+    while not os.path.exists(path):
+        parent = os.path.dirname(path)
+        if parent == path:
+            return False
+        path = parent
+    return _writable(path)
+
+
+def _made(folder: str, name: str) -> str:
+    path = os.path.join(folder, name)
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def _passwd(field: int) -> str:
+    """A field of this user's passwd entry; "" where the uid has none."""
+    import pwd
+
+    try:
+        return str(pwd.getpwuid(os.getuid())[field])
+    except KeyError:
+        return ""

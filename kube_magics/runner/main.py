@@ -1,0 +1,3 @@
+from kube_magics_runner.program import run
+
+run(globals())

@@ -1,0 +1,95 @@
+"""What the user's processes tell the runner through the FIFO: their introduction, and what report() is called with.
+
+Anyone in the container can write there, so nothing is passed on as it came; and report() may be called a thousand
+times a second, so what is over budget is thinned: the newest always gets through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from . import protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+READ_BYTES = 64 * 1024
+MAX_EVENT_BYTES = 4096
+BURST_BYTES = 64 * 1024
+"""So much may come at once..."""
+REFILL_BYTES_S = 60.0
+"""...and so much each second afterwards: under half of telemetry's 0.5 MB an hour."""
+RETRY_S = 1.0
+KEYS = {"progress": ("step", "total", "text"), "metric": ("step", "values")}
+
+
+class Messages:
+    """The reading end of the FIFO, and the events that wait to be sent."""
+
+    def __init__(self, fd: int) -> None:
+        self.hello: dict[str, Any] | None = None
+        self._fd = fd
+        self._rest = b""
+        self._waiting: list[dict[str, Any]] = []
+        self._budget = float(BURST_BYTES)
+        self._filled: float | None = None
+
+    def read(self, now: float) -> None:
+        if self._filled is None:
+            self._filled = now
+        while True:
+            try:
+                data = os.read(self._fd, READ_BYTES)
+            except BlockingIOError:
+                return
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            self._rest = self._rest[-MAX_EVENT_BYTES:]
+            for line in lines:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        name = event.get("e") if isinstance(event, dict) else None
+        if name == "hello" and self.hello is None:
+            self.hello = event
+        elif isinstance(name, str) and name in KEYS:
+            clean = {"e": name, **{key: event[key] for key in KEYS[name] if key in event}}
+            if len(protocol.encode_event(clean)) <= MAX_EVENT_BYTES:
+                self._add(clean)
+
+    def _add(self, event: dict[str, Any]) -> None:
+        """Queue it; over budget, it replaces the one of its kind that still waits."""
+        if self._budget <= 0:
+            for old in self._waiting:
+                if old["e"] == event["e"]:
+                    if event["e"] == "metric" and isinstance(old.get("values"), dict):
+                        event["values"] = {**old["values"], **(event.get("values") or {})}
+                    self._waiting.remove(old)
+                    break
+        else:
+            self._budget -= len(protocol.encode_event(event))
+        self._waiting.append(event)
+
+    def due(self, now: float) -> float:
+        if not self._waiting:
+            return float("inf")
+        return now if self._budget > 0 else now + RETRY_S
+
+    def take(self, now: float) -> list[dict[str, Any]]:
+        """The events that may be sent now."""
+        if self._filled is not None:
+            self._budget = min(BURST_BYTES, self._budget + (now - self._filled) * REFILL_BYTES_S)
+            self._filled = now
+        if self._budget <= 0:
+            return []
+        return self.rest()
+
+    def rest(self) -> list[dict[str, Any]]:
+        """All that waits, at the end."""
+        waiting, self._waiting = self._waiting, []
+        return waiting

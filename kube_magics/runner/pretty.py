@@ -1,0 +1,107 @@
+"""A value as a notebook shows it in text.
+
+IPython's own printer does it where the image has IPython, except for plain values, whose text is known without the
+0.3 s that importing IPython costs. Elsewhere this follows IPython.lib.pretty: containers break into one item a line
+when they do not fit, strings are never split, sets are sorted, long containers end in `...`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+WIDTH = 79
+MAX_ITEMS = 1000
+PLAIN = (str, bytes, int, float, complex, bool, type(None))
+
+
+def pretty(value: Any) -> str:
+    """What stands after `Out[n]:` in a notebook that shows no HTML and no picture."""
+    if type(value) in PLAIN:
+        return repr(value)
+    printer = _ipython_printer()
+    if printer is not None:
+        return str(printer(value, max_width=WIDTH, max_seq_length=MAX_ITEMS))
+    return _text(value, 0, 0, ())
+
+
+def _ipython_printer() -> Any:
+    from .imports import find
+
+    if "IPython" not in sys.modules and find("IPython") is None:
+        return None
+    try:
+        from IPython.lib.pretty import pretty as printer
+    except Exception:  # noqa: BLE001  (a broken IPython must not keep a value from being shown)
+        return None
+    return printer
+
+
+def _text(value: Any, indent: int, after: int, inside: tuple[int, ...]) -> str:
+    """`value`, whose first line starts in column `indent` and whose last has `after` characters behind it."""
+    if id(value) in inside:
+        return {list: "[...]", dict: "{...}", tuple: "(...)"}.get(type(value), "...")
+    items = _items(value)
+    if items is None:
+        return _atom(value)
+    opening, closing, parts = items
+    inside = (*inside, id(value))
+    flat = opening + ", ".join(_flat(prefix, item, inside) for prefix, item in parts) + closing
+    if "\n" not in flat and indent + len(flat) + after <= WIDTH:
+        return flat
+    column = indent + len(opening)
+    lines = []
+    for number, (prefix, item) in enumerate(parts):
+        behind = len(closing) + after if number == len(parts) - 1 else 1
+        lines.append(prefix + _text(item, column + len(prefix), behind, inside) if item is not _ELLIPSIS else "...")
+    return opening + (",\n" + " " * column).join(lines) + closing
+
+
+_ELLIPSIS = object()
+
+
+def _flat(prefix: str, item: Any, inside: tuple[int, ...]) -> str:
+    return "..." if item is _ELLIPSIS else prefix + _text(item, -sys.maxsize, 0, inside)
+
+
+def _items(value: Any) -> tuple[str, str, list[tuple[str, Any]]] | None:
+    """Opening, closing and the prefixed items of a builtin container with its own repr; None of anything else."""
+    kind = type(value)
+    if kind is dict:
+        keys = list(value)[:MAX_ITEMS]
+        return "{", "}", _few(((_text(key, 0, 0, ()) + ": ", value[key]) for key in keys), len(value))
+    if kind is list:
+        return "[", "]", _few((("", item) for item in value), len(value))
+    if kind is tuple:
+        return "(", ",)" if len(value) == 1 else ")", _few((("", item) for item in value), len(value))
+    if kind in (set, frozenset) and value:
+        opening, closing = ("{", "}") if kind is set else ("frozenset({", "})")
+        return opening, closing, _few((("", item) for item in _sorted(value)), len(value))
+    return None
+
+
+def _few(items: Iterable[tuple[str, Any]], size: int) -> list[tuple[str, Any]]:
+    found = []
+    for item in items:
+        if len(found) == MAX_ITEMS:
+            break
+        found.append(item)
+    return [*found, ("", _ELLIPSIS)] if size > MAX_ITEMS else found
+
+
+def _sorted(items: Any) -> list[Any]:
+    try:
+        return sorted(items)
+    except Exception:  # noqa: BLE001  (items that cannot be compared keep their order)
+        return list(items)
+
+
+def _atom(value: Any) -> str:
+    if isinstance(value, type) and type(value).__repr__ is type.__repr__:
+        module = value.__module__
+        return value.__qualname__ if module in ("builtins", "exceptions") else f"{module}.{value.__qualname__}"
+    return repr(value)

@@ -1,0 +1,190 @@
+"""Runs in the user's process: the notebook's statements, in main.py's own names, as if main.py contained them.
+
+main.py, the user's `__main__`, calls `run(globals())` and has nothing else in it. Spawned and forkserver workers import
+main.py again, under another name: they get the definitions and never the statements.
+
+What the first line of the user's need not wait for (tracebacks, pretty printing, pickling) is imported when needed.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import builtins
+import io
+import json
+import os
+import sys
+from linecache import cache as _lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+    Names = dict[str, Any]
+    Step = dict[str, Any]
+
+VALUE = "@value"
+ONLY_AST = 0x400
+TOP_LEVEL_AWAIT = 0x2000
+COROUTINE = 0x80
+FUTURES = 0
+for _name in __future__.all_feature_names:
+    FUTURES |= getattr(__future__, _name).compiler_flag
+
+
+class Program:
+    """program.json, being run."""
+
+    def __init__(self, folder: str, names: Names) -> None:
+        with open(os.path.join(folder, "program.json"), encoding="utf-8") as file:
+            program = json.load(file)
+        self.folder = folder
+        self.names = names
+        self.definitions: list[Step] = program.get("definitions") or []
+        self.statements: list[Step] = program.get("statements") or []
+        self.returns: list[str] = program.get("returns") or []
+        self.shows_last: bool = bool(program.get("last_expression"))
+        self.values: Names = {}
+        self._sources: dict[str, list[str]] = {}
+        self._flags = 0
+        self._unpickler: Any = None
+        self._loop: Any = None
+        for name, cell in program["cells"].items():
+            lines = cell["source"].splitlines(True)
+            self._sources[name] = lines
+            _lines[name] = (len(cell["source"]), None, lines, name)  # tracebacks and inspect show the cell's source
+
+    def define(self) -> None:
+        for step in self.definitions:
+            self._do(step)
+
+    def execute(self) -> None:
+        last = len(self.statements) - 1
+        for number, step in enumerate(self.statements):
+            self._do(step, show=self.shows_last and number == last)
+
+    def _do(self, step: Step, show: bool = False) -> None:
+        kind = step["do"]
+        if kind == "exec":
+            lines = self._sources[step["cell"]]
+            first = step["first"]
+            text = "\n" * (first - 1) + "".join(lines[first - 1 : step["last"]])
+            self._exec(text, step["cell"], show)
+        elif kind == "import":
+            self._exec(step["source"], "<import>", show=False)
+        elif kind == "load":
+            self.names[step["name"]] = self._load()
+        elif kind == "call":
+            function, args, kwargs = self._load()
+            self.values[VALUE] = function(*args, **kwargs)
+        else:
+            raise ValueError(f"program.json asks for {kind!r}, which this runner does not know")
+
+    def _exec(self, text: str, filename: str, show: bool) -> None:
+        """Run statements; `from __future__` holds for all that follows, as in a notebook."""
+        if not show:
+            self._run(self._compile(text, filename, "exec"))
+            return
+        import _ast
+
+        tree = self._compile(text, filename, "exec", ONLY_AST)
+        assert isinstance(tree, _ast.Module)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
+        self._run(self._compile(tree, filename, "exec"))
+        if isinstance(last, _ast.Expr):
+            value = self._run(self._compile(_ast.Expression(last.value), filename, "eval"))
+            if value is not None:
+                self.names["_"] = value
+                builtins.display(value)  # type: ignore[attr-defined]
+
+    def _compile(self, source: Any, filename: str, mode: str, flags: int = 0) -> Any:
+        flags |= self._flags
+        try:
+            return compile(source, filename, mode, flags, dont_inherit=True)
+        except SyntaxError:
+            try:  # `await` at top level, as a notebook allows it
+                return compile(source, filename, mode, flags | TOP_LEVEL_AWAIT, dont_inherit=True)
+            except SyntaxError:
+                pass
+            raise
+
+    def _run(self, code: CodeType) -> Any:
+        self._flags |= code.co_flags & FUTURES
+        value = eval(code, self.names)  # noqa: S307  (the user's program is what this is for)
+        if not code.co_flags & COROUTINE:
+            return value
+        if self._loop is None:
+            import asyncio
+
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+        return self._loop.run_until_complete(value)
+
+    def _load(self) -> Any:
+        if self._unpickler is None:
+            from .unpickler import Unpickler
+
+            self._unpickler = Unpickler(os.path.join(self.folder, "data.pkl"), self.names)
+        return self._unpickler.load()
+
+
+def run(names: Names) -> None:
+    """What main.py calls: all of the program if it is the program, in a worker process its definitions only."""
+    folder = os.path.dirname(os.path.abspath(names["__file__"]))
+    names.pop("run", None)
+    line_buffered()
+    builtins.display = display  # type: ignore[attr-defined]
+    if names["__name__"] != "__main__":
+        Program(folder, names).define()
+        return
+    sys.path.insert(1, "")  # the working folder, as in a notebook
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
+    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
+        spec = json.load(file)
+    from .imports import introduce, missing_error
+
+    pid = os.getpid()
+    program = None
+    try:
+        missing = introduce(spec.get("imports") or {})
+        if missing:
+            raise missing_error(missing)
+        program = Program(folder, names)
+        program.define()
+        program.execute()
+    except BaseException as error:  # noqa: BLE001  (whatever ends the user's program is told, then ends it)
+        from .failure import ended_by
+
+        code = ended_by(error, folder, results if os.getpid() == pid else "")
+        if code:
+            sys.exit(code)
+    if program is not None and os.getpid() == pid:
+        from .keep import keep
+
+        keep(program.returns, names, program.values, results, spec.get("result_limit_bytes"))
+
+
+def line_buffered() -> None:
+    """Lines leave as lines: whole, at once, with one write each. Also where the image asks for unbuffered output."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        errors = "backslashreplace" if name == "stderr" else stream.errors or "strict"
+        if isinstance(stream.buffer, io.RawIOBase):
+            stream = open(stream.fileno(), "w", buffering=1, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        else:
+            stream.reconfigure(encoding="utf-8", errors=errors, line_buffering=True)
+
+
+def display(*objects: Any, **_options: Any) -> None:
+    """IPython's display(), in text: each object as a notebook shows it where it shows no picture."""
+    from .pretty import pretty
+
+    for value in objects:
+        print(pretty(value))  # noqa: T201

@@ -1,0 +1,92 @@
+"""Say how far the job is, and hear that it should stop. In a job this is all of `kube_magics`; elsewhere it does nothing.
+
+from kube_magics import report, should_stop
+
+for step in range(1000):
+    loss = train_one(step)
+    report(step=step, total=1000, loss=loss)
+    if should_stop():
+        save()
+        break
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["report", "should_stop"]
+
+_EVENTS = "KUBE_MAGICS_EVENTS"
+_STOP = "KUBE_MAGICS_STOP"
+_LINE_BYTES = 4096  # what POSIX lets a pipe take in one piece
+_PATIENCE_S = 1.0
+_fds: dict[str, int] = {}
+
+
+def report(*, step: float | None = None, total: float | None = None, text: str | None = None, **metrics: Any) -> None:
+    """Show progress and metrics of this job. Never raises for want of a listener.
+
+    `step` of `total` is the progress bar, `text` stands beside it; every other keyword is a metric, a number (also a
+    0-dimensional array or tensor) that is drawn over `step`. Called more often than can be shown, the newest counts.
+    """
+    values = {name: _number(value) for name, value in metrics.items()}
+    progress = {"step": _number(step), "total": _number(total), "text": None if text is None else str(text)[:200]}
+    given = {key: value for key, value in progress.items() if value is not None}
+    if total is not None or text is not None or (given and not values):
+        _send({"e": "progress", **given})
+    if values:
+        _send({"e": "metric", "step": _number(step), "values": values})
+
+
+def should_stop() -> bool:
+    """Whether someone asked this job to stop or its time is up; it has its grace period left to save what it wants."""
+    path = os.environ.get(_STOP)
+    return bool(path) and os.path.exists(path or "")
+
+
+def _number(value: Any) -> float | None:
+    if value is None or isinstance(value, (int, float)):
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"report() takes numbers, not {type(value).__name__}") from None
+
+
+def _send(event: dict[str, Any]) -> None:
+    path = os.environ.get(_EVENTS)
+    if not path:
+        return
+    line = json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
+    if len(line) > _LINE_BYTES:
+        return
+    try:
+        if path not in _fds:
+            _fds[path] = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        _write(_fds[path], line)
+    except OSError:
+        return  # nobody listens any more
+
+
+def _write(fd: int, line: bytes) -> None:
+    """All of it or nothing, waiting a little for a runner that is busy."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            os.write(fd, line)
+        except BlockingIOError:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            poll = select.poll()
+            poll.register(fd, select.POLLOUT)
+            poll.poll(left * 1000)
+        else:
+            return

@@ -1,0 +1,99 @@
+"""What the program left in the results folder, as events: values, the exception, and what is not there.
+
+The folder, written by program.py: `<name>.pkl` for each result, `@value.pkl` for what a function given to train()
+returned, `error.json` and `@error.pkl` for the exception, `missing.json` for what could not be kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from . import protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+VALUE = "@value"
+ERROR = "@error"
+KEPT_FRAMES = 40
+NEVER_SET = "never set"
+
+
+class Results:
+    """The folder's content, judged: `sent`, `missing` and `too_large` are complete once `events` has been run through."""
+
+    def __init__(self, folder: str, spec: dict[str, Any]) -> None:
+        left = _json(os.path.join(folder, "missing.json")) or {}
+        self.error = _json(os.path.join(folder, "error.json"))
+        self.sent: list[str] = []
+        self.missing: dict[str, str] = dict(left.get("missing") or {})
+        self.too_large: dict[str, int] = dict(left.get("too_large") or {})
+        self._folder = folder
+        self._limit: int | None = spec.get("result_limit_bytes")
+        self._names: list[str] = []
+        for name in [*(spec.get("returns") or []), VALUE, ERROR]:
+            if os.path.exists(self._path(name)):
+                self._names.append(name)
+            elif name not in (VALUE, ERROR) and name not in self.missing and name not in self.too_large:
+                self.missing[name] = NEVER_SET
+
+    @property
+    def anything(self) -> bool:
+        return bool(self._names)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Chunks of every result within the limit. Without a limit the files stay where they are and nothing is sent."""
+        for name in self._names:
+            size = os.path.getsize(self._path(name))
+            if self._limit is not None and size > self._limit:
+                if name != ERROR:  # the error event tells what happened
+                    self.too_large[name] = size
+                continue
+            if self._limit is not None:
+                with open(self._path(name), "rb") as file:
+                    data = file.read()
+                yield from protocol.result_chunks(name, data)
+            if name != ERROR:
+                self.sent.append(name)
+
+    def error_event(self) -> dict[str, Any]:
+        """The exception within one line: long texts lose their middle, deep stacks theirs."""
+        error = {"e": "error", **(self.error or {})}
+        for text_room, frames in ((8000, KEPT_FRAMES), (4000, 20), (2000, 10), (1000, 4)):
+            short = {**error, "text": _short(error.get("text"), text_room)}
+            short["message"] = _short(error.get("message"), text_room // 2)
+            short["frames"] = _few(error.get("frames") or [], frames)
+            if len(protocol.encode_event(short)) <= protocol.MAX_EVENT_BYTES:
+                return short
+        return {**short, "text": "", "frames": [], "message": _short(error.get("message"), 500)}
+
+    def summary(self) -> str:
+        """One line for the termination log."""
+        return f"{self.error.get('type')}: {self.error.get('message')}" if self.error else ""
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name + ".pkl")
+
+
+def _short(text: Any, room: int) -> str:
+    """`text` with its middle left out where it is longer than `room`."""
+    text = str(text or "")
+    if len(text) <= room:
+        return text
+    return f"{text[: room // 3]}\n... {len(text) - room} characters left out ...\n{text[-(room - room // 3) :]}"
+
+
+def _few(frames: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    return frames if len(frames) <= count else [*frames[: count // 2], *frames[-(count - count // 2) :]]
+
+
+def _json(path: str) -> dict[str, Any] | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

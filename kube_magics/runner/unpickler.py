@@ -1,0 +1,28 @@
+"""Captured values, in the order they were pickled, sharing what they shared in the notebook."""
+
+from __future__ import annotations
+
+import pickle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Unpickler(pickle.Unpickler):
+    """Loads one value after the other; `__main__` means the names that main.py is filling, also in a spawned worker."""
+
+    def __init__(self, path: str, names: dict[str, Any]) -> None:
+        super().__init__(open(path, "rb"))  # noqa: SIM115  (read on with every load, until the process ends)
+        self._names = names
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module != "__main__":
+            return super().find_class(module, name)
+        first, *rest = name.split(".")
+        if first not in self._names:
+            raise AttributeError(f"the captured value needs {name}, which is not among the captured definitions")
+        found = self._names[first]
+        for part in rest:
+            found = getattr(found, part)
+        return found

@@ -1,0 +1,199 @@
+"""Bundles made by hand, run by the real runner in real processes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kube_magics import runner
+from kube_magics.runner import protocol
+
+RUNNER = Path(runner.__file__).parent
+CELL = "<In [5]>"
+HELPERS = "<In [2]>"
+
+
+def steps(cell: str, source: str) -> list[dict[str, Any]]:
+    return [{"do": "exec", "cell": cell, "first": 1, "last": source.count("\n") + 1}] if source else []
+
+
+def program(source: str, definitions: str = "", **changes: Any) -> dict[str, Any]:
+    """program.json: `source` is the job's own cell, `definitions` an earlier one."""
+    return {
+        "v": 1,
+        "cells": {
+            CELL: {"label": "In [5]", "source": source},
+            HELPERS: {"label": "In [2]", "source": definitions},
+        },
+        "definitions": steps(HELPERS, definitions),
+        "statements": steps(CELL, source),
+        "last_expression": False,
+        "returns": [],
+        **changes,
+    }
+
+
+def spec(**changes: Any) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "argv": ["main.py"],
+        "python": None,
+        "imports": {},
+        "notebook_python": "3.11.7",
+        "returns": [],
+        "timeout_s": None,
+        "grace_s": 30,
+        "gpus": 0,
+        "result_limit_bytes": protocol.RESULT_LIMIT_BYTES,
+        "results_dir": None,
+        "cwd": None,
+        **changes,
+    }
+
+
+def files(
+    source: str = "", definitions: str = "", data: tuple[Any, ...] = (), of_program: dict[str, Any] | None = None, **of_spec: Any
+) -> dict[str, bytes]:
+    """Every file of a bundle by its path."""
+    returns = of_spec.get("returns", [])
+    pickles = io.BytesIO()
+    pickler = pickle.Pickler(pickles, 5)
+    for value in data:
+        pickler.dump(value)
+    found = {
+        "spec.json": json.dumps(spec(**of_spec)).encode(),
+        "program.json": json.dumps(program(source, definitions, returns=returns, **(of_program or {}))).encode(),
+        "data.pkl": pickles.getvalue(),
+        "main.py": (RUNNER / "main.py").read_bytes(),
+        "kube_magics/__init__.py": (RUNNER / "report.py").read_bytes(),
+    }
+    found.update({f"kube_magics_runner/{path.name}": path.read_bytes() for path in RUNNER.glob("*.py")})
+    return found
+
+
+def zipped(of: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(of):
+            archive.writestr(name, of[name])
+    return buffer.getvalue()
+
+
+def boot_environment(bundle: bytes) -> dict[str, str]:
+    return {
+        "KUBE_MAGICS_BUNDLE": base64.b64encode(bundle).decode(),
+        "KUBE_MAGICS_BUNDLE_SHA256": hashlib.sha256(bundle).hexdigest(),
+    }
+
+
+def unpack(folder: Path, of: dict[str, bytes]) -> None:
+    for name, content in of.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@dataclass
+class Log:
+    """What stood on the runner's standard output, understood."""
+
+    raw: bytes
+    code: int | None = None
+    out: bytes = b""
+    err: bytes = b""
+    lines: list[protocol.Line] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    totals: protocol.Totals = field(default_factory=protocol.Totals)
+
+    def __post_init__(self) -> None:
+        assert not self.raw or self.raw.endswith(b"\n")
+        for raw in self.raw.split(b"\n")[:-1]:
+            line = protocol.decode(raw)
+            self.lines.append(line)
+            self.totals.add(line)
+            if line.event is None:
+                self._add(line.kind, line.payload + b"\n")
+                continue
+            assert len(raw) < protocol.MAX_EVENT_BYTES
+            self.events.append(line.event)
+            if line.event["e"] == "partial":
+                self._add("out" if line.event["s"] == 1 else "err", protocol.partial_bytes(line.event))
+
+    def _add(self, kind: str, data: bytes) -> None:
+        if kind == "out":
+            self.out += data
+        else:
+            self.err += data
+
+    def all(self, name: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["e"] == name]
+
+    @property
+    def end(self) -> dict[str, Any]:
+        assert self.events[-1]["e"] == "end"
+        assert self.totals.missing(self.events[-1]) == (0, 0)
+        return self.events[-1]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        (error,) = self.all("error")
+        return error
+
+    def results(self) -> dict[str, Any]:
+        assembler = protocol.Assembler()
+        found = [assembler.add(event) for event in self.all("result")]
+        return {item[0]: pickle.loads(item[1]) for item in found if item}
+
+
+class Runner:
+    """A runner on a bundle in `folder`, as the local backend starts it. Its standard output is a file or a pipe."""
+
+    def __init__(self, folder: Path, *args: Any, to_file: bool = False, env: dict[str, str] | None = None, **kwargs: Any):
+        unpack(folder, files(*args, **kwargs))
+        self.folder = folder
+        self.log = folder / "log" if to_file else None
+        command = [sys.executable, "-I", "-S", str(folder / "kube_magics_runner" / "__main__.py"), str(folder)]
+        environment = {**os.environ, "KUBE_MAGICS_TERMINATION_LOG": str(folder / "termination"), **(env or {})}
+        (folder / "termination").touch()
+        stdout: Any = self.log.open("wb") if self.log else subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, stdout=stdout, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+        )
+        if self.log:
+            stdout.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> Log:
+        try:
+            out, err = self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
+        assert err == b""
+        return Log(self.log.read_bytes() if self.log else out, self.process.returncode)
+
+    def until(self, what: bytes) -> bytes:
+        """Read (a pipe only) until a line contains `what`; the raw bytes so far."""
+        assert self.process.stdout
+        seen = b""
+        for line in self.process.stdout:
+            seen += line
+            if what in line:
+                return seen
+        raise AssertionError(f"{what!r} never came: {seen!r}")
+
+
+def run(folder: Path, *args: Any, **kwargs: Any) -> Log:
+    return Runner(folder, *args, **kwargs).wait()
