@@ -6,6 +6,7 @@ Undo: remove the ``bin`` folder of the cache.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -140,6 +141,7 @@ def ensure() -> dict[str, Path]:
     }
 
 
+@functools.cache
 def go_version() -> str | None:
     """``go1.26.8``, or None without Go."""
     if not shutil.which("go"):

@@ -12,7 +12,7 @@ from . import binaries, kubeconfigs, namespaces, node, processes, settings
 from .images import GivenImages, Images
 from .kubectl import Kubectl
 from .namespaces import Namespace
-from .paths import CACHE, CONTEXT, KUBECONFIGS, NVML_NUMBERS, STATE
+from .paths import CONTEXT, KUBECONFIGS, NVML_NUMBERS, STATE
 
 _USER_NAMESPACE = "scientist"
 
@@ -93,7 +93,7 @@ class Cluster:
             # Here, not at the top: pytest is not needed to start a cluster for a person.
             import pytest
 
-            pytest.skip(f"a given cluster has no {what}")
+            pytest.skip(f"a given cluster does not offer {what}")
 
 
 def ours() -> Cluster:
@@ -103,10 +103,9 @@ def ours() -> Cluster:
     return Cluster(admin, CONTEXT, Images(programs), Kubectl(programs["kubectl"], admin))
 
 
-def given(kubeconfig: Path) -> Cluster:
-    """Somebody's existing cluster, by its administrator's kubeconfig. Namespaces are made there and deleted again."""
+def given(kubeconfig: Path, folder: Path) -> Cluster:
+    """Somebody's existing cluster, by its administrator's kubeconfig; those of namespaces made there go to ``folder``."""
     content = yaml.safe_load(kubeconfig.read_text())
-    folder = CACHE / "given"
     images = GivenImages(
         {name: os.environ.get(f"KUBE_MAGICS_TEST_{tail}") for name, tail in _GIVEN_IMAGES.items()},
     )

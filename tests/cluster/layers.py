@@ -86,7 +86,7 @@ def programs(name: str, files: Mapping[str, Path]) -> oci.Layer:
 
 def static_program(name: str, source: str) -> Path:
     """A static program of ``source`` (C), for an image that has nothing else."""
-    program = LAYERS / f"{name}-{digest(source)}"
+    program = LAYERS / f"program-{name}-{digest(source)}"
     if not program.exists():
         LAYERS.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=LAYERS) as folder:
@@ -108,7 +108,7 @@ def checkout(python: str) -> oci.Layer:
             shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
             oci.write_tree(target, {f"usr/local/lib/python{python}/dist-packages/kube_magics": copy})
 
-    return _cached("checkout", checkout_digest(python), build, keep_others=False)
+    return _cached("checkout", checkout_digest(python), build)
 
 
 def checkout_digest(python: str) -> str:
@@ -135,7 +135,7 @@ def _install(site: Path, python: str, requirements: Sequence[str], constraints: 
             shutil.rmtree(site / data)
 
 
-def _cached(kind: str, key: str, build: Callable[[Path], None], keep_others: bool = True) -> oci.Layer:
+def _cached(kind: str, key: str, build: Callable[[Path], None]) -> oci.Layer:
     LAYERS.mkdir(parents=True, exist_ok=True)
     path = LAYERS / f"{kind}-{key}.tar"
     if not path.exists():
@@ -146,8 +146,7 @@ def _cached(kind: str, key: str, build: Callable[[Path], None], keep_others: boo
             build(made)
             made.rename(path)
         print(f"made {path.stem} in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-        if not keep_others:
-            _prune(kind, keep=path)
+        _prune(kind, keep=path)
     return oci.layer(path)
 
 

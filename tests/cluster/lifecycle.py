@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -71,13 +72,26 @@ def down() -> None:
 def running() -> Iterator[Cluster]:
     """The given cluster, or ours: started if it does not run yet, and taken down by the last to leave."""
     if path := os.environ.get(GIVEN):
-        yield given(Path(path))
+        with _guest(Path(path)) as cluster:
+            yield cluster
         return
     cluster = up(keep=False)
     try:
         yield cluster
     finally:
         leave()
+
+
+@contextlib.contextmanager
+def _guest(kubeconfig: Path) -> Iterator[Cluster]:
+    """On somebody's cluster: what was made there is deleted again."""
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = given(kubeconfig, Path(folder))
+        try:
+            yield cluster
+        finally:
+            for made in Path(folder).glob("*.yaml"):
+                cluster.kubectl("delete", "namespace", made.stem, "--wait=false", "--ignore-not-found", check=False)
 
 
 def is_running() -> bool:

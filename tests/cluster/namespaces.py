@@ -36,7 +36,7 @@ def create(admin: Kubectl, folder: Path, name: str | None = None, pod_security: 
     """A new namespace; ``pod_security`` is the level that is enforced. ``delete`` undoes it."""
     name = name or f"test-{secrets.token_hex(3)}"
     admin.apply(*manifests(name, pod_security))
-    token = admin("create", "token", ACCOUNT, f"--namespace={name}", "--duration=24h").stdout.strip()
+    token = admin("create", "token", ACCOUNT, f"--namespace={name}", "--duration=168h").stdout.strip()
     content = kubeconfigs.with_token(yaml.safe_load(admin.kubeconfig.read_text()), ACCOUNT, token, name)
     kubeconfig = kubeconfigs.write(folder / f"{name}.yaml", content)
     return Namespace(name, kubeconfig, content["current-context"], Kubectl(admin.program, kubeconfig), admin)

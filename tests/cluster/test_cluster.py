@@ -90,7 +90,7 @@ def test_the_node_is_ready_and_labelled(cluster: Cluster) -> None:
     assert labels().items() <= node["metadata"]["labels"].items()
     # Clients mistrust a server that does not know its version.
     version = json.loads(cluster.kubectl("version", "--output=json").stdout)
-    assert version["serverVersion"]["gitVersion"] == version["clientVersion"]["gitVersion"] != "v0.0.0"
+    assert not version["serverVersion"]["gitVersion"].startswith("v0")
 
 
 SEE_GPUS = """

@@ -31,7 +31,7 @@ messages, services = grpc.protos_and_services("tests/cluster/gpu/deviceplugin.pr
 
 class Plugin(services.DevicePluginServicer):  # type: ignore[misc, name-defined]
     # Names and parameters are gRPC's.
-    # ruff: noqa: N802, ARG002
+    # ruff: noqa: N802
 
     def __init__(self, library: Path, numbers_file: Path) -> None:
         self._library = library
