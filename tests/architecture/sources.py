@@ -22,9 +22,16 @@ def name(path: Path) -> str:
     return path.relative_to(CHECKOUT).as_posix()
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, top-level module) of every import of other packages in the file, those in functions included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported(path: Path, *, optional: bool = True) -> Iterator[tuple[int, str]]:
+    """(line, top-level module) of every import of other packages in the file, those in functions included.
+
+    Without `optional`, imports in a `try` are left out: the file does without them.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tried = {id(n) for t in ast.walk(tree) if isinstance(t, ast.Try) for part in t.body for n in ast.walk(part)}
+    for node in ast.walk(tree):
+        if id(node) in tried and not optional:
+            continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name.partition(".")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -105,3 +106,10 @@ def test_phony_names_every_target() -> None:
 
 def test_readme_says_how_to_begin() -> None:
     assert "make demo" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+def test_conftest_does_nothing_when_imported() -> None:
+    # Else nothing can be collected on a laptop without a cluster, a kubeconfig or a network.
+    program = Path(__file__).with_name("import_conftest.py")
+    done = subprocess.run([sys.executable, program], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,11 @@ def submitting_cells(name: str) -> int:
     """How many jobs one run of the notebook makes."""
     cells = json.loads((FOLDER / name).read_text(encoding="utf-8"))["cells"]
     return sum("".join(cell["source"]).startswith("%%kubetrain") for cell in cells if cell["cell_type"] == "code")
+
+
+def plain(text: str) -> str:
+    """Without nbval's colours, which it also writes where nothing shows them."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def run_here(name: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from kube_magics.spec.names import ANNOTATION_NOTEBOOK
 from tests.cluster import Cluster, Namespace
-from tests.notebooks.notebooks import run_here, submitting_cells
+from tests.notebooks.notebooks import plain, run_here, submitting_cells
 from tests.notebooks.pod import run_inside
 
 QUICKSTART = "quickstart.ipynb"
@@ -37,7 +37,7 @@ def completed_jobs(namespace: Namespace, notebook: str, wanted: int) -> int:
 @pytest.mark.timeout(600)
 def test_quickstart_on_this_machine(tmp_path: Path) -> None:
     done = run_here(QUICKSTART, tmp_path, KUBE_MAGICS_BACKEND="local", KUBE_MAGICS_STATE=str(tmp_path / "state"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, plain(done.stdout + done.stderr)
 
 
 @pytest.mark.notebook
@@ -53,7 +53,7 @@ def test_quickstart_on_the_cluster(cluster: Cluster, namespace: Namespace, tmp_p
         KUBE_MAGICS_NOTEBOOK=QUICKSTART,
         KUBE_MAGICS_STATE=str(tmp_path / "state"),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, plain(done.stdout + done.stderr)
     wanted = submitting_cells(QUICKSTART)
     assert wanted >= 1
     assert completed_jobs(namespace, QUICKSTART, wanted) == wanted
@@ -65,7 +65,7 @@ def test_quickstart_on_the_cluster(cluster: Cluster, namespace: Namespace, tmp_p
 def test_mnist_job_from_inside_the_cluster(cluster: Cluster, namespace: Namespace) -> None:
     variables = {"KUBE_MAGICS_IMAGE": cluster.images.torch, "KUBE_MAGICS_NOTEBOOK": MNIST}
     passed, log = run_inside(MNIST, cluster, namespace, variables)
-    assert passed, log
+    assert passed, plain(log)
     wanted = submitting_cells(MNIST)
     assert wanted >= 1
     assert completed_jobs(namespace, MNIST, wanted) == wanted
