@@ -104,7 +104,7 @@ def ours() -> Cluster:
 
 
 def given(kubeconfig: Path, folder: Path) -> Cluster:
-    """Somebody's existing cluster, by its administrator's kubeconfig; those of namespaces made there go to ``folder``."""
+    """Somebody's existing cluster, by its administrator's kubeconfig; namespaces' kubeconfigs go to ``folder``."""
     content = yaml.safe_load(kubeconfig.read_text())
     images = GivenImages(
         {name: os.environ.get(f"KUBE_MAGICS_TEST_{tail}") for name, tail in _GIVEN_IMAGES.items()},
