@@ -1,0 +1,1 @@
+"""Every case runs on every backend and must read the same: one normalised transcript."""

@@ -1,0 +1,104 @@
+"""A real Jupyter kernel for tests: what a notebook's cell prints, raises and leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from types import TracebackType
+from typing import Any, Self
+
+from jupyter_client import KernelManager
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Ran:
+    """One executed cell."""
+
+    stdout: str = ""
+    stderr: str = ""
+    values: list[str] = field(default_factory=list)
+    """Text of what the cell displayed or returned."""
+    error: str | None = None
+    """Name of the exception's class."""
+    message: str = ""
+    traceback: str = ""
+    """As shown, without colours."""
+    arrivals: list[tuple[float, str]] = field(default_factory=list)
+    """(seconds since the cell was sent, text) of each stream message."""
+
+
+class Kernel:
+    """One kernel process in `folder`, with `environment` on top of this process's."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.kernel_spec_manager.ensure_native_kernel = True
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_"))}
+        self._manager.start_kernel(cwd=str(folder), env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environment})
+        self.client = self._manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+
+    @property
+    def pid(self) -> int:
+        return int(self._manager.provisioner.process.pid)
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+
+    def run(self, source: str, timeout_s: float = 90) -> Ran:
+        """Execute one cell to its end."""
+        return self.finish(self.send(source), timeout_s)
+
+    def send(self, source: str) -> str:
+        """Start a cell; `finish` waits for it."""
+        return str(self.client.execute(source, store_history=True))
+
+    def finish(self, request: str, timeout_s: float = 90) -> Ran:
+        ran = Ran()
+        sent = time.monotonic()
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=max(0.1, sent + timeout_s - time.monotonic()))
+            except Empty:
+                raise TimeoutError(f"the cell still runs after {timeout_s} s; so far: {ran}") from None
+            if message["parent_header"].get("msg_id") == request and _took(ran, message, time.monotonic() - sent):
+                return ran
+
+    def value(self, expression: str) -> str:
+        """`repr` of an expression in the notebook."""
+        ran = self.run(f"print(repr({expression}))")
+        assert ran.error is None, ran
+        return ran.stdout.rstrip("\n")
+
+
+def _took(ran: Ran, message: Mapping[str, Any], at_s: float) -> bool:
+    """Add one message; True when the cell has ended."""
+    kind, content = message["msg_type"], message["content"]
+    if kind == "stream":
+        if content["name"] == "stdout":
+            ran.stdout += content["text"]
+        else:
+            ran.stderr += content["text"]
+        ran.arrivals.append((at_s, content["text"]))
+    elif kind in ("execute_result", "display_data"):
+        ran.values.append(content["data"].get("text/plain", ""))
+    elif kind == "error":
+        ran.error, ran.message = content["ename"], content["evalue"]
+        ran.traceback = _ANSI.sub("", "\n".join(content["traceback"]))
+    return kind == "status" and content["execution_state"] == "idle"
