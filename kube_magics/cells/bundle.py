@@ -1,0 +1,95 @@
+"""The files that travel, as one zip: the same bytes for the same content, whenever and wherever it is made.
+
+spec.json                what the runner needs
+program.json, data.pkl   what main.py runs, and its data
+main.py                  the user's __main__: a real file, so that spawned workers can import it again
+kube_magics/             `report` and `should_stop` only; shadows an installed kube_magics
+kube_magics_runner/      the files of kube_magics/runner
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from kube_magics.cells.capture import Capture
+
+VERSION = 1
+STORED_ABOVE_BYTES = 16 * 1024 * 1024
+"Data above this cannot go through the API server anyway: compressing it would only cost time."
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    data: bytes
+    "the zip"
+    sha256: str
+    "of the zip, in hexadecimal"
+    size_bytes: int
+
+
+def build(capture: Capture, options: Mapping[str, Any]) -> Bundle:
+    """The bundle of a job; `options` are fields of spec.json, before the defaults given here."""
+    files: dict[str, bytes] = {
+        "spec.json": _json(_spec(capture, options)),
+        "program.json": _json(capture.program),
+        "data.pkl": capture.data,
+    }
+    for file in resources.files("kube_magics.runner").iterdir():
+        if file.name.endswith(".py"):
+            files[f"kube_magics_runner/{file.name}"] = file.read_bytes()
+    files["main.py"] = files.pop("kube_magics_runner/main.py")
+    files["kube_magics/__init__.py"] = files["kube_magics_runner/report.py"]
+    data = _zip(files)
+    return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def slices(bundle: Bundle, limit: int) -> Iterator[bytes]:
+    """The zip in parts of at most `limit` bytes, in order."""
+    if limit < 1:
+        raise ValueError(f"limit must be positive: {limit}")
+    for start in range(0, bundle.size_bytes, limit):
+        yield bundle.data[start : start + limit]
+
+
+def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "v": VERSION,
+        "argv": ["main.py"],
+        "python": None,
+        "imports": capture.imports,
+        "notebook_python": platform.python_version(),
+        "returns": capture.program["returns"],
+        "timeout_s": None,
+        "grace_s": 30,
+        "gpus": 0,
+        "result_limit_bytes": None,
+        "results_dir": None,
+        "cwd": None,
+        **options,
+    }
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.create_system = 3  # the same bytes from Windows and macOS
+            entry.external_attr = 0o644 << 16
+            stored = len(files[name]) > STORED_ABOVE_BYTES
+            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, files[name])
+    return out.getvalue()

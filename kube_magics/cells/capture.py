@@ -1,0 +1,282 @@
+"""A cell, or a call, becomes a program: what runs, in which order, with which data."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import hashlib
+import json
+import keyword
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kube_magics.cells import modules
+from kube_magics.cells.closure import OF_IPYTHON, OF_THE_MODULE, Closure, Step, Travel
+from kube_magics.cells.digests import digest
+from kube_magics.cells.notebook import Cell, Notebook
+from kube_magics.cells.program import Written, program_of_call, program_of_cell
+from kube_magics.cells.promotion import promoted
+from kube_magics.cells.results import Definitions
+from kube_magics.cells.scopes import CellNames, Outside, analyze
+from kube_magics.cells.syntax import absent_in_jobs, parse_cell
+from kube_magics.errors import CaptureError, CellError
+
+
+@dataclass(frozen=True)
+class Capture:
+    """All that a job needs from the notebook."""
+
+    program: dict[str, Any]
+    "program.json"
+    data: bytes
+    "data.pkl"
+    imports: dict[str, str | None]
+    'top-level modules -> the notebook\'s version of the distribution that brings it: {"sklearn": "1.9.1"}'
+    travels: tuple[Travel, ...]
+    cell_digest: str
+    "SHA-256 of the cell's text and of all that it uses, in hexadecimal: equal for an equal job"
+    module: str
+    "the __module__ of what the notebook's cells define"
+    incomparable: tuple[str, ...]
+    "names whose values are not in the digest"
+    filenames: dict[str, str]
+    "name of a cell's code in the job -> its name in this notebook, the job's own cell excepted"
+    own: str | None
+    "name of the job's own cell in the job: <In [5]>; None for a call"
+
+    def files(self, file: str | None) -> dict[str, str]:
+        """Names of the cells' code in the job -> in this notebook; `file` is the job's own cell's name here."""
+        own = {self.own: file} if self.own is not None and file is not None else {}
+        return {**self.filenames, **own}
+
+    def definitions(self, file: str | None) -> Definitions:
+        """What `load_result` needs for this job's values; `file` as above."""
+        return Definitions(self.program, self.files(file), self.module)
+
+    def summary(self) -> str:
+        """One line for the user: `travels: Net, train_step, cfg (312 B), X (1.4 MB)`."""
+        shown = [
+            travel.name if travel.size_bytes is None else f"{travel.name} ({_size(travel.size_bytes)})"
+            for travel in self.travels
+            if travel.kind != "import"
+        ]
+        return "travels: " + (", ".join(shown) or "only this cell")
+
+    def largest(self, number: int = 5) -> tuple[Travel, ...]:
+        """The names whose values take the most bytes."""
+        sized = [travel for travel in self.travels if travel.size_bytes is not None]
+        return tuple(sorted(sized, key=lambda travel: -(travel.size_bytes or 0))[:number])
+
+
+def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> Capture:
+    """What a cell needs to run elsewhere; `source` begins with its %%kubetrain line.
+
+    Raises CellError (the cell itself cannot be a job) and CaptureError (something that it uses cannot travel).
+    """
+    _check_returns(returns)
+    parsed = parse_cell(source, notebook.label)
+    closure = Closure(notebook)
+    nodes = [node for unit in parsed.units for node in unit.nodes]
+    future = parsed.future or notebook.future(None)
+    names = analyze(
+        nodes, future=future, outside=Outside(closure.later, closure.harmless, _star_names), returns=returns
+    )
+    _check_names(nodes, names, closure, returns)
+    for name, need in names.needs.items():
+        if closure.has(name):
+            closure.add(name, weak=need.weak)
+    closure.follow(names.needs, names.bindings)
+    chosen = promoted(parsed.units, names, closure.standing, closure.later)
+    _check_local_imports([*nodes, *_sources(closure)])
+    own = Cell("<cell>", notebook.label or "cell", parsed.text)
+    chains = _chains([*nodes, *_sources(closure)])
+    written = program_of_cell(closure, parsed, chosen, own, future=future, chains=chains, returns=returns)
+    early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
+    return _capture(closure, written, text=parsed.text, early=early)
+
+
+def capture_call(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], notebook: Notebook
+) -> Capture:
+    """What `fn(*args, **kwargs)` needs to run elsewhere; its value is the result named "@value"."""
+    if not callable(fn):
+        raise CaptureError(f"train() got {fn!r}, which cannot be called.", hint="pass a function: train(fn, args=…)")
+    closure = Closure(notebook)
+    size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
+    closure.follow()
+    _check_local_imports(_sources(closure))
+    written = program_of_call(closure, chains=_chains(_sources(closure)))
+    name = getattr(fn, "__qualname__", type(fn).__qualname__)
+    call = digest((name, tuple(args), dict(kwargs)))
+    found = _capture(closure, written, text=f"call {name} {call}")
+    arguments = (Travel("arguments", "data", size),) if args or kwargs else ()
+    incomparable = (*found.incomparable, "arguments") if call is None else found.incomparable
+    return replace(found, travels=(*found.travels, *arguments), incomparable=incomparable)
+
+
+def _capture(closure: Closure, written: Written, *, text: str, early: Sequence[ast.stmt] = ()) -> Capture:
+    found, incomparable = _digest(closure, text, written.program["returns"])
+    return Capture(
+        program=written.program,
+        data=closure.dumper.data,
+        imports=_versions(closure, early),
+        travels=tuple(Travel(step.name, step.item.kind, step.size_bytes) for step in closure.steps),
+        cell_digest=found,
+        module=closure.notebook.module,
+        incomparable=tuple(incomparable),
+        filenames=written.filenames,
+        own=written.own,
+    )
+
+
+# Refusals
+
+
+def _check_returns(returns: Sequence[str]) -> None:
+    for number, name in enumerate(returns):
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise CellError(f"--returns {name}: not a name.", hint="write names, with commas: --returns model,score")
+        if name in returns[:number]:
+            raise CellError(f"--returns has {name} twice.", hint="--returns " + ",".join(dict.fromkeys(returns)))
+
+
+def _check_names(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure, returns: Sequence[str]) -> None:
+    for name in ("get_ipython", "input"):
+        used = any(name in statement.eager or name in statement.later.reads for statement in names.statements)
+        if used and not names.bindings[name] and not closure.has(name):
+            error = absent_in_jobs(name, _line(nodes, name))
+            if error is not None:
+                raise error
+    for name, need in names.needs.items():
+        if need.sure and not names.dynamic and not _known(name, closure):
+            raise _undefined(name, need.line, names, closure)
+    for name in returns:
+        if not (names.dynamic or names.bindings[name] or closure.has(name) or name in names.stores):
+            raise CellError(
+                f"--returns {name}: the cell never sets {name}, and the notebook does not have it.",
+                hint=f"set {name} in the cell, or take it out of --returns" + _similar(name, names, closure),
+            )
+
+
+def _known(name: str, closure: Closure) -> bool:
+    return closure.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name in OF_IPYTHON
+
+
+def _undefined(name: str, line: int, names: CellNames, closure: Closure) -> CaptureError:
+    error = CaptureError(
+        f"Line {line}: name '{name}' is not defined, neither in this cell before that line nor in the notebook.",
+        hint=f"run the cell that defines {name}, then this one" + _similar(name, names, closure),
+    )
+    error.__cause__ = NameError(f"name '{name}' is not defined", name=name)
+    return error
+
+
+def _similar(name: str, names: CellNames, closure: Closure) -> str:
+    known = [
+        *names.bindings,
+        *(each for each in closure.notebook.namespace if not each.startswith("_")),
+        *dir(builtins),
+    ]
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (or did you mean {close[0]}?)" if close else ""
+
+
+def _line(nodes: Iterable[ast.AST], name: str) -> int:
+    parts = [part for node in nodes for part in ast.walk(node)]
+    lines = [part.lineno for part in parts if isinstance(part, ast.Name) and part.id == name]
+    return min(lines, default=1)
+
+
+def _check_local_imports(nodes: Iterable[ast.AST]) -> None:
+    for node in _imports(nodes):
+        relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        found = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        for module in found:
+            if not relative and modules.kind(module) == "local":
+                raise modules.refuse_local(module, f"Line {node.lineno}: the cell's import")
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Import statements, but for those that a `try` prepares for their failure."""
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.Try) and node.handlers:
+            stack += [*node.orelse, *node.finalbody]
+        elif isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
+            stack += ast.iter_child_nodes(node)
+
+
+# What is known about a capture
+
+
+def _sources(closure: Closure) -> list[ast.stmt]:
+    return [step.item.source.node for step in closure.steps if step.item.source is not None]
+
+
+def _star_names(node: ast.ImportFrom) -> frozenset[str] | None:
+    module = None if node.level else sys.modules.get(node.module or "")
+    if module is None:
+        return None
+    public = getattr(module, "__all__", None)
+    return frozenset(public if public is not None else (name for name in dir(module) if not name.startswith("_")))
+
+
+def _chains(nodes: Iterable[ast.AST]) -> dict[str, set[tuple[str, ...]]]:
+    """Dotted uses of names: {"sklearn": {("linear_model", "Ridge")}}."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for node in nodes:
+        for part in ast.walk(node):
+            attributes: list[str] = []
+            while isinstance(part, ast.Attribute):
+                attributes.insert(0, part.attr)
+                part = part.value  # noqa: PLW2901 - one way down a chain
+            if attributes and isinstance(part, ast.Name):
+                found.setdefault(part.id, set()).add(tuple(attributes))
+    return found
+
+
+def _versions(closure: Closure, early: Sequence[ast.stmt]) -> dict[str, str | None]:
+    written = [step.item.statement for step in closure.steps if step.item.kind == "import"]
+    statements = [node for text in written for node in ast.parse(text).body]
+    found = set(closure.dumper.modules)
+    for node in [*statements, *early]:
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+    named = sorted(name for name in found if modules.kind(name) in ("installed", "missing"))
+    return {name: modules.version(name) for name in named if name not in ("", closure.notebook.module, "__future__")}
+
+
+def _digest(closure: Closure, text: str, returns: Sequence[str]) -> tuple[str, list[str]]:
+    parts: list[Any] = ["cell", text, list(returns)]
+    incomparable = []
+    for step in sorted(closure.steps, key=lambda step: step.name):
+        content = _content(step, closure.notebook)
+        if content is None:
+            incomparable.append(step.name)
+        parts.append([step.name, step.item.kind, content])
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest(), incomparable
+
+
+def _content(step: Step, notebook: Notebook) -> str | None:
+    if step.item.kind == "import":
+        return step.item.statement
+    if step.item.source is not None:
+        return "\n".join(step.item.source.lines)
+    return digest(notebook.namespace[step.name])
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    value, units = size_bytes / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.95 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.1f} {units[0]}"

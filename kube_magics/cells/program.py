@@ -1,0 +1,146 @@
+"""program.json: the steps that main.py runs, and the text of the cells that they stand in.
+
+    cells        {"<In [3]>": {"label": "In [3]", "source": "…", "future": ["annotations"]}}
+    definitions  steps run on every import of main.py
+    statements   steps run once, under `if __name__ == "__main__"`
+
+A step is {"do": "exec", "cell", "first", "last"} | {"do": "import", "source", "name"} | {"do": "load", "name"} |
+{"do": "call"}, the last one being: load a triple (fn, args, kwargs), call it, keep its value as "@value". `future`
+names the `__future__` features that the cell's statements were compiled with beyond what its text says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from kube_magics.cells import modules
+from kube_magics.cells.closure import Closure, Step
+from kube_magics.cells.notebook import Cell
+from kube_magics.cells.syntax import Parsed
+
+VERSION = 1
+VALUE = "@value"
+FUTURE = {"do": "import", "source": "from __future__ import annotations as _annotations", "name": "_annotations"}
+"From here on annotations are not evaluated; as in a notebook, this holds for all that follows."
+Chains = Mapping[str, set[tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Written:
+    """program.json, and the names of its cells here; `own` is the job's own cell."""
+
+    program: dict[str, Any]
+    filenames: dict[str, str]
+    own: str | None = None
+
+
+class _Cells:
+    """The texts that travel, each under the name that a traceback in the job shows."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+        self.texts: dict[str, dict[str, Any]] = {}
+        self.filenames: dict[str, str] = {}
+
+    def name(self, cell: Cell, *, future: bool) -> str:
+        key = (cell.filename, cell.source)
+        if key not in self._names:
+            name, number = f"<{cell.label}>", 1
+            while name in self.texts:
+                number += 1
+                name = f"<{cell.label} #{number}>"
+            self._names[key] = name
+            self.filenames[name] = cell.filename
+            self.texts[name] = {"label": cell.label, "source": "", "future": ["annotations"] if future else []}
+        return self._names[key]
+
+    def write(self, name: str, first: int, lines: Sequence[str]) -> None:
+        text = self.texts[name]["source"].split("\n")
+        text += [""] * (first - 1 + len(lines) - len(text))
+        text[first - 1 : first - 1 + len(lines)] = lines
+        self.texts[name]["source"] = "\n".join(text)
+
+
+def program_of_cell(
+    closure: Closure,
+    parsed: Parsed,
+    promoted: Sequence[bool],
+    own: Cell,
+    *,
+    future: bool,
+    chains: Chains,
+    returns: Sequence[str],
+) -> Written:
+    """program.json for a cell."""
+    cells = _Cells()
+    filename = cells.name(own, future=future)
+    cells.write(filename, 1, parsed.text.split("\n"))
+    steps = [{"do": "exec", "cell": filename, "first": unit.first, "last": unit.last} for unit in parsed.units]
+    own_early = [step for step, early in zip(steps, promoted, strict=True) if early]
+    definitions = _captured(closure, cells, chains, then_future=future) + own_early
+    statements = [step for step, early in zip(steps, promoted, strict=True) if not early]
+    program = _program(cells, definitions, statements, shows_last=parsed.shows_last, returns=returns)
+    filenames = {name: there for name, there in cells.filenames.items() if name != filename}
+    return Written(program, filenames, filename)
+
+
+def program_of_call(closure: Closure, *, chains: Chains) -> Written:
+    """program.json for a call."""
+    cells = _Cells()
+    definitions = _captured(closure, cells, chains)
+    program = _program(cells, definitions, [{"do": "call"}], shows_last=False, returns=(VALUE,))
+    return Written(program, cells.filenames)
+
+
+def _program(
+    cells: _Cells,
+    definitions: list[dict[str, Any]],
+    statements: list[dict[str, Any]],
+    *,
+    shows_last: bool,
+    returns: Sequence[str],
+) -> dict[str, Any]:
+    return {
+        "v": VERSION,
+        "cells": cells.texts,
+        "definitions": definitions,
+        "statements": statements,
+        "last_expression": shows_last,
+        "returns": list(returns),
+    }
+
+
+def _captured(closure: Closure, cells: _Cells, chains: Chains, *, then_future: bool = False) -> list[dict[str, Any]]:
+    """Imports first: they need nothing of the notebook, and anything may need them."""
+    imports = [step for step in closure.steps if step.item.kind == "import"]
+    lines = [line for step in imports for line in _import(step, closure, chains)]
+    future = False
+    for step in closure.steps:
+        if step.item.kind != "import":
+            if step.item.source is not None and step.item.source.future and not future:
+                lines.append(FUTURE)
+                future = True
+            lines.append(_step(step, cells))
+    return [*lines, FUTURE] if then_future and not future else lines
+
+
+def _import(step: Step, closure: Closure, chains: Chains) -> list[dict[str, Any]]:
+    value = closure.notebook.namespace[step.name]
+    inner = modules.submodules(value, chains.get(step.name, ())) if isinstance(value, ModuleType) else []
+    extra = [f"__import__({name!r})" for name in inner]
+    return [
+        *({"do": "import", "source": source, "name": step.name} for source in extra),
+        {"do": "import", "source": step.item.statement, "name": step.name},
+    ]
+
+
+def _step(step: Step, cells: _Cells) -> dict[str, Any]:
+    source = step.item.source
+    if source is None:
+        return {"do": "load", "name": step.name}
+    name = cells.name(source.cell, future=source.future)
+    cells.write(name, source.first, source.lines)
+    return {"do": "exec", "cell": name, "first": source.first, "last": source.last}

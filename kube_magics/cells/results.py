@@ -1,0 +1,182 @@
+"""From a result's bytes to a value; its classes are the notebook's own, or come from the job's cell."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import pickle
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from kube_magics.cells.compare import FUTURE, class_difference, code_of, functions_inside, same_code
+from kube_magics.cells.names import import_name
+from kube_magics.cells.notebook import PLACED, Cell
+from kube_magics.cells.scopes import statement_names
+from kube_magics.cells.sources import Definition, statements
+from kube_magics.cells.syntax import normal
+from kube_magics.errors import ResultError
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """What a job ran, for the classes and functions that its results refer to."""
+
+    program: Mapping[str, Any]
+    "program.json"
+    files: Mapping[str, str] = field(default_factory=dict)
+    "name of a cell's code in the job -> its name in this notebook"
+    module: str = "__main__"
+
+
+@dataclass(frozen=True)
+class _Statement:
+    node: Definition | ast.Import | ast.ImportFrom
+    cell: Cell
+    future: bool
+
+
+def load_result(data: bytes, namespace: MutableMapping[str, Any], definitions: Definitions) -> object:
+    """The value that a job returned.
+
+    A class or function of `__main__` is the notebook's, if it has the same source as the job's; if the notebook has
+    none of that name, or one that an earlier result brought, its statement runs here, with the imports and definitions
+    it needs. Raises ResultError, the notebook's names then being as before.
+    """
+    before = dict(namespace)
+    home = _Home(namespace, definitions)
+    try:
+        return _Unpickler(data, home).load()
+    except BaseException as error:
+        for name in namespace.keys() - before.keys():
+            del namespace[name]
+        namespace.update(before)
+        if isinstance(error, ResultError) or not isinstance(error, Exception):
+            raise
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> ResultError:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        return ResultError(
+            f"The value needs the module {error.name}, which this notebook's Python does not have.",
+            hint=f"%pip install {top}",
+        )
+    return ResultError(
+        f"The value cannot be unpickled here: {type(error).__name__}: {error}",
+        hint="compare the versions of the library here and in the image; return plain numbers or arrays instead",
+    )
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, home: _Home) -> None:
+        super().__init__(io.BytesIO(data))
+        self._home = home
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module != self._home.module:
+            return super().find_class(module, name)
+        root, *rest = name.split(".")
+        value = self._home.find(root)
+        for attribute in rest:
+            value = getattr(value, attribute)
+        return value
+
+
+class _Home:
+    """The notebook's names, completed by the job's definitions where they are asked for."""
+
+    def __init__(self, namespace: MutableMapping[str, Any], definitions: Definitions) -> None:
+        self.module = definitions.module
+        self._namespace = namespace
+        self._statements: dict[str, _Statement] = {}
+        self._settled: set[str] = set()
+        for name, statement in _statements(definitions):
+            self._statements[name] = statement
+
+    def find(self, name: str) -> Any:
+        """The notebook's value of a name that the job's program defines."""
+        if name not in self._settled:
+            self._settled.add(name)
+            self._settle(name)
+        return self._namespace[name]
+
+    def _settle(self, name: str) -> None:
+        statement = self._statements.get(name)
+        if name in self._namespace:
+            live = self._namespace[name]
+            if statement is None or _is(live, statement, self._namespace) or isinstance(live, ModuleType):
+                return
+            if PLACED.cell(live) is None:
+                raise ResultError(
+                    f"The value needs the job's {name}, and this notebook's {name} is another one.",
+                    hint=f"rename yours, or run: del {name}   and then the job again",
+                )
+        if statement is None:
+            raise ResultError(
+                f"The value needs {name}, which neither this notebook nor the top level of the job's cell defines.",
+                hint=f"define {name} at the top level of a cell, outside of functions and branches",
+            )
+        self._place(name, statement)
+
+    def _place(self, name: str, statement: _Statement) -> None:
+        node = statement.node
+        names = statement_names(node, future=statement.future)
+        for needed in names.eager:
+            if needed in self._statements:
+                self.find(needed)
+            elif needed not in self._namespace and not hasattr(builtins, needed):
+                raise ResultError(
+                    f"The value needs {name}, whose statement uses {needed}, and only the job computed that.",
+                    hint=f"define {name} in a cell of its own, or add {needed} to --returns and read it back first",
+                )
+        flags = FUTURE if statement.future else 0
+        code = compile(ast.Module([node], []), statement.cell.filename, "exec", flags=flags, dont_inherit=True)
+        namespace: dict[str, Any] = self._namespace  # type: ignore[assignment]
+        exec(code, namespace)  # noqa: S102 - the user's own statement, in the user's own names
+        if isinstance(node, Definition):
+            PLACED.add(self._namespace[name], statement.cell)
+            for needed in sorted(names.later.reads):
+                if needed in self._statements:
+                    self.find(needed)
+
+
+def _statements(definitions: Definitions) -> Iterator[tuple[str, _Statement]]:
+    """Definitions and imports of the program, by name; a later one of the same name counts."""
+    program = definitions.program
+    for step in [*program["definitions"], *program["statements"]]:
+        if step["do"] == "import":
+            yield from _named(ast.parse(step["source"]).body, Cell("<import>", "import", step["source"]), future=False)
+        elif step["do"] == "exec":
+            name = step["cell"]
+            entry = program["cells"][name]
+            cell = Cell(definitions.files.get(name, name), entry["label"], entry["source"])
+            lines = normal(entry["source"]).split("\n")
+            text = "\n" * (step["first"] - 1) + "\n".join(lines[step["first"] - 1 : step["last"]])
+            yield from _named(ast.parse(text).body, cell, future="annotations" in entry.get("future", ()))
+
+
+def _named(body: list[ast.stmt], cell: Cell, *, future: bool) -> Iterator[tuple[str, _Statement]]:
+    for node in statements(body):
+        if isinstance(node, Definition):
+            yield node.name, _Statement(node, cell, future)
+        elif isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") != "__future__":
+            for alias in node.names:
+                if alias.name != "*":
+                    yield import_name(alias), _Statement(node, cell, future)
+
+
+def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any]) -> bool:
+    """Whether the notebook's value is what the job's statement makes; values that change in use are not compared."""
+    node = statement.node
+    if isinstance(node, ast.ClassDef):
+        return isinstance(live, type) and (
+            class_difference(live, node, namespace, future=statement.future, values=False) is None
+        )
+    if isinstance(node, Definition):
+        code = code_of(node, future=statement.future)
+        return any(same_code(function.__code__, code) for function in functions_inside(live))
+    return True  # an import: whatever the notebook has under this name, its own cells use it so

@@ -1,0 +1,210 @@
+"""Where the notebook's functions and classes have their source: the statement, as it stands in the cell that ran it."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePath
+from types import FunctionType
+from typing import Any
+
+from kube_magics.cells.compare import (
+    FUTURE,
+    class_difference,
+    codes,
+    function_difference,
+    functions_inside,
+    same_code,
+)
+from kube_magics.cells.modules import OURS
+from kube_magics.cells.notebook import PLACED, Cell, Notebook
+from kube_magics.cells.syntax import first_line, normal
+from kube_magics.errors import CaptureError
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Source:
+    """A `def` or `class` statement of a cell."""
+
+    name: str
+    cell: Cell
+    node: Definition
+    future: bool
+    "annotations were not evaluated where it was compiled"
+    first: int
+    last: int
+    lines: tuple[str, ...]
+    "the lines first..last that travel"
+
+
+@lru_cache(maxsize=512)
+def parsed(source: str) -> ast.Module | None:
+    lines = normal(source).split("\n")
+    if lines[0].startswith("%%"):
+        lines[0] = ""
+    try:
+        return ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError):  # a cell that failed, or has what only IPython reads
+        return None
+
+
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of the module itself, those in its branches, loops and handlers included."""
+    for node in body:
+        yield node
+        for field in ("body", "orelse", "finalbody"):
+            if not isinstance(node, Definition):
+                yield from statements(getattr(node, field, []))
+        for inner in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]:
+            yield from statements(inner.body)
+
+
+def definitions(cell: Cell, name: str) -> list[Definition]:
+    """The statements of a cell that define `name`, the last one first."""
+    if re.search(rf"\b(?:def|class)\s+{re.escape(name)}\b", cell.source) is None:
+        return []
+    tree = parsed(cell.source)
+    nodes = statements(tree.body) if tree else ()
+    return [node for node in nodes if isinstance(node, Definition) and node.name == name][::-1]
+
+
+def find_class(name: str, value: type, notebook: Notebook) -> Source:
+    """Raises CaptureError: no class statement of a cell makes what the class is now."""
+    first: str | None = None
+    for cell in _cells(value, notebook):
+        for node in definitions(cell, name):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            future = notebook.future(cell)
+            difference = class_difference(value, node, notebook.namespace, future=future)
+            if difference is None:
+                return _source(name, cell, node, notebook, future=future)
+            first = first or difference
+    raise _refuse(name, "class", first)
+
+
+def find_function(name: str, value: Any, notebook: Notebook) -> Source:
+    """The `def` statement that, with its decorators, makes `value`; raises CaptureError if there is none."""
+    first: str | None = None
+    found = list(functions_inside(value))
+    for cell in _cells(value, notebook):
+        for node in definitions(cell, name):
+            if isinstance(node, ast.ClassDef):
+                continue
+            inside = [function for function in found if _from_cell(function, cell, node)]
+            for function in inside:
+                future = bool(function.__code__.co_flags & FUTURE)
+                difference = function_difference(function, node, notebook.namespace, future=future)
+                difference = difference or _wrapping_difference(value, function, node, notebook)
+                if difference is None:
+                    return _source(name, cell, node, notebook, future=future)
+                first = first or difference
+            if not inside and found:
+                first = first or "it was bound to another function since"
+    raise _refuse(name, "function", first)
+
+
+def has_definition(name: str, notebook: Notebook) -> bool:
+    return any(
+        not isinstance(node, ast.ClassDef) for cell in notebook.latest.values() for node in definitions(cell, name)
+    )
+
+
+def _cells(value: object, notebook: Notebook) -> Iterator[Cell]:
+    """The cells that may have made a value, the most likely first."""
+    placed = PLACED.cell(value)
+    if placed is not None:
+        yield placed
+    known = notebook.latest
+    inside: set[str] = set()
+    for item in [value, *vars(value).values()] if isinstance(value, type) else [value]:
+        inside |= {function.__code__.co_filename for function in functions_inside(item, 2)}
+        owner = PLACED.cell(item)
+        if owner is not None:
+            yield owner
+    yield from (cell for cell in reversed(known.values()) if cell.filename in inside)
+    for filename in sorted(inside - known.keys()):
+        lines = linecache.getlines(filename)  # what %run or a debugger compiled
+        if lines:
+            yield Cell(filename, PurePath(filename).name.strip("<>"), "".join(lines))
+    yield from (cell for cell in reversed(known.values()) if cell.filename not in inside)
+
+
+def _from_cell(function: FunctionType, cell: Cell, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    code = function.__code__
+    return code.co_filename == cell.filename and code.co_name == node.name and code.co_firstlineno == first_line(node)
+
+
+def _wrapping_difference(
+    value: Any, function: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, notebook: Notebook
+) -> str | None:
+    """Whether `value` is what the statement's decorators make of `function`, as far as that can be seen."""
+    wrapped = "it was wrapped since its def statement ran"
+    if value is function:
+        attributes = set(function.__dict__) - {"__wrapped__"}
+        if attributes and not node.decorator_list:
+            return f"its attribute {min(attributes)} was set since"
+        return None
+    if not node.decorator_list:
+        return wrapped
+    if not isinstance(value, FunctionType):
+        return None
+    if value.__code__.co_filename not in notebook.latest:
+        return None  # the wrapper comes from a library
+    outermost = _root(node.decorator_list[0], notebook)
+    makers = [function.__code__ for function in functions_inside(outermost)]
+    if isinstance(outermost, type):
+        makers += [inner.__code__ for item in vars(outermost).values() for inner in functions_inside(item)]
+    if any(same_code(value.__code__, code) for maker in makers for code in [maker, *codes(maker)]):
+        return None
+    return wrapped
+
+
+def _root(expression: ast.expr, notebook: Notebook) -> Any:
+    while isinstance(expression, ast.Call):
+        expression = expression.func
+    if isinstance(expression, ast.Attribute):
+        return getattr(_root(expression.value, notebook), expression.attr, None)
+    return notebook.namespace.get(expression.id) if isinstance(expression, ast.Name) else None
+
+
+def is_ours(value: object) -> bool:
+    module = getattr(value, "__name__" if type(value).__name__ == "module" else "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] == OURS
+
+
+def _source(name: str, cell: Cell, node: Definition, notebook: Notebook, *, future: bool) -> Source:
+    lines = normal(cell.source).split("\n")
+    first, last = first_line(node), node.end_lineno or node.lineno
+    kept = [decorator for decorator in node.decorator_list if not is_ours(_root(decorator, notebook))]
+    for decorator in node.decorator_list:
+        if decorator not in kept:  # @kube_magics.remote asks for a job; inside the job the function is just called
+            for number in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1):
+                lines[number - 1] = ""
+    if len(kept) != len(node.decorator_list):
+        fields = {field: getattr(node, field) for field in node._fields}
+        node = ast.copy_location(type(node)(**{**fields, "decorator_list": kept}), node)
+        first = first_line(node)
+    taken = lines[first - 1 : last]
+    if node.col_offset:
+        first, taken = first - 1, ["if True:", *taken]  # inside a branch: its indentation stays, the branch goes
+    return Source(name, cell, node, future, first, last, tuple(taken))
+
+
+def _refuse(name: str, what: str, difference: str | None) -> CaptureError:
+    statement = "class" if what == "class" else "def"
+    if difference is None:
+        return CaptureError(
+            f"{name} cannot travel: no cell of this notebook has the {statement} statement that made it.",
+            hint=f"run a cell with `{statement} {name}` in this notebook, then this cell again",
+        )
+    return CaptureError(
+        f"{name} cannot travel as source: {difference}.",
+        hint=f"run the cell with `{statement} {name}` again, then this cell; changes made after it do not travel yet",
+    )

@@ -1,0 +1,292 @@
+"""Values as one pickle: protocol 5, one Pickler for all names, so that what is shared here is shared in the job.
+
+What the notebook's cells define is pickled by reference to the module `__main__`; `Dumper.dump` tells which of these
+definitions must stand before the value is loaded. What cannot travel is named by its path inside the value.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import operator
+import pickle
+import types
+import typing
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kube_magics.cells import modules
+from kube_magics.cells.notebook import Notebook
+from kube_magics.errors import CaptureError
+
+PROTOCOL = 5
+_BY_NAME_ONLY = tuple(
+    kind
+    for kind in (getattr(typing, name, None) for name in ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType"))
+    if isinstance(kind, type)
+)
+
+
+class Refused(Exception):
+    """A part of a value cannot travel: what it is, and what to do instead."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+class NeedsFirst(Exception):
+    """The value refers to a definition that does not stand yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class TooLarge(Exception):
+    """More bytes than were allowed for this value."""
+
+
+class _Buffer:
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.end: int | None = None
+
+    def write(self, chunk: Any) -> int:
+        self.data += chunk
+        if self.end is not None and len(self.data) > self.end:
+            raise TooLarge
+        return len(chunk)
+
+
+class _Nothing:
+    """Counts as a file; keeps nothing."""
+
+    def write(self, chunk: Any) -> int:
+        return len(chunk)
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: Any, notebook: Notebook, stands: Callable[[str], bool] = lambda name: True) -> None:
+        super().__init__(file, protocol=PROTOCOL)
+        self.found: set[str] = set()
+        "definitions of the notebook that were referred to"
+        self.modules: set[str] = set()
+        self._notebook = notebook
+        self._stands = stands
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type | types.FunctionType | types.BuiltinFunctionType):
+            return self._global(obj)
+        if isinstance(obj, _BY_NAME_ONLY) and obj.__module__ == self._notebook.module:
+            raise Refused(f"a {type(obj).__name__}", "write what uses it without it: this cannot travel yet")
+        if isinstance(obj, types.ModuleType):
+            raise Refused(f"the module {obj.__name__}", "import it in the cell instead of keeping it in a value")
+        return NotImplemented
+
+    def _global(self, obj: Any) -> Any:
+        module = getattr(obj, "__module__", None)
+        if not isinstance(module, str):
+            return NotImplemented
+        if module != self._notebook.module:
+            if not isinstance(obj, types.BuiltinFunctionType) and modules.kind(module) == "local":
+                error = modules.refuse_local(module, "")
+                raise Refused(f"of the local module {module}, and local modules cannot travel yet", error.hint or "")
+            self.modules.add(module.partition(".")[0])
+            return NotImplemented
+        name = obj.__qualname__
+        if name.endswith("<lambda>"):
+            raise Refused("a lambda", "a lambda cannot travel yet: write it as def at the top of a cell")
+        if "<locals>" in name:
+            what = "class" if isinstance(obj, type) else "function"
+            raise Refused(f"a {what} made inside another function ({name})", "define it at the top level of a cell")
+        root = name.partition(".")[0]
+        live = lookup(self._notebook.namespace, name)
+        ours = live is not obj and type(live).__module__.partition(".")[0] == modules.OURS
+        if live is not obj and not (ours and getattr(live, "__wrapped__", None) is obj):
+            raise Refused(
+                f"made by an older definition of {name}" if live is not None else f"made by {name}, which is gone",
+                "run the cell that makes it again, then this one",
+            )
+        self.found.add(root)
+        if not self._stands(root):
+            raise NeedsFirst(root)
+        if not ours and lookup(vars(importlib.import_module(module)), name) is obj:
+            return NotImplemented
+        return operator.attrgetter(name), (_ModuleReference(module),)
+
+
+class _ModuleReference:
+    """Pickles as `importlib.import_module(name)`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __reduce__(self) -> Any:
+        return importlib.import_module, (self._name,)
+
+
+def lookup(namespace: Mapping[str, Any], qualified: str) -> Any:
+    """What a dotted name stands for, or None."""
+    root, *rest = qualified.split(".")
+    value = namespace.get(root)
+    for attribute in rest:
+        value = getattr(value, attribute, None)
+    return value
+
+
+class Call(NamedTuple):
+    """What `train(fn, args, kwargs)` sends; dumped with an empty path, so that its parts are named as written."""
+
+    fn: Any
+    args: Any
+    kwargs: Any
+
+
+@dataclass
+class _Mark:
+    length: int
+    memo: dict[int, tuple[int, Any]]
+
+
+class Dumper:
+    """The successive dumps that make `data.pkl`."""
+
+    def __init__(self, notebook: Notebook, stands: Callable[[str], bool]) -> None:
+        self._notebook = notebook
+        self._buffer = _Buffer()
+        self._pickler = _Pickler(self._buffer, notebook, stands)
+
+    @property
+    def data(self) -> bytes:
+        return bytes(self._buffer.data)
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """Top-level modules whose functions and classes the values refer to."""
+        return frozenset(self._pickler.modules)
+
+    def mark(self) -> _Mark:
+        return _Mark(len(self._buffer.data), self._pickler.memo.copy())
+
+    def back(self, mark: _Mark) -> None:
+        """Forgets what was dumped since."""
+        del self._buffer.data[mark.length :]
+        self._pickler.memo = mark.memo
+
+    def dump(self, path: str, value: object, limit: int | None = None) -> int:
+        """Its size in bytes; raises NeedsFirst, TooLarge, or CaptureError with the path of what cannot travel."""
+        mark = self.mark()
+        self._buffer.end = None if limit is None else mark.length + limit
+        try:
+            self._pickler.dump(value)
+        except (NeedsFirst, TooLarge):
+            self.back(mark)
+            raise
+        except Exception as error:  # __reduce__ of anybody may raise anything
+            self.back(mark)
+            raise self._refuse(path, value, error) from error
+        finally:
+            self._buffer.end = None
+        return len(self._buffer.data) - mark.length
+
+    def _refuse(self, path: str, value: object, error: Exception) -> CaptureError:
+        path, culprit, error = self._culprit(path, value if path else Call(*value), error)  # type: ignore[misc]
+        path = path.removeprefix(".")
+        if isinstance(error, Refused):
+            return CaptureError(f"{path} cannot travel: it is {error.what}.", hint=error.hint)
+        what, hint = describe(culprit)
+        if what is None:
+            said = f"{type(error).__name__}: {error}"
+            return CaptureError(
+                f"{path} cannot travel: a {type(culprit).__module__}.{type(culprit).__qualname__} cannot be pickled.",
+                said=said,
+                hint="make it inside the cell, from values that can travel",
+            )
+        return CaptureError(f"{path} cannot travel: it is {what}.", hint=hint)
+
+    def _culprit(self, path: str, value: object, error: Exception) -> tuple[str, object, Exception]:
+        """Follows the first part that cannot be pickled alone, down to one whose parts all can."""
+        seen = {id(value)}
+        while True:
+            for suffix, child in parts(value):
+                inner = None if id(child) in seen else self._failure(child)
+                if inner is not None:
+                    seen.add(id(child))
+                    path, value, error = path + suffix, child, inner
+                    break
+            else:
+                return path, value, error
+
+    def _failure(self, value: object) -> Exception | None:
+        try:
+            _Pickler(_Nothing(), self._notebook).dump(value)
+        except Exception as error:  # noqa: BLE001 - as above
+            return error
+        return None
+
+
+def parts(value: Any) -> Iterator[tuple[str, object]]:
+    """What a value is made of, each with the code that leads to it."""
+    if isinstance(value, Mapping):
+        yield from ((f"[{_quoted(key)}]", item) for key, item in list(value.items()))
+        yield from ((f".keys()[{number}]", key) for number, key in enumerate(list(value)))
+    elif isinstance(value, list | tuple | deque):
+        names = getattr(value, "_fields", ())
+        for number, item in enumerate(value):
+            yield (f".{names[number]}" if number < len(names) else f"[{number}]"), item
+    elif isinstance(value, set | frozenset):
+        yield from ((f"[element {number}]", item) for number, item in enumerate(list(value)))
+    if not isinstance(value, type | types.FunctionType | types.ModuleType):
+        yield from ((f".{name}", item) for name, item in _attributes(value).items())
+
+
+def _attributes(value: Any) -> dict[str, object]:
+    found = {name: item for name, item in (getattr(value, "__dict__", None) or {}).items() if not name.startswith("__")}
+    for owner in type(value).__mro__:
+        slots = owner.__dict__.get("__slots__", ())
+        for slot in [slots] if isinstance(slots, str) else slots:
+            if hasattr(value, slot):
+                found.setdefault(slot, getattr(value, slot))
+    if type(value).__module__ in _WITH_PARTS:
+        for name in ("func", "args", "keywords", "__self__", "default_factory"):
+            if hasattr(value, name):
+                found.setdefault(name, getattr(value, name))
+    return found
+
+
+_WITH_PARTS = ("functools", "collections", "builtins")
+
+
+def _quoted(key: object) -> str:
+    if isinstance(key, str) and '"' not in key and key.isprintable():
+        return f'"{key}"'
+    text = repr(key)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def describe(value: object) -> tuple[str | None, str]:  # noqa: PLR0911 - one return a kind
+    """What kind of live thing a value is, and what to do instead; (None, "") for any other."""
+    kind = type(value)
+    where, name = kind.__module__.partition(".")[0], kind.__name__
+    full = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(value, types.GeneratorType | types.CoroutineType | types.AsyncGeneratorType):
+        return f"a {name.replace('_', ' ')}", "make it inside the cell, or a list of it: list(...)"
+    if isinstance(value, io.IOBase) or where == "tempfile":
+        return "an open file", "open it inside the cell, or pass its text"
+    if where in ("_thread", "threading"):
+        return f"a lock or thread ({full})", "make it inside the cell"
+    if where in ("socket", "ssl", "select", "selectors"):
+        return f"a network connection ({full})", "connect inside the cell"
+    if where in ("subprocess", "multiprocessing", "concurrent", "asyncio"):
+        return f"a live process, pool or task ({full})", "make it inside the cell"
+    if where in ("IPython", "ipykernel", "traitlets", "ipywidgets", "comm"):
+        return f"part of this notebook ({full})", "a job has no notebook around it: use plain values"
+    if where == modules.OURS:
+        return f"a running job or another part of kube_magics ({full})", "pass its value: job.result()"
+    if where == "sqlite3" or any(word in name for word in ("Connection", "Cursor", "Engine", "Session", "Client")):
+        return f"a connection ({full})", "connect inside the cell"
+    return None, ""

@@ -1,0 +1,107 @@
+"""A notebook without IPython: cells executed one by one in one namespace, as a kernel compiles them; and its jobs."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import io
+import linecache
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from kube_magics.cells import bundle
+from kube_magics.cells.capture import Capture, capture
+from kube_magics.cells.notebook import Cell, Notebook
+from kube_magics.runner.program import Program, display
+
+
+class Book:
+    """`run` is Shift-Enter; `job` runs a cell as the runner does, in a namespace of its own."""
+
+    def __init__(self, *cells: str) -> None:
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        self.cells: list[Cell] = []
+        self.flags = 0
+        for cell in cells:
+            self.run(cell)
+
+    def run(self, source: str) -> None:
+        source = textwrap.dedent(source)
+        number = len(self.cells) + 1
+        cell = Cell(f"<ipython-input-{id(self)}-{number}>", f"In [{number}]", source)
+        linecache.cache[cell.filename] = (len(source), None, source.splitlines(True), cell.filename)
+        code = compile(source, cell.filename, "exec", flags=self.flags, dont_inherit=True)
+        self.flags |= code.co_flags & 0x1000000  # `from __future__ import annotations` stays, as in IPython
+        self.cells.append(cell)
+        exec(code, self.namespace)
+
+    def notebook(self) -> Notebook:
+        return Notebook(self.namespace, "__main__", tuple(self.cells), f"In [{len(self.cells) + 1}]")
+
+    def capture(self, source: str, *returns: str) -> Capture:
+        return capture("%%kubetrain\n" + textwrap.dedent(source), self.notebook(), returns=returns)
+
+    def job(self, source: str, *returns: str) -> Ran:
+        return Ran(self.capture(source, *returns))
+
+
+class Ran:
+    """A program, run in this process: its names, what it printed, what it raised."""
+
+    def __init__(self, captured: Capture) -> None:
+        self.capture = captured
+        self.names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        self.error: BaseException | None = None
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(captured, Path(folder))
+            out = io.StringIO()
+            program = Program(folder, self.names)
+            try:
+                builtins.display = display  # type: ignore[attr-defined]
+                with contextlib.redirect_stdout(out):
+                    program.define()
+                    self.defined = set(self.names)
+                    program.execute()
+            except Exception as error:  # noqa: BLE001 - compared with what the plain execution raises
+                self.error = error
+            finally:
+                del builtins.display  # type: ignore[attr-defined]
+                if program._unpickler is not None:
+                    program._unpickler.close()
+        self.values = program.values
+        self.output = out.getvalue()
+
+    def __getitem__(self, name: str) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.names[name]
+
+
+def unpack(captured: Capture, folder: Path) -> None:
+    made = bundle.build(captured, {})
+    with zipfile.ZipFile(io.BytesIO(made.data)) as archive:
+        archive.extractall(folder)
+    (folder / "results").mkdir()
+
+
+def run_process(captured: Capture, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`python main.py`, as the runner starts it."""
+    unpack(captured, folder)
+    return subprocess.run(
+        [sys.executable, str(folder / "main.py")], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def travelling(captured: Capture) -> list[str]:
+    return sorted(travel.name for travel in captured.travels)
+
+
+def loads(text: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
