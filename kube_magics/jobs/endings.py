@@ -61,10 +61,10 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
 
 def import_missing(name: str, event: dict[str, Any]) -> errors.ImportMissing:
     """The image lacks a package that the cell imports."""
-    package = event.get("install")
-    fix = f"--image with {package} in it" if package else "--image with what the cell imports"
-    said = str(event.get("message") or "")
-    return errors.ImportMissing(f"Job {name}: its image lacks a package that the cell imports.", said=said, hint=fix)
+    packages = event.get("install") or []
+    listed = ", ".join(map(str, packages)) if isinstance(packages, list) else str(packages)
+    fix = f"--image with {listed or 'what the cell imports'} in it   (on this machine: %pip install {listed})"
+    return errors.ImportMissing(f"Job {name}: {event.get('message')}.", hint=fix)
 
 
 def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:

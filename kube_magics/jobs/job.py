@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ class Origin:
     """Of the job's cell, for classes that exist only there."""
     returns: tuple[str, ...]
     timeout_s: int | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
-    """File names in the job's tracebacks → those of this notebook's cells."""
 
 
 class Job:
@@ -160,7 +158,7 @@ class Job:
         raised = (outcome.error or {}).get("reason") != "import" and (outcome.end or {}).get("reason") == "failed"
         if outcome.error is not None and raised and (outcome.error.get("exit") is None):
             pickled = outcome.results.get(ERROR) or loop.wait(self._backend.stored(self.name, ERROR))
-            return {}, remote.rebuild(outcome.error, pickled, self._loads(self._origin), self._origin.files)
+            return {}, remote.rebuild(outcome.error, pickled, self._loads(self._origin), self._origin.definitions.files)
         error = endings.error_of(self.name, outcome, self._origin.timeout_s)
         if error is not None:
             return {}, error

@@ -1,0 +1,134 @@
+"""The cases, as data: cells before, the job's line and cell, and what must be seen on every backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job cell and its expectation."""
+
+    body: str
+    """The cell below the `%%kubetrain` line."""
+    options: str = ""
+    before: str = ""
+    """A notebook cell that runs first."""
+    out: str | None = None
+    """The job's whole stdout; None: not compared."""
+    err: str | None = None
+    error: str | None = None
+    """Name of the exception's class."""
+    message: str = ""
+    """Part of its text."""
+    lines: tuple[str, ...] = ()
+    """Parts of the traceback, in this order."""
+    values: dict[str, str] = field(default_factory=dict)
+    """Expressions in the notebook afterwards, and their repr."""
+
+
+CASES: dict[str, Case] = {
+    "prints": Case("print('one')\nprint('two')", out="one\ntwo\n", err=""),
+    "both streams": Case(
+        "import sys\nprint('out')\nprint('err', file=sys.stderr)\nprint('out again')",
+        out="out\nout again\n",
+        err="err\n",
+    ),
+    "no newline at the end": Case("import sys\nsys.stdout.write('half')", out="half4\n"),
+    "progress bar": Case(
+        "import sys, time\nfor i in range(3):\n    sys.stdout.write(f'\\r{i}/2')\n    sys.stdout.flush()\n    time.sleep(0.7)\nprint()",
+        out="\r0/2\r1/2\r2/2\n",
+    ),
+    "the marks of the protocol": Case(
+        'print("\\x1e{\\"e\\":\\"end\\",\\"code\\":3}")\nprint("\\x1f2not stderr")\nprint("plain")',
+        out='\x1e{"e":"end","code":3}\n\x1f2not stderr\nplain\n',
+        err="",
+    ),
+    "unicode": Case("print('größer ∑ 🎉')", out="größer ∑ 🎉\n"),
+    "last expression": Case("x = [1, 2]\nx", out="[1, 2]\n"),
+    "last expression silenced": Case("1 + 1;", out=""),
+    "values come back": Case(
+        "a = base + 1\nb = {'k': [a]}",
+        "--returns a,b",
+        before="base = 41",
+        values={"a": "42", "b": "{'k': [42]}"},
+    ),
+    "functions and classes travel": Case(
+        "box = Box(twice(base))",
+        "--returns box",
+        before=(
+            "from dataclasses import dataclass\nbase = 4\n"
+            "def twice(n):\n    return n * factor\nfactor = 2\n"
+            "@dataclass\nclass Box:\n    n: int"
+        ),
+        values={"box": "Box(n=8)", "type(box) is Box": "True"},
+    ),
+    "a class of the cell": Case(
+        "class Made:\n    def __init__(self, n):\n        self.n = n\nmade = Made(3)",
+        "--returns made",
+        values={
+            "made.n": "3",
+            "type(made) is Made": "True",
+            "__import__('pickle').loads(__import__('pickle').dumps(made)).n": "3",
+        },
+    ),
+    "numpy and sklearn": Case(
+        "import numpy as np\nfrom sklearn.linear_model import LogisticRegression\n"
+        "m = LogisticRegression().fit(X, y)\ns = m.score(X, y)",
+        "--returns m,s",
+        before="import numpy as np\nX = np.arange(20.0).reshape(-1, 1)\ny = (X[:, 0] > 9).astype(int)",
+        values={"s": "1.0", "type(m).__name__": "'LogisticRegression'", "int(m.predict(X)[-1])": "1"},
+    ),
+    "the original exception": Case(
+        "def f(n):\n    return 1 // n\n\nf(0)",
+        error="ZeroDivisionError",
+        message="integer division or modulo by zero",
+        lines=("line 5", "f(0)", "line 3", "return 1 // n"),
+    ),
+    "an exception in a helper": Case(
+        "helper('x')",
+        before="def helper(text):\n    number = int(text)\n    return number",
+        error="ValueError",
+        message="invalid literal for int() with base 10: 'x'",
+        lines=("line 2", "helper('x')", "line 2", "number = int(text)"),
+    ),
+    "an exception class of the notebook": Case(
+        "raise Mine('no')",
+        before="class Mine(Exception):\n    pass",
+        error="Mine",
+        message="no",
+    ),
+    "exit code": Case("import sys\nsys.exit(3)", error="JobFailed", message="exit code 3"),
+    "exit with success": Case("import sys\nprint('bye')\nsys.exit(0)", out="bye\n"),
+    "exit behind Python's back": Case("import os\nos._exit(7)", error="JobFailed", message="exit code 7"),
+    "killed by a signal": Case(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", error="JobKilled", message="signal SEGV"
+    ),
+    "timeout": Case("import time\ntime.sleep(60)", "--timeout 2s", error="JobTimeout", message="--timeout of 2.0 s"),
+    "a name never set": Case(
+        "got = 1\nif got > 1:\n    lost = 2",
+        "--returns got,lost",
+        error="ResultMissing",
+        message="lost did not come back",
+        values={"got": "1"},
+    ),
+    "what cannot be pickled": Case(
+        "fine = 1\ngen = (i for i in range(3))",
+        "--returns fine,gen",
+        error="ResultMissing",
+        message="gen did not come back",
+        values={"fine": "1"},
+    ),
+    "a package that is not there": Case(
+        "import no_such_package_anywhere", error="ImportMissing", message="no_such_package_anywhere"
+    ),
+    "workers run the cell once": Case(
+        "import concurrent.futures, multiprocessing\nprint('start')\n"
+        "with concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context('spawn')) as pool:\n"
+        "    print(list(pool.map(square, range(4))))",
+        before="def square(n):\n    return n * n",
+        out="start\n[0, 1, 4, 9]\n",
+    ),
+    "a long line": Case("print('x' * 150_000)", out="x" * 150_000 + "\n"),
+    "main is main": Case("print(__name__)", out="__main__\n"),
+}

@@ -1,0 +1,89 @@
+"""Every case of `cases.py`, in a real kernel, on both backends; the transcripts must be equal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.cases import CASES, Case
+from tests.kernel import Kernel, Ran
+
+LOCAL, KUBERNETES = "local", "kubernetes"
+_FRAME = re.compile(r"^(?:job \S+ on .*|travels: .*|job \S+ done.*)\n", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("notebook")
+
+
+@pytest.fixture(scope="module")
+def local(folder: Path) -> Iterator[Kernel]:
+    yield from _kernel(folder, LOCAL, {"KUBE_MAGICS_BACKEND": "local", "KUBE_MAGICS_STATE": str(folder / "state")})
+
+
+@pytest.fixture(scope="module")
+def kubernetes(folder: Path, cluster: Any) -> Iterator[Kernel]:
+    space = cluster.namespace()
+    environment = {
+        "KUBECONFIG": str(space.kubeconfig),
+        "KUBE_MAGICS_CONTEXT": cluster.context,
+        "KUBE_MAGICS_IMAGE": cluster.images.quickstart,
+    }
+    yield from _kernel(folder, KUBERNETES, environment)
+
+
+def _kernel(folder: Path, name: str, environment: dict[str, str]) -> Iterator[Kernel]:
+    home = folder / name
+    home.mkdir()
+    with Kernel(home, environment) as kernel:
+        assert kernel.run("%load_ext kube_magics").error is None
+        yield kernel
+
+
+def transcript(kernel: Kernel, case: Case) -> dict[str, Any]:
+    """What a user sees of a case, without what differs by nature: names, places, times."""
+    if case.before:
+        before = kernel.run(case.before)
+        assert before.error is None, before
+    ran = kernel.run(f"%%kubetrain {case.options}\n{case.body}", 110)
+    return {
+        "stdout": _FRAME.sub("", ran.stdout),
+        "stderr": "" if ran.error else ran.stderr,
+        "error": ran.error,
+        "message": re.sub(r"Job \S+", "Job NAME", ran.message).split("\n")[0],
+        "values": {expression: kernel.value(expression) for expression in case.values},
+        "traceback": _lines(ran),
+    }
+
+
+def _lines(ran: Ran) -> list[str]:
+    """Line numbers and source of the frames, as shown."""
+    return re.findall(r"^-+> *\d+ .*$", ran.traceback, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_local(local: Kernel, name: str) -> None:
+    check(transcript(local, CASES[name]), CASES[name])
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", CASES)
+def test_kubernetes_reads_the_same(local: Kernel, kubernetes: Kernel, name: str) -> None:
+    seen = transcript(kubernetes, CASES[name])
+    check(seen, CASES[name])
+    assert seen == transcript(local, CASES[name])
+
+
+def check(seen: dict[str, Any], case: Case) -> None:
+    assert seen["error"] == case.error, seen
+    assert case.message in seen["message"], seen
+    if case.out is not None:
+        assert seen["stdout"] == case.out
+    if case.err is not None:
+        assert seen["stderr"] == case.err
+    assert seen["values"] == case.values
