@@ -22,4 +22,4 @@ if __name__ == "__main__":
     with open(top + "/zip", "wb") as f:
         f.write(data)
     run = "import sys; sys.path += sys.argv[1:]; import kube_magics_runner.unpack as u; u.main()"
-    os.execv(sys.executable, [sys.executable, "-ISc", run, f.name])
+    os.execv(sys.executable, [sys.executable, "-BISc", run, f.name])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from .report import _send
+from .quickjson import quote
+from .report import send_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,15 +41,17 @@ DISTRIBUTIONS = {
 def introduce(imports: dict[str, str | None]) -> dict[str, str | None]:
     """Tell the runner who we are; the captured imports that this interpreter lacks, with the notebook's versions."""
     missing = {}
-    versions: dict[str, str | None] = {}
+    versions = []
     for name, wanted in imports.items():
         spec = find(name)
         if spec is None:
             missing[name] = wanted
-        elif wanted is not None:
-            versions[name] = version(spec, distribution(name, wanted))
+        else:
+            found = version(spec, distribution(name, wanted))
+            if found:
+                versions.append(f"{quote(name)}:{quote(found)}")
     python = ".".join(map(str, sys.version_info[:3]))
-    _send({"e": "hello", "python": python, "versions": {name: found for name, found in versions.items() if found}})
+    send_line(f'{{"e":"hello","python":"{python}","versions":{{{",".join(versions)}}}}}')
     return missing
 
 

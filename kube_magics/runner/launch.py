@@ -5,9 +5,10 @@ Everything that can wait (the pump, the sampler, devices) is imported once the u
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+
+from . import quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ class Child:
 def main(folder: str) -> int:
     """Run the bundle in `folder` to its end; the exit code."""
     folder = os.path.abspath(folder)
-    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
-        spec: dict[str, Any] = json.load(file)
+    spec = quickjson.read(os.path.join(folder, "spec.json"))
     child = start(folder, spec)
     from .supervisor import Supervisor
 

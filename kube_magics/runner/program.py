@@ -12,10 +12,10 @@ import __future__
 
 import builtins
 import io
-import json
 import os
 import sys
-from linecache import cache as _lines
+
+from . import linesource, quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ class Program:
     """program.json, being run."""
 
     def __init__(self, folder: str, names: Names) -> None:
-        with open(os.path.join(folder, "program.json"), encoding="utf-8") as file:
-            program = json.load(file)
+        program = quickjson.read(os.path.join(folder, "program.json"))
         self.folder = folder
         self.names = names
         self.definitions: list[Step] = program.get("definitions") or []
@@ -52,9 +51,8 @@ class Program:
         self._unpickler: Any = None
         self._loop: Any = None
         for name, cell in program["cells"].items():
-            lines = cell["source"].splitlines(True)
-            self._sources[name] = lines
-            _lines[name] = (len(cell["source"]), None, lines, name)  # tracebacks and inspect show the cell's source
+            self._sources[name] = cell["source"].splitlines(True)
+            linesource.register(name, cell["source"])
 
     def define(self) -> None:
         for step in self.definitions:
@@ -142,8 +140,7 @@ def run(names: Names) -> None:
     sys.path.insert(1, "")  # the working folder, as in a notebook
     os.environ["PYTHONUNBUFFERED"] = "1"
     results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
-    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
-        spec = json.load(file)
+    spec = quickjson.read(os.path.join(folder, "spec.json"))
     from .imports import introduce, missing_error
 
     pid = os.getpid()
@@ -161,7 +158,7 @@ def run(names: Names) -> None:
         code = ended_by(error, folder, results if os.getpid() == pid else "")
         if code:
             sys.exit(code)
-    if program is not None and os.getpid() == pid:
+    if program is not None and (program.returns or program.values) and os.getpid() == pid:
         from .keep import keep
 
         keep(program.returns, names, program.values, results, spec.get("result_limit_bytes"))

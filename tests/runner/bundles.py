@@ -16,10 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kube_magics import runner
-from kube_magics.runner import protocol
+from kube_magics.runner import protocol, shipped
 
-RUNNER = Path(runner.__file__).parent
 CELL = "<In [5]>"
 HELPERS = "<In [2]>"
 
@@ -63,7 +61,11 @@ def spec(**changes: Any) -> dict[str, Any]:
 
 
 def files(
-    source: str = "", definitions: str = "", data: tuple[Any, ...] = (), of_program: dict[str, Any] | None = None, **of_spec: Any
+    source: str = "",
+    definitions: str = "",
+    data: tuple[Any, ...] = (),
+    of_program: dict[str, Any] | None = None,
+    **of_spec: Any,
 ) -> dict[str, bytes]:
     """Every file of a bundle by its path."""
     returns = of_spec.get("returns", [])
@@ -75,11 +77,8 @@ def files(
         "spec.json": json.dumps(spec(**of_spec)).encode(),
         "program.json": json.dumps(program(source, definitions, returns=returns, **(of_program or {}))).encode(),
         "data.pkl": pickles.getvalue(),
-        "main.py": (RUNNER / "main.py").read_bytes(),
-        "kube_magics/__init__.py": (RUNNER / "report.py").read_bytes(),
     }
-    found.update({f"kube_magics_runner/{path.name}": path.read_bytes() for path in RUNNER.glob("*.py")})
-    return found
+    return {**found, **shipped.files(of_spec.get("gpus", 0))}
 
 
 def zipped(of: dict[str, bytes]) -> bytes:
@@ -159,7 +158,9 @@ class Log:
 class Runner:
     """A runner on a bundle in `folder`, as the local backend starts it. Its standard output is a file or a pipe."""
 
-    def __init__(self, folder: Path, *args: Any, to_file: bool = False, env: dict[str, str] | None = None, **kwargs: Any):
+    def __init__(
+        self, folder: Path, *args: Any, to_file: bool = False, env: dict[str, str] | None = None, **kwargs: Any
+    ):
         unpack(folder, files(*args, **kwargs))
         self.folder = folder
         self.log = folder / "log" if to_file else None
@@ -168,7 +169,12 @@ class Runner:
         (folder / "termination").touch()
         stdout: Any = self.log.open("wb") if self.log else subprocess.PIPE
         self.process = subprocess.Popen(
-            command, stdout=stdout, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+            command,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
         )
         if self.log:
             stdout.close()

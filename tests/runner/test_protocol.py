@@ -58,7 +58,9 @@ def test_decode_never_fails_and_loses_nothing(line: bytes) -> None:
         assert len(line) - len(decoded.payload) in (0, 2)
 
 
-@pytest.mark.parametrize("line", [b"\x1e", b"\x1e{", b"\x1e[]", b"\x1e{}", b'\x1e{"e":1}', b"\x1f", b"\x1f3x", b"\x1e" + b"[" * 99999])
+@pytest.mark.parametrize(
+    "line", [b"\x1e", b"\x1e{", b"\x1e[]", b"\x1e{}", b'\x1e{"e":1}', b"\x1f", b"\x1f3x", b"\x1e" + b"[" * 99999]
+)
 def test_what_is_no_event_is_shown(line: bytes) -> None:
     assert protocol.decode(line) == Line("out", line)
 

@@ -1,0 +1,56 @@
+"""Which files of this package travel with a job, and under which names. Used where bundles are made; does not travel.
+
+Docstrings and comments stay here: a bundle has to fit into 64 KiB of an environment variable, and the less of that the
+runner takes, the more of the user's data gets a pod without a volume, 300 ms earlier. Line numbers are kept.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import io
+import tokenize
+from pathlib import Path
+
+PACKAGE = "kube_magics_runner"
+HERE = Path(__file__).parent
+STAY = ("boot.py", "shipped.py")
+ONLY_WITH_GPUS = "nvml.py"
+
+
+@functools.cache
+def boot() -> str:
+    """What follows `python3 -c` in the container."""
+    return (HERE / "boot.py").read_text(encoding="utf-8")
+
+
+@functools.cache
+def _all() -> dict[str, bytes]:
+    found = {}
+    for path in sorted(HERE.glob("*.py")):
+        if path.name == "main.py":
+            found["main.py"] = path.read_bytes()
+        elif path.name not in STAY:
+            found[f"{PACKAGE}/{path.name}"] = bare(path.read_text(encoding="utf-8")).encode()
+    found["kube_magics/__init__.py"] = bare((HERE / "report.py").read_text(encoding="utf-8")).encode()
+    return found
+
+
+def files(gpus: int) -> dict[str, bytes]:
+    """Path in the bundle -> content: main.py, the runner, and the `kube_magics` that jobs import."""
+    return {path: content for path, content in _all().items() if gpus or not path.endswith("/" + ONLY_WITH_GPUS)}
+
+
+def bare(source: str) -> str:
+    """`source` without comments and docstrings, every other line where it was."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            assert node.end_lineno is not None
+            lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+            lines[node.lineno - 1] = " " * node.col_offset + '""'
+    return "\n".join(lines) + "\n"
