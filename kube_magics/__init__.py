@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kube_magics.jobs.train import remote, train
     from kube_magics.runner.report import report, should_stop
 
-__all__ = ["Job", "__version__", "load_ipython_extension", "remote", "report", "should_stop", "train"]
+__all__ = ["Job", "load_ipython_extension", "remote", "report", "should_stop", "train"]
 
 _HOMES = {
     "Job": "kube_magics.jobs.job",

@@ -24,7 +24,7 @@
     │   ├── JobNotStarted      it never ran: image, quota, scheduling, policy
     │   ├── ImportMissing      the image lacks a package that the cell imports
     │   ├── PodLost            the pod ended without a word from the runner
-    │   └── RemoteError        it raised an exception whose class does not exist here; a subclass carries the original name
+    │   └── RemoteError        its exception has a class that does not exist here; a subclass carries its name
     └── ResultError            the job succeeded, and a value did not arrive
         ├── ResultTooLarge
         └── ResultMissing

@@ -42,7 +42,9 @@ class Kernel:
         self._manager = KernelManager(kernel_name="python3")
         self._manager.kernel_spec_manager.ensure_native_kernel = True
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_"))}
-        self._manager.start_kernel(cwd=str(folder), env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environment})
+        self._manager.start_kernel(
+            cwd=str(folder), env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+        )
         self.client = self._manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Set as AbstractSet
 
 import psutil
 
@@ -30,41 +28,29 @@ def busy() -> set[str]:
         return set()
 
 
-@contextmanager
-def reserved(count: int, *, cpu_ok: bool, taken: Set[str], lock: Path) -> Iterator[list[str]]:
-    """UUIDs of `count` free GPUs; held against other submissions of this user until the block ends.
+def free(count: int, *, cpu_ok: bool, taken: AbstractSet[str]) -> list[str]:
+    """UUIDs of `count` GPUs on which nothing computes and that are not `taken`.
 
     Empty when the machine has no GPU and `cpu_ok`. Raises SubmitError.
     """
     if count == 0:
-        yield []
-        return
+        return []
     found = visible()
     if not found:
         if cpu_ok:
-            yield []
-            return
+            return []
         raise SubmitError(
             f"The job asks for {count} GPU{'s' if count > 1 else ''}, and no NVIDIA GPU is found on this machine.",
             hint="--gpus 0, or --cpu-ok to run on the CPU here and on GPUs elsewhere",
         )
-    with _locked(lock):
-        free = [gpu.uuid for gpu in found if gpu.uuid not in taken | busy()]
-        if len(free) < count:
-            raise SubmitError(
-                f"The job asks for {count} of this machine's {len(found)} GPUs, and {len(free)} are free.",
-                hint=f"--gpus {len(free)}, or wait: %kube jobs shows who computes",
-            )
-        yield free[:count]
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    import fcntl
-
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    occupied = taken | busy()
+    left = [gpu.uuid for gpu in found if gpu.uuid not in occupied]
+    if len(left) < count:
+        raise SubmitError(
+            f"The job asks for {count} of this machine's {len(found)} GPUs, and {len(left)} are free.",
+            hint=f"--gpus {len(left)}, or wait: %kube jobs shows who computes",
+        )
+    return left[:count]
 
 
 def process_started(pid: int) -> float | None:

@@ -220,7 +220,9 @@ class KubernetesBackend:
         by_job: dict[str, list[Any]] = {}
         for pod in pods["items"]:
             by_job.setdefault(pod["metadata"]["labels"]["job-name"], []).append(pod)
-        found = [of_job(job, by_job.get(job["metadata"]["name"], ()), namespace=self.namespace) for job in jobs["items"]]
+        found = (
+            of_job(job, by_job.get(job["metadata"]["name"], ()), namespace=self.namespace) for job in jobs["items"]
+        )
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
     async def gpus(self) -> GpuReport:

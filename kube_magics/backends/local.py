@@ -7,6 +7,7 @@ its own, so it outlives the kernel and is found again by any other. POSIX only: 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import json
 import os
@@ -16,7 +17,8 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +105,9 @@ class LocalBackend:
             archive.extractall(home / "bundle")
         (home / RESULTS).mkdir()
         environment = {**os.environ, "KUBE_MAGICS_TERMINATION_LOG": str(home / END)}
-        with devices.reserved(
-            spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use(), lock=self._folder / ".devices"
-        ) as chosen:
+        # Two submissions at once must not be given the same device: the lock is held until the facts are written.
+        with _locked(self._folder / ".devices"):
+            chosen = devices.free(spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use())
             if spec.gpus:
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
             facts = {
@@ -118,9 +120,10 @@ class LocalBackend:
                 "devices": chosen,
                 "version": submission.version,
             }
+            bundle = home / "bundle"
             with (home / LOG).open("wb") as log, (home / "runner.err").open("wb") as err:
-                child = subprocess.Popen(  # noqa: S603 - our own runner, no shell
-                    [spec.python or sys.executable, "-I", "-S", str(home / "bundle" / "kube_magics_runner"), str(home / "bundle")],
+                child = subprocess.Popen(
+                    [spec.python or sys.executable, "-I", "-S", str(bundle / "kube_magics_runner"), str(bundle)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=err,
@@ -224,7 +227,7 @@ class LocalBackend:
         # INT to the runner: it passes INT, then TERM, then KILL on, each with its grace.
         _signal(pid, signal.SIGTERM)
         asyncio.get_running_loop().call_later(GRACE_S + STOP_MARGIN_S, self._kill, name)
-        return f"{name} is being stopped: it was told to end (KILL after {GRACE_S} s); its log stays (%kube logs {name})."
+        return f"{name} is being stopped: it was told to end (KILL after {GRACE_S} s); %kube logs {name} shows its log."
 
     def _kill(self, name: str) -> None:
         home = self._folder / name
@@ -237,10 +240,8 @@ class LocalBackend:
         home = self._folder / name
         if not state.over:
             await self.stop(name)
-            until = time.monotonic() + GRACE_S + STOP_MARGIN_S
-            while self._alive(name, _facts(home)) and time.monotonic() < until:
-                await asyncio.sleep(POLL_S)
-            self._kill(name)
+            async for _ in self.follow(name):
+                pass
         self._children.pop(name, None)
         await asyncio.to_thread(shutil.rmtree, home)
 
@@ -277,6 +278,13 @@ def _whole_lines(log: Any, *, last: bool) -> bytes:
 def _rest_of_line(log: Any) -> bytes:
     rest: bytes = log.readline()
     return rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _facts(home: Path) -> dict[str, Any]:

@@ -87,6 +87,15 @@ def find() -> Source | None:
     return None
 
 
+def warm() -> None:
+    """Import now what the first job would otherwise wait for; touches no network."""
+    import kubernetes.client
+    import kubernetes.config
+
+    kubernetes.client.Configuration()
+    assert kubernetes.config
+
+
 def load(source: Source, context: str | None, namespace: str | None) -> Access:
     """The access that `source` gives; `context` and `namespace` as the user asked, None for the defaults.
 

@@ -46,7 +46,8 @@ def with_defaults(spec: JobSpec) -> JobSpec:
 def backend_for(spec: JobSpec) -> Backend:
     """The backend of `spec` (defaults filled in), one object per place; blocks while a kubeconfig is read."""
     if spec.backend not in (None, "kubernetes", "local"):
-        raise errors.ConfigError(f"KUBE_MAGICS_BACKEND={spec.backend}: there is no such backend.", hint="local or kubernetes")
+        what = f"KUBE_MAGICS_BACKEND={spec.backend}: there is no such backend."
+        raise errors.ConfigError(what, hint="%kube config backend=local, or backend=kubernetes")
     if spec.backend == "local":
         return _local("as asked")
     source = auth.find()

@@ -38,7 +38,8 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         return None
     if reason == "timeout":
         limit = f" of {human_seconds(timeout_s)}" if timeout_s else ""
-        return errors.JobTimeout(f"Job {name} ran longer than its --timeout{limit} and was stopped.", hint="--timeout 1d")
+        what = f"Job {name} ran longer than its --timeout{limit} and was stopped."
+        return errors.JobTimeout(what, hint="--timeout 1d, or none at all")
     if reason == "stopped":
         return errors.JobStopped(f"Job {name} was stopped.", hint=f"{logs} shows what it had done")
     if reason == "oom":
@@ -53,7 +54,8 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         return errors.JobKilled(f"Job {name} was killed by signal {what}.", hint=f"{logs} shows its last lines")
     if reason in ("bundle", "start"):
         said = str((outcome.error or {}).get("message") or "") or None
-        return errors.JobNotStarted(f"Job {name} could not start its program.", said=said, hint="correct --python or --image")
+        what = f"Job {name} could not start its program."
+        return errors.JobNotStarted(what, said=said, hint="correct --python or --image")
     failed = errors.JobFailed(f"Job {name} ended with exit code {code}.", hint=f"{logs} shows its last lines")
     failed.exit_code = code
     return failed

@@ -85,8 +85,10 @@ class Follower:
 
     def _hopeless(self) -> bool:
         state = self.outcome.snapshot
-        return state is not None and not state.started and (
-            state.phase == SUSPENDED or bool(state.cause and state.cause.hopeless)
+        return (
+            state is not None
+            and not state.started
+            and (state.phase == SUSPENDED or bool(state.cause and state.cause.hopeless))
         )
 
     def _block(self, block: bytes) -> None:

@@ -199,4 +199,5 @@ def _absent(name: str, outcome: Outcome) -> errors.ResultError:
     if name in outcome.corrupt:
         return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[name]}.", hint="run the cell again")
     why = (end.get("missing") or {}).get(name, "it did not arrive")
-    return errors.ResultMissing(f"{name} did not come back: {why}.", hint=f"set {name} in the cell, or leave it out of --returns")
+    fix = f"set {name} in the cell, or leave it out of --returns"
+    return errors.ResultMissing(f"{name} did not come back: {why}.", hint=fix)

@@ -31,4 +31,5 @@ def _user_lines(block: bytes, pieces: dict[str, list[bytes]]) -> Iterator[bytes]
             yield b"".join((*pieces[line.kind], line.payload))
             pieces[line.kind] = []
         elif line.event["e"] == "partial":
-            pieces["err" if line.event.get("s") == protocol.STDERR else "out"].append(protocol.partial_bytes(line.event))
+            kind = "err" if line.event.get("s") == protocol.STDERR else "out"
+            pieces[kind].append(protocol.partial_bytes(line.event))

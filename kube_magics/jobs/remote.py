@@ -17,7 +17,7 @@ def rebuild(event: Mapping[str, Any], pickled: bytes | None, loads: Loads, files
 
     `files` maps the file names in the event's frames to those of this notebook's cells.
     """
-    error = _original(event, pickled, loads) or _stand_in(event)
+    error = _original(pickled, loads) or _stand_in(event)
     frames = [frame for frame in event.get("frames") or () if isinstance(frame, dict)]
     tb = traceback_of(frames, files)
     if hasattr(error, "__dict__"):
@@ -26,7 +26,7 @@ def rebuild(event: Mapping[str, Any], pickled: bytes | None, loads: Loads, files
     return error.with_traceback(tb)
 
 
-def _original(event: Mapping[str, Any], pickled: bytes | None, loads: Loads) -> BaseException | None:
+def _original(pickled: bytes | None, loads: Loads) -> BaseException | None:
     if pickled is None:
         return None
     try:
@@ -44,7 +44,7 @@ def _stand_in(event: Mapping[str, Any]) -> BaseException:
 
 
 def traceback_of(frames: Sequence[Mapping[str, Any]], files: Mapping[str, str]) -> TracebackType | None:
-    """A traceback whose frames name these files, lines and functions, so that IPython shows the notebook's own lines."""
+    """A traceback whose frames name these files, lines and functions: IPython shows the notebook's own lines for it."""
     tb: TracebackType | None = None
     for frame in reversed(frames):
         shown = str(frame.get("file") or "<job>")
@@ -59,7 +59,8 @@ def traceback_of(frames: Sequence[Mapping[str, Any]], files: Mapping[str, str]) 
 
 
 def _frame(file: str, line: int, name: str, inner: TracebackType | None) -> TracebackType:
-    code: CodeType = compile("\n" * (line - 1) + "raise ValueError", file, "exec").replace(co_name=name, co_qualname=name)
+    code: CodeType = compile("\n" * (line - 1) + "raise ValueError", file, "exec")
+    code = code.replace(co_name=name, co_qualname=name)
     try:
         exec(code, {"__name__": "__main__", "__file__": file})  # noqa: S102 - the one way to get a frame of that file
     except ValueError as error:

@@ -75,7 +75,7 @@ class Screen:
                 self._shown_bytes += len(data)
                 taken.append((stream, self._decoders[stream].decode(data)))
             if self._full() and not last:
-                text = f"[more output than a notebook holds: it goes on in {self._log_name}, its tail comes at the end]\n"
+                text = f"[more output than a notebook holds: it goes on in {self._log_name}; its tail comes here]\n"
                 taken.append((STDERR, text))
             if self._pending:
                 self._news.set()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.cells import bundle
+from kube_magics.cells.bundle import build
 from kube_magics.cells.capture import Capture
 from kube_magics.jobs import loop
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
@@ -54,7 +54,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         "gpus": spec.gpus,
         **backend.runner_options(name),
     }
-    packed = bundle.build(capture, options)
+    packed = build(capture, options)
     submission = Submission(
         spec=spec,
         name=name,

@@ -20,7 +20,8 @@ def tokens(line: str, namespace: Mapping[str, Any], magic: str) -> list[str]:
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise OptionError(f"{magic}: {error} in the line: {line.strip()}", hint="close the quote, or escape it with \\") from None
+        what = f"{magic}: {error} in the line: {line.strip()}"
+        raise OptionError(what, hint="close the quote, or escape it with \\") from None
     return [_expanded(word, namespace, magic) for word in words]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from typing import Any
 
@@ -65,9 +66,6 @@ def register(shell: Any) -> None:
 
 def _import_all() -> None:
     # Half a second of imports that the first job would otherwise wait for; no network.
-    import kubernetes.config
-
-    import kube_magics.magics.kube
-    import kube_magics.magics.kubetrain
-
-    assert kubernetes.config
+    for name in ("kube_magics.magics.kubetrain", "kube_magics.magics.kube", "kube_magics.backends.kubernetes"):
+        importlib.import_module(name)
+    importlib.import_module("kube_magics.cluster.auth").warm()

@@ -11,7 +11,7 @@ from kube_magics.errors import KubeMagicsError
 
 
 class Rendered:
-    """An exception's `_render_traceback_` for IPython: the job's frames, without those of kube_magics that raised it."""
+    """An exception's `_render_traceback_` for IPython: the job's frames, without those of kube_magics around."""
 
     def __init__(self, shell: Any, error: BaseException, tb: TracebackType | None) -> None:
         self._shell = shell

@@ -15,24 +15,25 @@ def jobs(snapshots: Sequence[Snapshot], now: float, where: str) -> str:
     """A line a job; a job that does not run says why below."""
     if not snapshots:
         return f"no jobs on {where}"
-    rows = [("NAME", "STATUS", "GPUS", "AGE", "TOOK", "NODE", "NOTEBOOK")]
-    for each in snapshots:
-        rows.append(
-            (
-                each.name,
-                each.phase,
-                UNKNOWN if each.gpus is None else str(each.gpus),
-                UNKNOWN if each.created_at is None else human_seconds(max(0.0, now - each.created_at)),
-                _took(each, now),
-                each.node or each.pod or "-",
-                each.notebook or (UNKNOWN if each.ours else "-"),
-            )
-        )
+    rows: list[tuple[str, ...]] = [("NAME", "STATUS", "GPUS", "AGE", "TOOK", "NODE", "NOTEBOOK")]
+    rows += [_row(each, now) for each in snapshots]
     lines = _aligned(rows)
     for at, each in reversed(list(enumerate(snapshots, 1))):
         if each.cause is not None and each.phase in (PENDING, "failed"):
             lines.insert(at + 1, f"    {each.cause.sentence}" + (f" {each.cause.said}" if each.cause.said else ""))
     return "\n".join(lines)
+
+
+def _row(each: Snapshot, now: float) -> tuple[str, ...]:
+    return (
+        each.name,
+        each.phase,
+        UNKNOWN if each.gpus is None else str(each.gpus),
+        UNKNOWN if each.created_at is None else human_seconds(max(0.0, now - each.created_at)),
+        _took(each, now),
+        each.node or each.pod or "-",
+        each.notebook or (UNKNOWN if each.ours else "-"),
+    )
 
 
 def _took(each: Snapshot, now: float) -> str:

@@ -36,7 +36,8 @@ CASES: dict[str, Case] = {
     ),
     "no newline at the end": Case("import sys\nsys.stdout.write('half')", out="half4\n"),
     "progress bar": Case(
-        "import sys, time\nfor i in range(3):\n    sys.stdout.write(f'\\r{i}/2')\n    sys.stdout.flush()\n    time.sleep(0.7)\nprint()",
+        "import sys, time\nfor i in range(3):\n"
+        "    sys.stdout.write(f'\\r{i}/2')\n    sys.stdout.flush()\n    time.sleep(0.7)\nprint()",
         out="\r0/2\r1/2\r2/2\n",
     ),
     "the marks of the protocol": Case(
