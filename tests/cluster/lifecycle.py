@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import binaries, node, packages, processes, teardown
 from .cluster import Cluster, given, ours
-from .paths import CACHE, CHECKOUT, STATE
+from .paths import CHECKOUT, LOCK, STATE
 
 GIVEN = "KUBE_MAGICS_TEST_KUBECONFIG"
 _USERS = STATE / "users"
@@ -136,9 +136,8 @@ def _note() -> Path:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    """Whoever comes while another starts it waits and then joins."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "cluster.lock").open("w") as lock:
+    """Whoever comes while another starts it waits and then joins. For the whole machine: so is the cluster."""
+    with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

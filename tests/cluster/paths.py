@@ -15,6 +15,8 @@ HERE = Path(__file__).resolve().parent
 
 # Short on purpose: socket paths below it must stay under 108 bytes.
 STATE = Path("/var/lib/kube-magics-test")
+# Stays when the state folder goes; the next boot clears it away.
+LOCK = Path("/run/kube-magics-test.lock")
 LOGS = STATE / "logs"
 PIDS = STATE / "pids"
 PKI = STATE / "pki"
