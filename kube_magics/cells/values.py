@@ -59,14 +59,14 @@ class _Buffer:
         self.data += chunk
         if self.end is not None and len(self.data) > self.end:
             raise TooLarge
-        return len(chunk)
+        return memoryview(chunk).nbytes  # a large array comes as a PickleBuffer, which has no len
 
 
 class _Nothing:
     """Counts as a file; keeps nothing."""
 
     def write(self, chunk: Any) -> int:
-        return len(chunk)
+        return memoryview(chunk).nbytes  # a large array comes as a PickleBuffer, which has no len
 
 
 class _Pickler(pickle.Pickler):
