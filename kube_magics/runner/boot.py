@@ -1,4 +1,5 @@
 import binascii
+import io
 import os
 import sys
 import time
@@ -6,20 +7,19 @@ import time
 if __name__ == "__main__":
     text, at, n, sha = (os.environ.pop("KUBE_MAGICS_BUNDLE" + k, "") for k in ("", "_DIR", "_PARTS", "_SHA256"))
     try:
-        from _sha256 import sha256
+        sha256 = __import__("_sha256").sha256
     except ImportError:
         from hashlib import sha256
     parts = [f"{at}/part-{i:03}" for i in range(int(n or 0))]
-    left = 3000
-    while left and not all(map(os.path.exists, parts)):
-        time.sleep(0.02)
-        left -= 1
-    data = b"".join(open(p, "rb").read() for p in parts) or binascii.a2b_base64(text)
+    for _ in range(600):
+        if not all(map(os.path.exists, parts)):
+            time.sleep(0.1)
+    data = b"".join(io.FileIO(p).readall() for p in parts) or binascii.a2b_base64(text)
     if sha256(data).hexdigest() != sha:
         sys.exit('\x1e{"e":"end","code":1,"reason":"bundle"}')
-    top = f"{os.environ.get('TMPDIR', '/tmp')}/kube-magics-{os.urandom(8).hex()}"
+    top = f"{os.getenv('TMPDIR', '/tmp')}/kube-magics-{os.urandom(8).hex()}"
     os.makedirs(top, 0o700)
     with open(top + "/zip", "wb") as f:
         f.write(data)
-    run = "import sys; sys.path += sys.argv[1:]; import kube_magics_runner.unpack as u; u.main()"
+    run = "import sys; sys.path += sys.argv; import kube_magics_runner.unpack as u; u.main()"
     os.execv(sys.executable, [sys.executable, "-BISc", run, f.name])

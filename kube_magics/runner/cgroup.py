@@ -55,7 +55,7 @@ def _paths(membership: str) -> dict[str, str]:
 
 
 def _folder(root: str, controller: str, path: str, proof: str) -> str:
-    """The group's folder: as its path says, or the root where a container sees its own group as the root; "" if none."""
+    """The group's folder: as its path says, or the root where a container sees its own group there; "" if none."""
     top = os.path.join(root, controller)
     for folder in (os.path.join(top, path.lstrip("/")), top):
         if os.path.exists(os.path.join(folder, proof)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from . import quickjson
 
@@ -26,6 +27,7 @@ class Child:
         self.err = err
         self.events = events
         self.problem = ""
+        self.began = time.monotonic()
 
 
 def main(folder: str) -> int:

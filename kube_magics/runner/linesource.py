@@ -18,7 +18,7 @@ _cells: dict[str, str] = {}
 def register(filename: str, source: str) -> None:
     """Let `filename` (no file, but what compile() was given) have this text."""
     if not _cells and "linecache" not in sys.modules:
-        sys.meta_path.insert(0, _AtImport())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _AtImport())
     _cells[filename] = source
     if "linecache" in sys.modules:
         _fill(sys.modules["linecache"])
@@ -35,9 +35,9 @@ class _AtImport:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "linecache":
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target)
+            spec: Any = finder.find_spec(name, path, target)
             if spec is not None:
                 spec.loader = _Filling(spec.loader)
                 return spec

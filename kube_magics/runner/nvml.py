@@ -193,7 +193,7 @@ def _output(argv: list[str]) -> str:
         os.close(write_end)
         raise
     os.close(write_end)
-    chunks = []
+    chunks: list[bytes] = []
     with os.fdopen(read_end, "rb", 0) as pipe:
         poll = select.poll()
         poll.register(pipe, select.POLLIN)

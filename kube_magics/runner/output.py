@@ -1,4 +1,4 @@
-"""Writing to the container's log without ever losing, doubling or tearing a line, and without ever getting stuck."""
+"""Writing to the container's log: no line is lost, doubled or torn, and a stalled reader does not stop the runner."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HIGH_WATER_BYTES = 256 * 1024
-"""With more than this waiting for a slow reader, the user's pipes are not read, so that the user's program waits too."""
+"""With more than this waiting for a slow reader, the pipes are not read, so that the user's program waits too."""
 
 
 class Output:
-    """A file descriptor that everything is written to, in order. What it does not take yet is kept and tried again."""
+    """A file descriptor that everything is written to, in order. What it does not take yet waits."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd

@@ -44,7 +44,7 @@ def _ipython_printer() -> Any:
 def _text(value: Any, indent: int, after: int, inside: tuple[int, ...]) -> str:
     """`value`, whose first line starts in column `indent` and whose last has `after` characters behind it."""
     if id(value) in inside:
-        return {list: "[...]", dict: "{...}", tuple: "(...)"}.get(type(value), "...")
+        return "{...}" if isinstance(value, dict) else "(...)" if isinstance(value, tuple) else "[...]"
     items = _items(value)
     if items is None:
         return _atom(value)
@@ -85,7 +85,7 @@ def _items(value: Any) -> tuple[str, str, list[tuple[str, Any]]] | None:
 
 
 def _few(items: Iterable[tuple[str, Any]], size: int) -> list[tuple[str, Any]]:
-    found = []
+    found: list[tuple[str, Any]] = []
     for item in items:
         if len(found) == MAX_ITEMS:
             break

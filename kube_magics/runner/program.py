@@ -7,7 +7,6 @@ What the first line of the user's need not wait for (tracebacks, pretty printing
 """
 
 from __future__ import annotations
-
 import __future__
 
 import builtins
@@ -19,6 +18,7 @@ from . import linesource, quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType
     from typing import Any
 
@@ -29,9 +29,17 @@ VALUE = "@value"
 ONLY_AST = 0x400
 TOP_LEVEL_AWAIT = 0x2000
 COROUTINE = 0x80
-FUTURES = 0
-for _name in __future__.all_feature_names:
-    FUTURES |= getattr(__future__, _name).compiler_flag
+
+
+def futures(names: Iterable[str]) -> int:
+    """The compiler flags of `from __future__ import ...`."""
+    flags = 0
+    for name in names:
+        flags |= getattr(__future__, name).compiler_flag
+    return flags
+
+
+FUTURES = futures(__future__.all_feature_names)
 
 
 class Program:
@@ -47,11 +55,13 @@ class Program:
         self.shows_last: bool = bool(program.get("last_expression"))
         self.values: Names = {}
         self._sources: dict[str, list[str]] = {}
+        self._futures: dict[str, int] = {}
         self._flags = 0
         self._unpickler: Any = None
         self._loop: Any = None
         for name, cell in program["cells"].items():
             self._sources[name] = cell["source"].splitlines(True)
+            self._futures[name] = futures(cell.get("future") or ())
             linesource.register(name, cell["source"])
 
     def define(self) -> None:
@@ -62,6 +72,8 @@ class Program:
         last = len(self.statements) - 1
         for number, step in enumerate(self.statements):
             self._do(step, show=self.shows_last and number == last)
+        if self._loop is not None:
+            self._loop.close()
 
     def _do(self, step: Step, show: bool = False) -> None:
         kind = step["do"]
@@ -98,7 +110,7 @@ class Program:
                 builtins.display(value)  # type: ignore[attr-defined]
 
     def _compile(self, source: Any, filename: str, mode: str, flags: int = 0) -> Any:
-        flags |= self._flags
+        flags |= self._flags | self._futures.get(filename, 0)
         try:
             return compile(source, filename, mode, flags, dont_inherit=True)
         except SyntaxError:

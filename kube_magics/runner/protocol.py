@@ -72,7 +72,7 @@ _WORST_PARTIAL_BYTES = 1900  # each byte may need six characters
 
 
 class Line:
-    """One decoded line. kind: "out", "err" or "event"; payload: the user's bytes, no newline (of an event: the line)."""
+    """One decoded line. kind: "out", "err", "event"; payload: the user's bytes, no newline (of an event: the line)."""
 
     __slots__ = ("event", "kind", "payload")
 
@@ -92,7 +92,7 @@ class Line:
         return f"Line({self.kind!r}, {self.payload!r}, {self.event!r})"
 
 
-class CorruptResult(ValueError):  # noqa: N818  (what it is, not that it is one)
+class CorruptResult(ValueError):
     """Chunks of a result that do not fit together: one is missing, doubled or changed."""
 
 

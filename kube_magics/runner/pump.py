@@ -53,7 +53,7 @@ class Stream:
         try:
             fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
         except OSError:
-            pass  # not Linux, or beyond this user's share: slower, not wrong
+            return  # not Linux, or beyond this user's share: slower, not wrong
 
     def due(self) -> float:
         """When its tail should travel as a partial event."""
@@ -86,11 +86,11 @@ class Pump:
         self._last_partial = 0.0
         self._window = now
         self._reads = 0
-        self.paced_until = 0.0
+        self._paced_until = 0.0
 
     def readable(self, now: float) -> list[int]:
         """The pipes that should be read now."""
-        if self.output.full or now < self.paced_until:
+        if self.output.full or now < self._paced_until:
             return []
         return [fd for fd, stream in self.streams.items() if stream.open]
 
@@ -123,7 +123,7 @@ class Pump:
             self._reads = 0
         self._reads += 1
         if self._reads > BURST_READS:
-            self.paced_until = now + PACE_S
+            self._paced_until = now + PACE_S
 
     def _feed(self, stream: Stream, data: bytes, now: float) -> None:
         end = data.rfind(b"\n") + 1
@@ -166,12 +166,13 @@ class Pump:
     def event(self, event: dict[str, Any], now: float) -> None:
         self._write(protocol.encode_event(event), now)
 
-    def due(self) -> float:
-        """When `tick` has something to do, if nothing else happens before."""
+    def due(self, now: float) -> float:
+        """When `tick` or a pipe that waits has something to do, if nothing else happens before."""
         partial = min(stream.due() for stream in self.streams.values())
         if partial != NEVER:
             partial = max(partial, self._last_partial + PARTIAL_EVERY_S)
-        return min(partial, self._last_write + protocol.HEARTBEAT_S, self._mark_due())
+        paced = self._paced_until if now < self._paced_until and not self.output.full else NEVER
+        return min(partial, paced, self._last_write + protocol.HEARTBEAT_S, self._mark_due())
 
     def _mark_due(self) -> float:
         behind = self.totals.lines > self._marked.lines or self.totals.bytes > self._marked.bytes

@@ -26,7 +26,7 @@ def read(path: str) -> dict[str, Any]:
     try:
         from _json import make_scanner
 
-        found: dict[str, Any] = make_scanner(_Options)(text, 0)[0]
+        found: dict[str, Any] = make_scanner(_Options)(text, 0)[0]  # type: ignore[arg-type]  # it asks for the attributes
     except (ImportError, AttributeError, TypeError):
         import json
 

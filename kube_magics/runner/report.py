@@ -1,4 +1,4 @@
-"""Say how far the job is, and hear that it should stop. In a job this is all of `kube_magics`; elsewhere it does nothing.
+"""Say how far the job is, hear that it should stop. In a job this is all of `kube_magics`; elsewhere it does nothing.
 
 from kube_magics import report, should_stop
 

@@ -23,7 +23,7 @@ NEVER_SET = "never set"
 
 
 class Results:
-    """The folder's content, judged: `sent`, `missing` and `too_large` are complete once `events` has been run through."""
+    """The folder's content. `sent`, `missing` and `too_large` are complete once `events` has been run through."""
 
     def __init__(self, folder: str, spec: dict[str, Any]) -> None:
         left = _json(os.path.join(folder, "missing.json")) or {}
@@ -34,10 +34,10 @@ class Results:
         self._folder = folder
         self._limit: int | None = spec.get("result_limit_bytes")
         self._names: list[str] = []
-        for name in [*(spec.get("returns") or []), VALUE, ERROR]:
+        for name in dict.fromkeys([*(spec.get("returns") or []), VALUE, ERROR]):
             if os.path.exists(self._path(name)):
                 self._names.append(name)
-            elif name not in (VALUE, ERROR) and name not in self.missing and name not in self.too_large:
+            elif name != ERROR and name in (spec.get("returns") or []) and not self._explained(name):
                 self.missing[name] = NEVER_SET
 
     @property
@@ -45,7 +45,7 @@ class Results:
         return bool(self._names)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Chunks of every result within the limit. Without a limit the files stay where they are and nothing is sent."""
+        """Chunks of every result within the limit. Without a limit the files stay where they are, unsent."""
         for name in self._names:
             size = os.path.getsize(self._path(name))
             if self._limit is not None and size > self._limit:
@@ -74,16 +74,19 @@ class Results:
         """One line for the termination log."""
         return f"{self.error.get('type')}: {self.error.get('message')}" if self.error else ""
 
+    def _explained(self, name: str) -> bool:
+        return name in self.missing or name in self.too_large
+
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name + ".pkl")
 
 
 def _short(text: Any, room: int) -> str:
     """`text` with its middle left out where it is longer than `room`."""
-    text = str(text or "")
-    if len(text) <= room:
-        return text
-    return f"{text[: room // 3]}\n... {len(text) - room} characters left out ...\n{text[-(room - room // 3) :]}"
+    whole = str(text or "")
+    if len(whole) <= room:
+        return whole
+    return f"{whole[: room // 3]}\n... {len(whole) - room} characters left out ...\n{whole[-(room - room // 3) :]}"
 
 
 def _few(frames: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:

@@ -18,13 +18,13 @@ STAY = ("boot.py", "shipped.py")
 ONLY_WITH_GPUS = "nvml.py"
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def boot() -> str:
     """What follows `python3 -c` in the container."""
     return (HERE / "boot.py").read_text(encoding="utf-8")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def _all() -> dict[str, bytes]:
     found = {}
     for path in sorted(HERE.glob("*.py")):

@@ -1,0 +1,135 @@
+"""The user's process and everything below it: signals passed on, time limits, stopping with grace, reaping."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from .launch import stop_file
+from .sampler import descendants
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+NEVER = float("inf")
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Custody:
+    """Signal handlers only note what came and wake the loop through a pipe; `obey` acts."""
+
+    def __init__(self, pid: int, folder: str, spec: dict[str, Any], now: float) -> None:
+        self.status: int | None = None
+        """The wait status of the user's process, once it has ended, at `ended`."""
+        self.ended: float | None = None
+        self.asked = ""
+        """Why the runner ended it: "timeout", "stopped", or "" if it did not."""
+        self._pid = pid
+        self._folder = folder
+        self._grace_s: float = spec.get("grace_s") or 0.0
+        self._time_limit = now + spec["timeout_s"] if spec.get("timeout_s") else NEVER
+        self._term_at = NEVER
+        self._kill_at = NEVER
+        self._caught: list[int] = []
+        self.wakeup, write_end = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        for number in (*FORWARDED, signal.SIGCHLD):
+            signal.signal(number, self._note)
+        self.reap()
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._caught.append(number)
+
+    def due(self) -> float:
+        return min(self._time_limit, self._term_at, self._kill_at)
+
+    def obey(self, now: float) -> None:
+        """Act on what was caught, and on the time."""
+        while self._caught:
+            number = self._caught.pop(0)
+            if number == signal.SIGCHLD:
+                self.reap()
+            elif number in STOPPING:
+                self._ask_to_end("stopped", now, number)
+            else:
+                self.signal(number)
+        if now >= self._time_limit:
+            self._time_limit = NEVER
+            self._ask_to_end("timeout", now, signal.SIGTERM)
+        if now >= self._term_at:
+            self._term_at = NEVER
+            self.signal(signal.SIGTERM)
+        if now >= self._kill_at:
+            self._kill_at = NEVER
+            self.signal(signal.SIGKILL)
+
+    def _ask_to_end(self, why: str, now: float, number: int) -> None:
+        """Tell the program, by file and by signal. INT is followed by TERM at a third of the grace, all by KILL."""
+        if self.ended is not None:
+            return
+        if not self.asked:
+            self.asked = why
+            self._kill_at = now + self._grace_s
+            if number == signal.SIGINT:
+                self._term_at = now + self._grace_s / 3
+            _touch(stop_file(self._folder))
+        self.signal(number)
+
+    def signal(self, number: int) -> None:
+        """To the whole process group of the user's program."""
+        if self.ended is not None or not self._pid:
+            return
+        try:
+            os.killpg(self._pid, number)
+        except OSError:
+            return  # it has just ended
+
+    def reap(self) -> None:
+        """Every process that has ended: ours, and orphans that were handed to us."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._pid:
+                self.status = status
+                self.ended = time.monotonic()
+
+    def sweep(self) -> None:
+        """End what the program left behind, as the end of a container does anyway."""
+        if os.getpid() == 1:
+            return
+        for pid in list(descendants(os.getpid())):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+        self.reap()
+
+
+def _touch(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError:
+        return  # a full disk: the signal tells the program too
+
+
+def adopt_orphans() -> None:
+    """Be to our descendants what the first process of a container is: the one that orphans are handed to."""
+    if os.getpid() == 1:
+        return
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        return

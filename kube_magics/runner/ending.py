@@ -1,0 +1,80 @@
+"""The end event: how the program ended and what it took, in the log and in the pod's status."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+
+from . import protocol
+from .pump import STALLED_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .cgroup import Cgroup
+    from .output import Output
+
+OWN_FAILURE = 70
+TIMED_OUT = 124
+TERMINATION_LOG = "/dev/termination-log"
+TERMINATION_BYTES = 4096
+
+
+def how(status: int, asked: str, error: dict[str, Any] | None, oom_kills: int) -> dict[str, Any]:
+    """Code, signal and reason from a wait status. `asked`: why we ended it ourselves, "timeout" or "stopped", or ""."""
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    code = 128 + number if number is not None else os.WEXITSTATUS(status)
+    if asked:
+        reason = asked
+    elif number is not None:
+        reason = "oom" if number == signal.SIGKILL and oom_kills else "signal"
+    elif code and error and error.get("reason") == "import":
+        reason = "import"
+    else:
+        reason = "failed" if code else "completed"
+    return {"e": "end", "code": TIMED_OUT if asked == "timeout" else code, "signal": number, "reason": reason}
+
+
+def resources(sampled_bytes: int | None, killed_in: Cgroup | None) -> dict[str, Any]:
+    """Processor time and peak memory. The kernel's own peak counts file caches: it is asked only after an oom kill."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    largest_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak_bytes = max(largest_bytes, sampled_bytes or 0, (killed_in.peak_bytes() or 0) if killed_in else 0)
+    return {"cpu_s": round(used.ru_utime + used.ru_stime, 3), "peak_memory_bytes": peak_bytes or None}
+
+
+def send(end: dict[str, Any], summary: str, output: Output) -> int:
+    """The last line of the log, and the termination log; the exit code."""
+    write_termination_log(end, summary)
+    encoded = protocol.encode_event(end)
+    if len(encoded) > protocol.MAX_EVENT_BYTES:  # hundreds of names; the results themselves have been sent
+        encoded = protocol.encode_event({**end, "results": [], "missing": {}, "too_large": {}, "shortened": True})
+    output.write(encoded)
+    output.drain(STALLED_S, time.monotonic)
+    code: int = end["code"]
+    return code
+
+
+def write_termination_log(end: dict[str, Any], summary: str) -> None:
+    """The end once more, in the pod's status: it outlives the log and needs no right to read logs."""
+    path = os.environ.get("KUBE_MAGICS_TERMINATION_LOG") or TERMINATION_LOG
+    short = {key: value for key, value in end.items() if key not in ("results", "missing", "too_large")}
+    text = b""
+    for event, room in ((end, 1000), (short, 1000), (short, 200)):
+        text = protocol.encode_event({**event, "error": summary[:room]})[1:]
+        if len(text) <= TERMINATION_BYTES:
+            break
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    except OSError:
+        return  # not in a pod
+    try:
+        os.write(fd, text)
+    except OSError:
+        pass  # a full disk: the log has it
+    finally:
+        os.close(fd)
