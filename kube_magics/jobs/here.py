@@ -23,6 +23,7 @@ def notebook() -> Notebook:
 
 
 def notebook_path(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The notebook's path as its front end says; None: unknown."""
+    """The notebook's path as the user or the front end says; None: unknown."""
     named = environment.get("KUBE_MAGICS_NOTEBOOK") or environment.get("JPY_SESSION_NAME")
-    return named or None
+    # VS Code sets no variable of the environment, but a name in the notebook.
+    return named or notebook().namespace.get("__vsc_ipynb_file__") or None

@@ -64,6 +64,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         cell_digest=capture.cell_digest,
         imports=tuple(capture.imports),
         notebook=notebook,
+        folder=str(Path.cwd()),
         version=VERSION,
     )
     return Prepared(backend, submission)

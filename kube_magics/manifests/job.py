@@ -17,7 +17,7 @@ def labels(submission: Submission) -> dict[str, str]:
     return {
         "app.kubernetes.io/managed-by": "kube-magics",
         names.LABEL_JOB: submission.name,
-        **({names.LABEL_NOTEBOOK: names.label_value(submission.notebook)} if submission.notebook else {}),
+        names.LABEL_NOTEBOOK: names.label_value(submission.notebook or submission.folder),
     }
 
 

@@ -65,5 +65,7 @@ class Submission:
     """Top-level modules that the cell imports."""
     notebook: str | None = None
     """Its path as the user knows it; None: unknown."""
+    folder: str = ""
+    """The work folder: stands for the notebook where that is unknown."""
     version: str = ""
     """Of kube_magics."""
