@@ -33,6 +33,7 @@ class Messages:
         self._fd = fd
         self._rest = b""
         self._waiting: list[dict[str, Any]] = []
+        self._thinned: dict[str, dict[str, Any]] = {}
         self._budget = float(BURST_BYTES)
         self._filled: float | None = None
 
@@ -63,33 +64,33 @@ class Messages:
                 self._add(clean)
 
     def _add(self, event: dict[str, Any]) -> None:
-        """Queue it; over budget, it replaces the one of its kind that still waits."""
-        if self._budget <= 0:
-            for old in self._waiting:
-                if old["e"] == event["e"]:
-                    if event["e"] == "metric" and isinstance(old.get("values"), dict):
-                        event["values"] = {**old["values"], **(event.get("values") or {})}
-                    self._waiting.remove(old)
-                    break
-        else:
+        """Queue it; over budget, it takes the place of the one of its kind that waits for better times."""
+        if self._budget > 0:
             self._budget -= len(protocol.encode_event(event))
-        self._waiting.append(event)
+            self._waiting.append(event)
+            return
+        older = self._thinned.pop(event["e"], {})
+        if isinstance(older.get("values"), dict) and isinstance(event.get("values"), dict):
+            event["values"] = {**older["values"], **event["values"]}
+        self._thinned[event["e"]] = event
 
     def due(self, now: float) -> float:
-        if not self._waiting:
-            return float("inf")
-        return now if self._budget > 0 else now + RETRY_S
+        if self._waiting:
+            return now
+        return now + RETRY_S if self._thinned else float("inf")
 
     def take(self, now: float) -> list[dict[str, Any]]:
         """The events that may be sent now."""
         if self._filled is not None:
             self._budget = min(BURST_BYTES, self._budget + (now - self._filled) * REFILL_BYTES_S)
             self._filled = now
-        if self._budget <= 0:
-            return []
-        return self.rest()
+        if self._budget > 0 and self._thinned:
+            thinned, self._thinned = self._thinned, {}
+            for event in thinned.values():
+                self._add(event)
+        waiting, self._waiting = self._waiting, []
+        return waiting
 
     def rest(self) -> list[dict[str, Any]]:
         """All that waits, at the end."""
-        waiting, self._waiting = self._waiting, []
-        return waiting
+        return [*self._waiting, *self._thinned.values()]

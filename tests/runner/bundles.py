@@ -26,15 +26,15 @@ def steps(cell: str, source: str) -> list[dict[str, Any]]:
     return [{"do": "exec", "cell": cell, "first": 1, "last": source.count("\n") + 1}] if source else []
 
 
-def program(source: str, definitions: str = "", **changes: Any) -> dict[str, Any]:
-    """program.json: `source` is the job's own cell, `definitions` an earlier one."""
+def program(source: str, earlier: str = "", **changes: Any) -> dict[str, Any]:
+    """program.json: `source` is the job's own cell, `earlier` the one with its definitions."""
     return {
         "v": 1,
         "cells": {
             CELL: {"label": "In [5]", "source": source},
-            HELPERS: {"label": "In [2]", "source": definitions},
+            HELPERS: {"label": "In [2]", "source": earlier},
         },
-        "definitions": steps(HELPERS, definitions),
+        "definitions": steps(HELPERS, earlier),
         "statements": steps(CELL, source),
         "last_expression": False,
         "returns": [],

@@ -1,0 +1,247 @@
+"""The user's statements: as in a notebook, as in a script, and once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runner import bundles
+from tests.runner.bundles import CELL, HELPERS, run
+
+
+def lines(log: bundles.Log) -> list[str]:
+    return log.out.decode().splitlines()
+
+
+def test_definitions_data_and_statements_share_one_main(tmp_path: Path) -> None:
+    shared = [1]
+    data = (shared, {"same": shared})
+    steps = {
+        "definitions": [
+            {"do": "import", "source": "import os.path as p", "name": "p"},
+            *bundles.steps(HELPERS, "def helper():\n    return p.join('a', name)"),
+            {"do": "load", "name": "X"},
+            {"do": "load", "name": "Y"},
+        ]
+    }
+    source = "name = 'b'\nprint(helper(), X, Y['same'] is X, __name__, helper.__module__, sorted(n for n in globals() if n[0] != '_'))"
+    log = run(tmp_path, source, "def helper():\n    return p.join('a', name)", data, steps)
+    assert lines(log) == ["a/b [1] True __main__ __main__ ['X', 'Y', 'helper', 'name', 'p']"]
+
+
+def test_values_of_captured_classes_and_results_of_new_ones(tmp_path: Path) -> None:
+    definitions = "class Net:\n    def __init__(self):\n        self.n = 1\n"
+    log = run(
+        tmp_path,
+        "net = Net()\nscore = 0.5\nbig = b'x' * 2000\nbad = lambda: 0",
+        definitions,
+        returns=["score", "net", "big", "bad", "never"],
+        result_limit_bytes=1000,
+    )
+    assert log.end["results"] == ["score", "net"]
+    assert list(log.end["too_large"]) == ["big"]
+    assert 2000 < log.end["too_large"]["big"] < 2100
+    assert log.end["missing"]["never"] == "never set"
+    assert log.end["missing"]["bad"].startswith("cannot be pickled: ")
+    assert (log.end["reason"], log.code) == ("completed", 0)
+    chunks = {event["name"]: event for event in log.all("result")}
+    assert set(chunks) == {"score", "net"}
+
+
+def test_without_a_limit_results_stay_in_their_folder(tmp_path: Path) -> None:
+    results = tmp_path / "elsewhere"
+    log = run(tmp_path, "x = 3", returns=["x"], result_limit_bytes=None, results_dir=str(results))
+    assert log.all("result") == []
+    assert log.end["results"] == ["x"]
+    assert [path.name for path in results.iterdir()] == ["x.pkl"]
+
+
+def test_a_function_is_called_and_its_value_returned(tmp_path: Path) -> None:
+    steps = {"statements": [{"do": "call"}]}
+    log = run(tmp_path, "", "", ((divmod, (7, 3), {}),), steps, returns=["@value"])
+    assert log.results() == {"@value": (2, 1)}
+    assert log.end["results"] == ["@value"]
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("x = 2\nx + 1", "3"),
+        ("'a' * 100", repr("a" * 100)),
+        ("None", ""),
+        ("x = 1", ""),
+        ("{'k%d' % i: 'v' * 29 for i in range(2)}", "{'k0': '%s', 'k1': '%s'}" % ("v" * 29, "v" * 29)),
+        ("{'k%d' % i: 'v' * 40 for i in range(2)}", "{'k0': '%s',\n 'k1': '%s'}" % ("v" * 40, "v" * 40)),
+        ("import asyncio\nawait asyncio.sleep(0, 'late')", "'late'"),
+        ("display([1], 'two')", "[1]\n'two'"),
+    ],
+)
+def test_the_last_expression_is_shown(tmp_path: Path, source: str, shown: str) -> None:
+    log = run(tmp_path, source, of_program={"last_expression": True})
+    assert log.out.decode().rstrip("\n") == shown
+    assert log.code == 0
+
+
+def test_an_exception_has_the_cells_lines_and_no_frame_of_ours(tmp_path: Path) -> None:
+    log = run(
+        tmp_path,
+        "\n\ntry:\n    helper(0)\nexcept ZeroDivisionError as e:\n    raise KeyError('k') from e",
+        "def helper(x):\n    return 1 / x",
+    )
+    error = log.error
+    assert [(f["file"], f["line"], f["name"], f["text"]) for f in error["frames"]] == [
+        (CELL, 6, "<module>", "raise KeyError('k') from e")
+    ]
+    assert (error["type"], error["module"], error["message"], error["exit"]) == ("KeyError", "builtins", "'k'", None)
+    assert "The above exception was the direct cause" in error["text"]
+    assert f'File "{HELPERS}", line 2, in helper\n    return 1 / x\n' in error["text"]
+    assert "kube_magics" not in error["text"]
+    assert "main.py" not in error["text"]
+    assert log.err.decode() == error["text"]
+    assert type(log.results()["@error"]) is KeyError
+    assert (log.end["code"], log.end["reason"], log.code) == (1, "failed", 1)
+
+
+UNPICKLABLE = """
+class Odd(Exception):
+    def __init__(self, a, b):
+        super().__init__(a)
+        self.lock = __import__("threading").Lock()
+raise Odd("x", "y")
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        UNPICKLABLE,
+        "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\nraise Mute()",
+        "raise UnicodeError('\\udc80')",
+        "def broken(:\n    pass",
+        "def f(n):\n    return f(n + 1)\nraise Exception('x' * 50000, f(0))",
+        "raise Exception('x' * 2_000_000)",
+    ],
+)
+def test_any_exception_is_told_within_one_line(tmp_path: Path, source: str) -> None:
+    log = run(tmp_path, source)
+    assert log.error["type"]
+    assert log.end["reason"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        UNPICKLABLE,
+        "class Two(Exception):\n    def __init__(self, a, b):\n        super().__init__(a)\nraise Two(1, 2)",
+        "raise Exception('x' * 2_000_000)",
+    ],
+)
+def test_an_exception_that_would_not_arrive_is_not_sent(tmp_path: Path, source: str) -> None:
+    assert run(tmp_path, source).all("result") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "error"),
+    [
+        ("import sys; sys.exit()", 0, None),
+        ("import sys; sys.exit(3)", 3, "SystemExit"),
+        ("import sys; sys.exit('words')", 1, "SystemExit"),
+        ("import os; os._exit(7)", 7, None),
+        ("raise KeyboardInterrupt", 130, "KeyboardInterrupt"),
+    ],
+)
+def test_exit_codes_are_a_scripts(tmp_path: Path, source: str, code: int, error: str | None) -> None:
+    log = run(tmp_path, source)
+    assert (log.code, log.end["code"]) == (code, code)
+    assert [event["type"] for event in log.all("error")] == ([error] if error else [])
+    assert log.end["reason"] == ("failed" if code else "completed")
+
+
+def test_threads_and_atexit_behave_as_in_a_script(tmp_path: Path) -> None:
+    source = """
+import atexit, sys, threading, time
+atexit.register(print, "atexit")
+sys.excepthook = lambda *about: print("hook", about[0].__name__)
+def work():
+    time.sleep(0.05)
+    print("thread")
+threading.Thread(target=work).start()
+print("main")
+1 / 0
+"""
+    assert lines(run(tmp_path, source)) == ["main", "hook ZeroDivisionError", "thread", "atexit"]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_worker_processes_run_the_definitions_and_never_the_statements(tmp_path: Path, method: str) -> None:
+    definitions = "import multiprocessing\nclass Box:\n    pass\ndef work(x):\n    print('w', x)\n    box = Box()\n    box.x = x + len(DATA)\n    return box"
+    source = f"print('once')\nwith multiprocessing.get_context({method!r}).Pool(2) as pool:\n    print(sum(b.x for b in pool.map(work, [1, 2], chunksize=1)), type(pool.apply(work, (3,))) is Box)"
+    steps = {"definitions": [*bundles.steps(HELPERS, definitions), {"do": "load", "name": "DATA"}]}
+    log = run(tmp_path, source, definitions, ([0] * 10,), steps)
+    assert sorted(lines(log)) == ["23 True", "once", "w 1", "w 2", "w 3"]
+    assert (log.err, log.end["reason"]) == (b"", "completed")
+
+
+def test_a_forked_copy_that_reaches_the_end_leaves_the_results_alone(tmp_path: Path) -> None:
+    source = "import os\nx = 1\nif os.fork() == 0:\n    x = 2\n    raise SystemExit(9)\nos.wait()"
+    log = run(tmp_path, source, returns=["x"])
+    assert log.results() == {"x": 1}
+    assert log.end["code"] == 0
+
+
+def test_a_missing_captured_import_is_told_before_data_is_loaded(tmp_path: Path) -> None:
+    steps = {"definitions": [{"do": "load", "name": "not_there_and_not_reached"}]}
+    imports = {"sklearn_not_here": "scikit-learn==1.9.1", "json": None, "yaml_not_here": "6.0"}
+    log = run(tmp_path, "print('never')", "", (), steps, imports=imports)
+    assert log.error["reason"] == "import"
+    assert log.error["install"] == "scikit-learn yaml_not_here"
+    message = (
+        "No module named 'sklearn_not_here', 'yaml_not_here': this image lacks scikit-learn (1.9.1 in the notebook)"
+    )
+    assert log.error["message"].startswith(message)
+    assert (log.out, log.end["reason"], log.code) == (b"", "import", 1)
+
+
+def test_a_missing_import_of_the_cell_names_what_to_install(tmp_path: Path) -> None:
+    log = run(tmp_path, "import cv2_is_not_here.sub")
+    assert (log.error["type"], log.error["install"]) == ("ModuleNotFoundError", "cv2_is_not_here")
+    assert log.end["reason"] == "failed"
+
+
+def test_the_start_event_knows_the_versions_of_captured_imports(tmp_path: Path) -> None:
+    log = run(tmp_path, "", imports={"pytest": "1.0", "json": None, "hypothesis": None})
+    (start,) = log.all("start")
+    assert start["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert start["versions"]["pytest"] == pytest.__version__
+    assert set(start["versions"]) == {"pytest", "hypothesis"}
+
+
+def test_source_can_be_inspected_and_futures_hold(tmp_path: Path) -> None:
+    definitions = "\ndef f(x: Undefined):\n    return x\n"
+    of_program: dict[str, Any] = {
+        "cells": {
+            HELPERS: {"label": "In [2]", "source": definitions, "future": ["annotations"]},
+            CELL: {"label": "In [5]", "source": "import inspect\nprint(inspect.getsource(f), end='')"},
+        }
+    }
+    log = run(tmp_path, "import inspect\nprint(inspect.getsource(f), end='')", definitions, (), of_program)
+    assert log.out == b"def f(x: Undefined):\n    return x\n"
+
+
+def test_report_and_should_stop_come_with_the_job(tmp_path: Path) -> None:
+    source = """
+import kube_magics
+for step in range(3000):
+    kube_magics.report(step=step, total=3000, text="train", loss=1 / (step + 1))
+print(kube_magics.should_stop(), sorted(kube_magics.__all__))
+"""
+    log = run(tmp_path, source)
+    assert lines(log) == ["False ['report', 'should_stop']"]
+    metrics = log.all("metric")
+    assert metrics[0] == {"e": "metric", "step": 0, "values": {"loss": 1.0}}
+    assert metrics[-1]["step"] == 2999
+    assert log.all("progress")[-1] == {"e": "progress", "step": 2999, "total": 3000, "text": "train"}
+    assert sum(len(str(event)) for event in log.all("metric") + log.all("progress")) < 200_000
