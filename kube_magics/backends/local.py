@@ -104,6 +104,8 @@ class LocalBackend:
         with zipfile.ZipFile(io.BytesIO(submission.bundle)) as archive:
             archive.extractall(home / "bundle")
         (home / RESULTS).mkdir()
+        # The runner writes its last word into a file that is there, as in a pod; it makes none on a stranger's machine.
+        (home / END).touch()
         environment = {**os.environ, "KUBE_MAGICS_TERMINATION_LOG": str(home / END)}
         # Two submissions at once must not be given the same device: the lock is held until the facts are written.
         with _locked(self._folder / ".devices"):
@@ -121,15 +123,22 @@ class LocalBackend:
                 "version": submission.version,
             }
             bundle = home / "bundle"
+            python = spec.python or sys.executable
             with (home / LOG).open("wb") as log, (home / "runner.err").open("wb") as err:
-                child = subprocess.Popen(
-                    [spec.python or sys.executable, "-I", "-S", str(bundle / "kube_magics_runner"), str(bundle)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=err,
-                    env=environment,
-                    start_new_session=True,
-                )
+                try:
+                    child = subprocess.Popen(
+                        [python, "-I", "-S", str(bundle / "kube_magics_runner"), str(bundle)],
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=err,
+                        env=environment,
+                        start_new_session=True,
+                    )
+                except OSError as error:
+                    raise errors.SubmitError(
+                        f"The interpreter {python} cannot be started on this machine: {error.strerror}.",
+                        hint=f"--python {sys.executable}   (or leave --python out: it is the default)",
+                    ) from error
             facts |= {"pid": child.pid, "pid_started": devices.process_started(child.pid)}
             _write_atomically(home / FACTS, json.dumps(facts))
         self._children[submission.name] = child
@@ -163,11 +172,12 @@ class LocalBackend:
         alive = self._alive(home.name, facts)
         end = _json(home / END)
         phase, cause = RUNNING, None
+        # The runner's first deed is an event: with none, what was started was no Python of ours.
+        started = alive or _size(home / LOG) > 0
         if not alive:
             phase = SUCCEEDED if end and end.get("code") == 0 else FAILED
             if end is None:
-                said = _text(home / "runner.err")[-500:] or None
-                cause = Cause("signal", "The job's runner was killed.", said, "run the cell again")
+                cause = _wordless(home, started=started)
         return Snapshot(
             name=home.name,
             namespace=self.namespace,
@@ -175,7 +185,7 @@ class LocalBackend:
             cause=cause,
             pod=f"pid {facts.get('pid')}",
             scheduled=True,
-            started=True,
+            started=started,
             terminated=not alive,
             end=end,
             created_at=facts.get("created_at"),
@@ -297,6 +307,22 @@ def _json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _wordless(home: Path, *, started: bool) -> Cause:
+    """Why a runner that is gone left no last word."""
+    said = _text(home / "runner.err")[-500:] or None
+    if started:
+        return Cause("signal", "The job's runner was killed.", said, "run the cell again")
+    fix = "leave --python out, or name a Python of 3.8 or newer"
+    return Cause("start", "The interpreter did not start the job's program.", said, fix, hopeless=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _text(path: Path) -> str:
