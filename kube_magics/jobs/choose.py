@@ -28,6 +28,7 @@ class Configured:
 
 
 configured = Configured()
+_NO_CLUSTER = "--backend local   (runs on this machine), or put a kubeconfig at ~/.kube/config or name it in KUBECONFIG"
 _lock = threading.Lock()
 _backends: dict[tuple[str, ...], Backend] = {}
 
@@ -46,7 +47,7 @@ def with_defaults(spec: JobSpec) -> JobSpec:
 def backend_for(spec: JobSpec) -> Backend:
     """The backend of `spec` (defaults filled in), one object per place; blocks while a kubeconfig is read."""
     if spec.backend not in (None, "kubernetes", "local"):
-        what = f"KUBE_MAGICS_BACKEND={spec.backend}: there is no such backend."
+        what = f"KUBE_MAGICS_BACKEND or %kube config says {spec.backend!r}: there is no such backend."
         raise errors.ConfigError(what, hint="%kube config backend=local, or backend=kubernetes")
     if spec.backend == "local":
         return _local("as asked")
@@ -56,7 +57,14 @@ def backend_for(spec: JobSpec) -> Backend:
     if spec.backend == "kubernetes":
         raise errors.ConfigError(
             "No cluster is configured: there is no kubeconfig and no in-cluster account.",
-            hint="put a kubeconfig at ~/.kube/config or name it in KUBECONFIG; or --backend local",
+            hint=_NO_CLUSTER,
+        )
+    if spec.context or spec.namespace:
+        # Who names a cluster's context must not be given this machine in silence.
+        named = f"context {spec.context}" if spec.context else f"namespace {spec.namespace}"
+        raise errors.ConfigError(
+            f"There is no {named}: no kubeconfig and no in-cluster account was found.",
+            hint=_NO_CLUSTER,
         )
     return _local("no kubeconfig was found")
 
@@ -100,7 +108,8 @@ def _stamp(source: auth.Source) -> str:
 
 
 def _known_file() -> Path:
-    return Path(platformdirs.user_state_dir("kube_magics", appauthor=False)) / "contexts.json"
+    named = os.environ.get("KUBE_MAGICS_STATE")
+    return Path(named or platformdirs.user_state_dir("kube_magics", appauthor=False)) / "contexts.json"
 
 
 def confirm_context(backend: Backend, spec: JobSpec) -> None:

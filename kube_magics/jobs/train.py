@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from kube_magics.cells.capture import capture_call
 from kube_magics.cells.results import Definitions
@@ -30,9 +30,14 @@ def train(
     only what it uses, travels; `.result()` blocks for its value or raises its exception. Raises OptionError,
     CaptureError or what the cluster says, before anything is left behind.
     """
+    if isinstance(fn, Remote):
+        fn = fn._fn  # noqa: SLF001 - of this module; its options are those of `fn(…)`; here they are given anew
     spec = JobSpec.of(options.checked(asked))
     if spec.returns or spec.dry_run:
         raise OptionError("train() gives the function's value, all of it.", hint="leave returns= and dry_run= out")
+    if not isinstance(args, Sequence) or isinstance(args, (str, bytes)):
+        # `train(fn, data)` is what one types first, and a string would be taken apart in silence.
+        raise OptionError("train() takes the arguments of the function as a tuple.", hint="train(fn, args=(data,))")
     captured = capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook())
     spec, backend = submitting.place(replace(spec, returns=(VALUE,)))
     stem = getattr(fn, "__name__", "call")
@@ -60,10 +65,14 @@ class Remote(Generic[P, T]):
         return train(self._fn, args, kwargs, **self._asked)
 
 
-def remote(**asked: Any) -> Callable[[Callable[P, T]], Remote[P, T]]:
-    """`@kube_magics.remote(gpus=1)`: calls of the function below run as jobs with these options.
+@overload
+def remote(fn: Callable[P, T], /) -> Remote[P, T]: ...
+@overload
+def remote(**asked: Any) -> Callable[[Callable[P, T]], Remote[P, T]]: ...
+def remote(fn: Callable[..., Any] | None = None, /, **asked: Any) -> Any:
+    """`@kube_magics.remote(gpus=1)`, or bare `@kube_magics.remote`: calls of the function below run as jobs.
 
     Raises OptionError at the definition for a wrong option.
     """
     options.checked(asked)
-    return lambda fn: Remote(fn, asked)
+    return Remote(fn, asked) if fn is not None else lambda fn: Remote(fn, asked)

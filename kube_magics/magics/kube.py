@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kube_magics.backends.contract import Backend
-from kube_magics.errors import OptionError
+from kube_magics.errors import KubeMagicsError, OptionError
 from kube_magics.jobs import loop
 from kube_magics.jobs.choose import backend_for, configured, remember, with_defaults
 from kube_magics.jobs.job import Job
@@ -16,7 +16,7 @@ from kube_magics.jobs.listing import read_log
 from kube_magics.magics import line as lines
 from kube_magics.magics import table
 from kube_magics.spec.job import JobSpec
-from kube_magics.spec.options import split_known, unknown_option
+from kube_magics.spec.options import split_known, unknown_word
 from kube_magics.spec.verbs import VERBS, VERBS_HELP
 
 MAGIC = "%kube"
@@ -30,7 +30,7 @@ def run(shell: Any, line: str) -> object:
         print(VERBS_HELP)
         return None
     if verb not in VERBS:
-        raise unknown_option(verb, VERBS, MAGIC)
+        raise unknown_word(verb, VERBS, MAGIC, "verb")
     place, names = split_known(rest, PLACE, f"{MAGIC} {verb}")
     return _RUN[verb](JobSpec(**place), names)
 
@@ -79,10 +79,23 @@ def _config(spec: JobSpec, names: Sequence[str]) -> None:
     for word in names:
         key, equals, value = word.partition("=")
         if key not in vars(configured) or not equals:
-            raise unknown_option(word, [f"{key}=" for key in vars(configured)], f"{MAGIC} config")
+            known = vars(configured)
+            raise (
+                unknown_word(key, known, f"{MAGIC} config", "setting")
+                if key not in known
+                else OptionError(f"{MAGIC} config {key} needs a value.", hint=f"%kube config {key}=VALUE")
+            )
+    before = dict(vars(configured))
+    for word in names:
+        key, _, value = word.partition("=")
         setattr(configured, key, value or None)
     chosen = with_defaults(spec)
-    backend = backend_for(chosen)
+    try:
+        backend = backend_for(chosen)
+    except KubeMagicsError:
+        # A setting that leads nowhere is not kept: the next cell would fail for it too.
+        vars(configured).update(before)
+        raise
     if any(word.startswith("context=") for word in names):
         remember(backend)
     for key in vars(configured):

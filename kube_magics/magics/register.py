@@ -56,12 +56,20 @@ def register(shell: Any) -> None:
     """Register the magics in `shell`; loading twice is harmless."""
     shell.register_magics(KubeMagics)
     here.set_reader(lambda: notebook.read(shell))
+    if _with_body not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.insert(0, _with_body)
 
     def warm(*_: object) -> None:
         shell.events.unregister("post_run_cell", warm)
         threading.Thread(target=_import_all, name="kube_magics-warm", daemon=True).start()
 
     shell.events.register("post_run_cell", warm)
+
+
+def _with_body(lines: list[str]) -> list[str]:
+    # IPython prints a line about a cell magic without any body and goes on: "Run all" would march past it.
+    alone = len(lines) == 1 and lines[0].startswith("%%kubetrain") and not lines[0].rstrip().endswith("?")
+    return [lines[0].rstrip("\n") + "\n", "\n"] if alone else lines
 
 
 def _import_all() -> None:

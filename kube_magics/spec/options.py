@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import keyword
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,10 @@ class _Parser(argparse.ArgumentParser):
     """argparse that raises our errors instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
+        bare = re.fullmatch(r"argument --(\S+): expected one argument", message)
+        if bare:
+            option = BY_FIELD[bare[1].replace("-", "_")]
+            raise OptionError(f"--{option.name} needs a value.", hint=option.example)
         raise OptionError(f"{self.prog}: {message}.", hint=f"{self.prog}? shows all options")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
@@ -122,6 +127,10 @@ def parse(tokens: Sequence[str], prog: str = "%%kubetrain") -> dict[str, Any]:
             few: dict[str, Any] = {} if option.bare is None else {"nargs": "?", "const": option.bare}
             parser.add_argument(f"--{option.name}", dest=option.field, default=None, **few)
     found, unknown = parser.parse_known_args(list(tokens))
+    if unknown and found.returns and unknown[0].strip(",").isidentifier():
+        # `--returns model, score`: what people type first.
+        names = ",".join(word.strip(",") for word in (found.returns, *unknown) if word.strip(",").isidentifier())
+        raise OptionError(f"{prog}: the names of --returns are separated by commas alone.", hint=f"--returns {names}")
     if unknown:
         raise unknown_option(unknown[0], [f"--{option.name}" for option in OPTIONS], prog)
     return checked(vars(found), typed="--{}")
@@ -135,7 +144,7 @@ def split_known(tokens: Sequence[str], fields: Sequence[str], prog: str) -> tupl
     while rest:
         word, equals, value = rest.pop(0).partition("=")
         option = BY_FIELD.get(word.removeprefix("--").replace("-", "_"))
-        if not word.startswith("--"):
+        if not word.startswith("-"):
             words.append(word + equals + value)
         elif option is None or option.field not in fields or option.read is None:
             raise unknown_option(word, [f"--{field}" for field in fields], prog)
@@ -148,9 +157,26 @@ def split_known(tokens: Sequence[str], fields: Sequence[str], prog: str) -> tupl
 
 def unknown_option(word: str, known: Iterable[str], prog: str) -> OptionError:
     """The error for a word that `prog` does not know, with the nearest one that it does."""
-    near = difflib.get_close_matches(word.partition("=")[0], list(known), n=1, cutoff=0.5)
-    what = f"{prog} has no option {word}." if word.startswith("-") else f"{prog} takes options only, and {word!r} is none."
-    return OptionError(what, hint=f"{near[0]} (or {prog}? for all options)" if near else f"{prog}? shows all options")
+    # Without the dashes, which would make any two options look alike.
+    bare = {name.strip("-="): name for name in known}
+    near = difflib.get_close_matches(word.split("=", 1)[0].strip("-"), list(bare), n=1, cutoff=0.6)
+    what = (
+        f"{prog} has no option {word}." if word.startswith("-") else f"{prog} takes options only, and {word!r} is none."
+    )
+    everything = "help(kube_magics.train)" if prog.endswith("()") else f"{prog.split(maxsplit=1)[0]}?"
+    return OptionError(
+        what, hint=f"{bare[near[0]]}   ({everything} shows all options)" if near else f"{everything} shows all options"
+    )
+
+
+def unknown_word(word: str, known: Iterable[str], prog: str, what: str) -> OptionError:
+    """The error for a word that is none of `known`; `what` says what it should have been: `verb`, `setting`."""
+    names = list(known)
+    near = difflib.get_close_matches(word.split("=", 1)[0], names, n=1, cutoff=0.6)
+    return OptionError(
+        f"{prog} has no {what} {word}; it has {', '.join(names)}.",
+        hint=f"{prog} {near[0]}" if near else f"{prog.split(maxsplit=1)[0]}?",
+    )
 
 
 def checked(given: Mapping[str, Any], typed: str = "{}=") -> dict[str, Any]:
