@@ -6,6 +6,7 @@ it is. Exit code 1 if a cell fails or is silent for too long.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from traitlets.config import Config
 
 CELL_TIMEOUT_S = 600
-SHOWN_LINES = 4
+SHOWN_LINES = 8
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -53,10 +54,13 @@ def show_source(cell: Any, number: int) -> None:
                 print(f"\n{line.lstrip('#').strip()}\n", flush=True)
         return
     label = f"In [{number}] "
-    for i, line in enumerate(lines[:SHOWN_LINES]):
+    shown = (
+        lines
+        if len(lines) <= SHOWN_LINES
+        else [*lines[: SHOWN_LINES - 1], f"… {len(lines) - SHOWN_LINES + 1} more lines"]
+    )
+    for i, line in enumerate(shown):
         print(f"{label if i == 0 else ' ' * len(label)}{line}")
-    if len(lines) > SHOWN_LINES:
-        print(f"{' ' * len(label)}… {len(lines) - SHOWN_LINES} more lines")
     sys.stdout.flush()
 
 
@@ -91,6 +95,8 @@ def main() -> int:
     if not path.is_file():
         print(f"{path}: no such notebook", file=sys.stderr)
         return 2
+    # What a Jupyter server would say; jobs are listed and named by it.
+    os.environ.setdefault("KUBE_MAGICS_NOTEBOOK", path.name)
     try:
         with tempfile.TemporaryDirectory() as sockets:
             run(path, sockets)
