@@ -13,12 +13,22 @@ from typing import Any
 from kube_magics.errors import OptionError
 
 _FIELD = re.compile(r"\$\$|\{\{|\}\}|\$(?P<name>[A-Za-z_]\w*)|\{(?P<expr>[^{}]+)\}")
+_HELD = re.compile("\0([0-9]+)\0")
 
 
 def tokens(line: str, namespace: Mapping[str, Any], magic: str) -> list[str]:
     """The words of `line`, expanded. Raises OptionError that names what is undefined."""
+    held: list[str] = []
+
+    def hold(match: re.Match[str]) -> str:
+        # `{hours * 3600}` and `{options["gpus"]}` are one word, whatever blanks and quotes stand in them.
+        if match["expr"] is None:
+            return match[0]
+        held.append(match[0])
+        return f"\0{len(held) - 1}\0"
+
     try:
-        words = shlex.split(line)
+        words = [_HELD.sub(lambda match: held[int(match[1])], word) for word in shlex.split(_FIELD.sub(hold, line))]
     except ValueError as error:
         what = f"{magic}: {error} in the line: {line.strip()}"
         raise OptionError(what, hint="close the quote, or escape it with \\") from None

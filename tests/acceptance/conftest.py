@@ -1,0 +1,31 @@
+"""Desks that a module's tests share: a kernel costs a second, a namespace another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.desk import Desk, desk
+from tests.cluster import Cluster
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A user without a cluster."""
+    with desk(tmp_path_factory.mktemp("here")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Desk]:
+    """A user of the cluster."""
+    with desk(tmp_path_factory.mktemp("there"), cluster) as found:
+        yield found
+
+
+@pytest.fixture(params=["here", pytest.param("there", marks=pytest.mark.cluster)])
+def anywhere(request: pytest.FixtureRequest) -> Desk:
+    """One after the other."""
+    found: Desk = request.getfixturevalue(request.param)
+    return found

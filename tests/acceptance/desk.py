@@ -1,0 +1,134 @@
+"""A user at a notebook: a kernel, the place where its jobs run, and what is left there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tests.cluster import Cluster, Namespace
+from tests.kernel import Kernel, Ran
+
+T = TypeVar("T")
+
+LOGS = Path(".kube_magics") / "logs"
+PATIENCE_S = 60.0
+_COMMAND = re.compile(
+    r"%kube (?:logs|stop|delete|config) [^\s,)]+|%kube (?:jobs|gpus)|%kube\?|%%kubetrain\?|--[a-z-]+(?: [^\s,;()]+)?"
+)
+
+
+def eventually(look: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
+    """The first true answer of `look`; patience is for a broken product, no test waits for it otherwise."""
+    until = time.monotonic() + patience_s
+    while not (found := look()):
+        assert time.monotonic() < until, f"never came: {what}"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One user's kernel in `folder`."""
+
+    kernel: Kernel
+    folder: Path
+    state: Path
+    """Where this user's local jobs are kept."""
+    space: Namespace | None = None
+    """Where this user's jobs run; None: on this machine."""
+
+    def run(self, source: str, timeout_s: float = 90) -> Ran:
+        return self.kernel.run(source, timeout_s)
+
+    def right(self, source: str, timeout_s: float = 90) -> Ran:
+        """A cell that must succeed."""
+        ran = self.kernel.run(source, timeout_s)
+        assert ran.error is None, ran
+        return ran
+
+    def left(self) -> set[str]:
+        """What the jobs of this user have made and nobody has removed."""
+        found = {f"log {path.name}" for path in (self.folder / LOGS).glob("*")}
+        jobs = self.state / "jobs"
+        found |= {f"folder {path.name}" for path in jobs.iterdir() if path.is_dir()} if jobs.is_dir() else set()
+        if self.space is not None:
+            kinds = "jobs,pods,configmaps,secrets"
+            names = self.space.admin("get", kinds, f"--namespace={self.space.name}", "--output=name").stdout.split()
+            found |= set(names) - {"configmap/kube-root-ca.crt"}
+        return found
+
+    def settles(self, before: set[str]) -> None:
+        """Nothing more is left than `before`; the cluster takes a moment to remove a pod."""
+        eventually(lambda: not self.left() - before, f"only {before}, not {self.left()}")
+
+    def log(self, name: str) -> str:
+        path = self.folder / LOGS / f"{name}.log"
+        return path.read_text("utf-8", "replace") if path.is_file() else ""
+
+    def says(self, name: str, text: str) -> None:
+        """Wait until job `name` has printed `text`."""
+        eventually(lambda: text in self.log(name), f"{text!r} in the log of {name}: {self.log(name)!r}")
+
+
+@contextmanager
+def desk(folder: Path, cluster: Cluster | None = None) -> Iterator[Desk]:
+    """A user with a home of their own; with `cluster`, one who has a namespace there and named its context."""
+    folder.mkdir(exist_ok=True)
+    home = folder / "home"
+    home.mkdir()
+    work = folder / "work"
+    work.mkdir()
+    state = folder / "state"
+    environment = {"HOME": str(home), "KUBE_MAGICS_STATE": str(state), "KUBE_MAGICS_NOTEBOOK": "acceptance.ipynb"}
+    space = None
+    if cluster is not None:
+        space = cluster.namespace()
+        environment |= {
+            "KUBECONFIG": str(space.kubeconfig),
+            "KUBE_MAGICS_CONTEXT": space.context,
+            "KUBE_MAGICS_IMAGE": cluster.images.quickstart,
+        }
+    try:
+        with Kernel(work, environment) as kernel:
+            made = Desk(kernel, work, state, space)
+            made.right("%load_ext kube_magics")
+            yield made
+    finally:
+        if space is not None:
+            from tests.cluster.namespaces import delete
+
+            delete(space)
+
+
+def next_lines(ran: Ran) -> str:
+    """What the error tells to type next."""
+    found = re.findall(r"^  next: (.*)$", ran.traceback, re.MULTILINE)
+    assert found, f"no `next:` line in {ran.traceback}"
+    return "\n".join(found)
+
+
+def suggested(ran: Ran) -> str | None:
+    """The command that stands first in the error's `next:` line; None: it tells in words."""
+    match = _COMMAND.search(next_lines(ran))
+    return match[0] if match else None
+
+
+def corrected(line: str, command: str, wrong: str = "") -> str:
+    """`line` with the suggested option in the place of the wrong one, else behind it."""
+    option, _, value = command.partition(" ")
+    words = shlex.split(line)
+    if wrong:
+        return shlex.join(option if word == wrong else word for word in words)
+    if option in words:
+        at = words.index(option)
+        # Everything up to the next option was meant as its value.
+        stop = next((i for i in range(at + 1, len(words)) if words[i].startswith("--")), len(words))
+        words[at:stop] = [option, value] if value else [option]
+        return shlex.join(words)
+    return shlex.join([*words, option, *([value] if value else [])])
