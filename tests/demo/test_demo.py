@@ -24,15 +24,14 @@ def test_make_demo_on_a_machine_with_nothing_but_python_git_and_make() -> None:
     if reason := bare_machine.why_not():
         pytest.skip(f"make demo on a bare machine: {reason}")
     lines: list[tuple[float, str]] = []
-    with bare_machine.bare_machine() as machine:
-        with machine.start("sh", "-c", LOOK_AROUND) as process:
-            assert process.stdout
-            try:
-                for line in process.stdout:
-                    lines.append((time.monotonic(), line.rstrip("\n")))  # noqa: PERF401 - a failure keeps what came
-                code = process.wait()
-            finally:
-                process.kill()
+    with bare_machine.bare_machine() as machine, machine.start("sh", "-c", LOOK_AROUND) as process:
+        assert process.stdout
+        try:
+            for line in process.stdout:
+                lines.append((time.monotonic(), line.rstrip("\n")))  # noqa: PERF401 - a failure keeps what came
+            code = process.wait()
+        finally:
+            process.kill()
     text = "\n".join(line for _, line in lines)
     print(text)
     assert code == 0
