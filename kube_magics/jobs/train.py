@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from kube_magics.cells.capture import capture_call
-from kube_magics.cells.results import Definitions
 from kube_magics.errors import OptionError
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
@@ -43,7 +42,7 @@ def train(
     stem = getattr(fn, "__name__", "call")
     prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())
     namespace = sys.modules["__main__"].__dict__
-    origin = Origin(namespace, Definitions(captured.program, captured.filenames), (VALUE,), spec.timeout)
+    origin = Origin(namespace, captured.definitions(None), (VALUE,), spec.timeout)
     job, _ = submitting.submit(prepared, origin)
     return job
 

@@ -10,7 +10,6 @@ import yaml
 
 from kube_magics import errors
 from kube_magics.cells.capture import capture
-from kube_magics.cells.results import Definitions
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
@@ -38,9 +37,7 @@ def run(shell: Any, line: str, cell: str) -> None:
         return
     print(f"job {prepared.submission.name} on {backend.where()}")
     print(captured.summary())
-    # The capture does not know by which name IPython compiles this cell.
-    files = {shown: file if here_named == "<cell>" else here_named for shown, here_named in captured.filenames.items()}
-    origin = Origin(shell.user_ns, Definitions(captured.program, files), spec.returns, spec.timeout)
+    origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     job, screen = submitting.submit(prepared, origin)
     show(job, screen)
     submitting.tidy(job)

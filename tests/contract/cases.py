@@ -21,8 +21,8 @@ class Case:
     """Name of the exception's class."""
     message: str = ""
     """Part of its text."""
-    lines: tuple[str, ...] = ()
-    """Parts of the traceback, in this order."""
+    frames: tuple[str, ...] = ()
+    """The traceback's frames as IPython shows them, and their marked lines."""
     values: dict[str, str] = field(default_factory=dict)
     """Expressions in the notebook afterwards, and their repr."""
 
@@ -84,14 +84,19 @@ CASES: dict[str, Case] = {
         "def f(n):\n    return 1 // n\n\nf(0)",
         error="ZeroDivisionError",
         message="integer division or modulo by zero",
-        lines=("line 5", "f(0)", "line 3", "return 1 // n"),
+        frames=("Cell In[N], line 5", "----> 5 f(0)", "Cell In[N], line 3, in f()", "----> 3     return 1 // n"),
     ),
     "an exception in a helper": Case(
         "helper('x')",
         before="def helper(text):\n    number = int(text)\n    return number",
         error="ValueError",
         message="invalid literal for int() with base 10: 'x'",
-        lines=("line 2", "helper('x')", "line 2", "number = int(text)"),
+        frames=(
+            "Cell In[N], line 2",
+            "----> 2 helper('x')",
+            "Cell In[N], line 2, in helper()",
+            "----> 2     number = int(text)",
+        ),
     ),
     "an exception class of the notebook": Case(
         "raise Mine('no')",
