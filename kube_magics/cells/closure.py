@@ -99,7 +99,7 @@ class Closure:
         """What the definition of a name reads; nothing for what is no definition."""
         if name not in self._names:
             source = self.item(name).source
-            self._names[name] = statement_names(source.node, future=source.future) if source else Names()
+            self._names[name] = statement_names(source.node, future=source.context.future) if source else Names()
         return self._names[name]
 
     def later(self, name: str) -> Later | None:
@@ -167,7 +167,7 @@ class Closure:
         if is_ours(value):
             exported = getattr(value, "__name__", "")
             if exported in modules.IN_JOBS:
-                return Item("import", f"from {modules.OURS} import {exported} as {name}")
+                return Item("import", modules.from_import(modules.OURS, exported, name))
             raise CaptureError(
                 f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
                 hint=f"use {name} in the notebook, around the job",

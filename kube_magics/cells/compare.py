@@ -10,6 +10,7 @@ import __future__
 import ast
 import builtins
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -23,8 +24,26 @@ _MADE_BY_PYTHON = frozenset(
 )
 
 
-def compiled(node: ast.stmt, *, future: bool) -> CodeType:
-    module = ast.Module([node], [])
+@dataclass(frozen=True)
+class Context:
+    """What the compiler knew besides the statement itself."""
+
+    future: bool = False
+    "annotations were not evaluated"
+    imported: frozenset[str] = frozenset()
+    "names imported by the same cell: from 3.11 on, calls of their attributes are compiled differently"
+
+    def variants(self) -> list[Context]:
+        """The statement may also have been compiled alone, without the imports around it."""
+        return [self, replace(self, imported=frozenset())] if self.imported else [self]
+
+
+def compiled(node: ast.stmt, context: Context) -> CodeType:
+    body = [node]
+    if context.imported:
+        imports = ast.Import([ast.alias(name, lineno=1, col_offset=0) for name in sorted(context.imported)])
+        body.insert(0, ast.copy_location(imports, node))
+    module, future = ast.Module(body, []), context.future
     code: CodeType = compile(module, "<source>", "exec", flags=FUTURE if future else 0, dont_inherit=True)
     return code
 
@@ -37,11 +56,15 @@ def codes(code: CodeType) -> Iterator[CodeType]:
             yield from codes(const)
 
 
-def code_of(node: ast.FunctionDef | ast.AsyncFunctionDef, *, future: bool) -> CodeType:
-    """The code of the function that a `def` statement makes."""
+def made_by(code: CodeType, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context) -> bool:
+    """Whether this is the code of the function that a `def` statement makes."""
+    return any(same_code(code, code_of(node, variant)) for variant in context.variants())
+
+
+def code_of(node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context) -> CodeType:
     bare = type(node)(**{**{field: getattr(node, field) for field in node._fields}, "decorator_list": []})
     ast.copy_location(bare, node)
-    return next(code for code in codes(compiled(bare, future=future)) if code.co_name == node.name)
+    return next(code for code in codes(compiled(bare, context)) if code.co_name == node.name)
 
 
 def same_code(one: CodeType, other: CodeType) -> bool:
@@ -99,9 +122,9 @@ def _static(value: object, name: str) -> object:
 
 
 def function_difference(
-    value: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, namespace: Mapping[str, Any], *, future: bool
+    value: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, namespace: Mapping[str, Any], context: Context
 ) -> str | None:
-    if not same_code(value.__code__, code_of(node, future=future)):
+    if not made_by(value.__code__, node, context):
         return "its code is not that of its def statement"
     return _defaults_difference(value, node, namespace)
 
@@ -189,10 +212,17 @@ def _same(one: object, other: object) -> bool:
 
 
 def class_difference(
-    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], *, future: bool, values: bool = True
+    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool = True
 ) -> str | None:
     """`values`: also compare class attributes, not only code."""
-    body = _class_code(node, future=future)
+    found = [_class_difference(value, node, namespace, variant, values=values) for variant in context.variants()]
+    return None if None in found else found[0]
+
+
+def _class_difference(
+    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool
+) -> str | None:
+    body = _class_code(node, context)
     written = {code.co_name: code for code in body.co_consts if isinstance(code, CodeType)}
     bound: set[str] = set()
     for statement in _plain_statements(node.body):
@@ -201,7 +231,7 @@ def class_difference(
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 difference = _method_difference(value, name, statement, written, namespace)
             elif isinstance(statement, ast.ClassDef):
-                difference = _inner_difference(value, name, statement, namespace, future=future, values=values)
+                difference = _inner_difference(value, name, statement, namespace, context, values=values)
             elif values and expression is not None and type(value) is type:
                 difference = _attribute_difference(value, name, expression, namespace)
             else:
@@ -213,8 +243,8 @@ def class_difference(
     return _added(value, node, set(body.co_names) | bound) if values else None
 
 
-def _class_code(node: ast.ClassDef, *, future: bool) -> CodeType:
-    found = [code for code in codes(compiled(node, future=future)) if code.co_name == node.name]
+def _class_code(node: ast.ClassDef, context: Context) -> CodeType:
+    found = [code for code in codes(compiled(node, context)) if code.co_name == node.name]
     decorators = {code for code in found if code.co_firstlineno < node.lineno and node.decorator_list}
     return next(iter([code for code in found if code not in decorators] or found))
 
@@ -266,12 +296,12 @@ def _method_difference(
 
 
 def _inner_difference(
-    value: type, name: str, node: ast.ClassDef, namespace: Mapping[str, Any], *, future: bool, values: bool
+    value: type, name: str, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool
 ) -> str | None:
     live = value.__dict__.get(name)
     if not isinstance(live, type):
         return None if node.decorator_list else f"{name} was replaced since"
-    difference = class_difference(live, node, {**namespace, **value.__dict__}, future=future, values=values)
+    difference = class_difference(live, node, {**namespace, **value.__dict__}, context, values=values)
     return difference and f"{name}: {difference}"
 
 
@@ -281,7 +311,10 @@ def _attribute_difference(value: type, name: str, expression: ast.expr, namespac
     if name not in value.__dict__:
         taken_by_decorator = hasattr(value, "__dataclass_fields__") or hasattr(value, "__attrs_attrs__")
         return None if taken_by_decorator else f"the attribute {name} was deleted since"
-    if changed(expression, value.__dict__[name], {**namespace, **value.__dict__}):
+    live = value.__dict__[name]
+    if hasattr(type(live), "__get__") and not isinstance(live, FunctionType):
+        return None  # what a field's default became: a slot, the item of a named tuple
+    if changed(expression, live, {**namespace, **value.__dict__}):
         return f"the attribute {name} is not what its class statement gives: it was changed since"
     return None
 

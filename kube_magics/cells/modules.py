@@ -139,7 +139,7 @@ def statements(tree: Iterable[ast.AST]) -> Iterator[tuple[str, str, object]]:
                 if module is not None and alias.name != "*":
                     name = alias.asname or alias.name
                     value = getattr(module, alias.name, sys.modules.get(f"{node.module}.{alias.name}"))
-                    yield name, _from(node.module or "", alias.name, name), value
+                    yield name, from_import(node.module or "", alias.name, name), value
             elif isinstance(node, ast.Import):
                 imported = alias.name if alias.asname else alias.name.partition(".")[0]
                 name = alias.asname or imported
@@ -150,7 +150,7 @@ def _import(module: str, name: str) -> str:
     return f"import {module}" if module == name else f"import {module} as {name}"
 
 
-def _from(module: str, attribute: str, name: str) -> str:
+def from_import(module: str, attribute: str, name: str) -> str:
     return f"from {module} import {attribute}" + ("" if attribute == name else f" as {name}")
 
 
@@ -171,7 +171,7 @@ def import_of_object(name: str, value: Any) -> str | None:
     for place in [place for place in public if not any(part.startswith("_") for part in place.split("."))] + [module]:
         found = sys.modules.get(place)
         if found is not None and getattr(found, qualified, None) is value:
-            return _from(place, qualified, name)
+            return from_import(place, qualified, name)
     return None
 
 

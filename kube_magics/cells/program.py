@@ -1,12 +1,12 @@
 """program.json: the steps that main.py runs, and the text of the cells that they stand in.
 
-    cells        {"<In [3]>": {"label": "In [3]", "source": "…", "future": ["annotations"]}}
+    cells        {"<In [3]>": {"label": "In [3]", "source": "…", "future": ["annotations"], "imported": ["np"]}}
     definitions  steps run on every import of main.py
     statements   steps run once, under `if __name__ == "__main__"`
 
 A step is {"do": "exec", "cell", "first", "last"} | {"do": "import", "source", "name"} | {"do": "load", "name"} |
 {"do": "call"}, the last one being: load a triple (fn, args, kwargs), call it, keep its value as "@value". `future`
-names the `__future__` features that the cell's statements were compiled with beyond what its text says.
+and `imported` (what the whole cell imports) say how its statements were compiled: needed to compare them later.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from kube_magics.cells import modules
 from kube_magics.cells.closure import Closure, Step
 from kube_magics.cells.notebook import Cell
+from kube_magics.cells.sources import imported
 from kube_magics.cells.syntax import Parsed
 
 VERSION = 1
@@ -54,7 +55,12 @@ class _Cells:
                 name = f"<{cell.label} #{number}>"
             self._names[key] = name
             self.filenames[name] = cell.filename
-            self.texts[name] = {"label": cell.label, "source": "", "future": ["annotations"] if future else []}
+            self.texts[name] = {
+                "label": cell.label,
+                "source": "",
+                "future": ["annotations"] if future else [],
+                "imported": sorted(imported(cell.source)),
+            }
         return self._names[key]
 
     def write(self, name: str, first: int, lines: Sequence[str]) -> None:
@@ -120,7 +126,7 @@ def _captured(closure: Closure, cells: _Cells, chains: Chains, *, then_future: b
     future = False
     for step in closure.steps:
         if step.item.kind != "import":
-            if step.item.source is not None and step.item.source.future and not future:
+            if step.item.source is not None and step.item.source.context.future and not future:
                 lines.append(FUTURE)
                 future = True
             lines.append(_step(step, cells))
@@ -141,6 +147,6 @@ def _step(step: Step, cells: _Cells) -> dict[str, Any]:
     source = step.item.source
     if source is None:
         return {"do": "load", "name": step.name}
-    name = cells.name(source.cell, future=source.future)
+    name = cells.name(source.cell, future=source.context.future)
     cells.write(name, source.first, source.lines)
     return {"do": "exec", "cell": name, "first": source.first, "last": source.last}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from kube_magics.cells.compare import FUTURE, class_difference, code_of, functions_inside, same_code
+from kube_magics.cells.compare import FUTURE, Context, class_difference, functions_inside, made_by
 from kube_magics.cells.names import import_name
 from kube_magics.cells.notebook import PLACED, Cell
 from kube_magics.cells.scopes import statement_names
@@ -35,7 +35,7 @@ class Definitions:
 class _Statement:
     node: Definition | ast.Import | ast.ImportFrom
     cell: Cell
-    future: bool
+    context: Context
 
 
 def load_result(data: bytes, namespace: MutableMapping[str, Any], definitions: Definitions) -> object:
@@ -124,7 +124,7 @@ class _Home:
 
     def _place(self, name: str, statement: _Statement) -> None:
         node = statement.node
-        names = statement_names(node, future=statement.future)
+        names = statement_names(node, future=statement.context.future)
         for needed in names.eager:
             if needed in self._statements:
                 self.find(needed)
@@ -133,7 +133,7 @@ class _Home:
                     f"The value needs {name}, whose statement uses {needed}, and only the job computed that.",
                     hint=f"define {name} in a cell of its own, or add {needed} to --returns and read it back first",
                 )
-        flags = FUTURE if statement.future else 0
+        flags = FUTURE if statement.context.future else 0
         code = compile(ast.Module([node], []), statement.cell.filename, "exec", flags=flags, dont_inherit=True)
         namespace: dict[str, Any] = self._namespace  # type: ignore[assignment]
         exec(code, namespace)  # noqa: S102 - the user's own statement, in the user's own names
@@ -149,24 +149,25 @@ def _statements(definitions: Definitions) -> Iterator[tuple[str, _Statement]]:
     program = definitions.program
     for step in [*program["definitions"], *program["statements"]]:
         if step["do"] == "import":
-            yield from _named(ast.parse(step["source"]).body, Cell("<import>", "import", step["source"]), future=False)
+            yield from _named(ast.parse(step["source"]).body, Cell("<import>", "import", step["source"]), Context())
         elif step["do"] == "exec":
             name = step["cell"]
             entry = program["cells"][name]
             cell = Cell(definitions.files.get(name, name), entry["label"], entry["source"])
+            context = Context("annotations" in entry["future"], frozenset(entry["imported"]))
             lines = normal(entry["source"]).split("\n")
             text = "\n" * (step["first"] - 1) + "\n".join(lines[step["first"] - 1 : step["last"]])
-            yield from _named(ast.parse(text).body, cell, future="annotations" in entry.get("future", ()))
+            yield from _named(ast.parse(text).body, cell, context)
 
 
-def _named(body: list[ast.stmt], cell: Cell, *, future: bool) -> Iterator[tuple[str, _Statement]]:
+def _named(body: list[ast.stmt], cell: Cell, context: Context) -> Iterator[tuple[str, _Statement]]:
     for node in statements(body):
         if isinstance(node, Definition):
-            yield node.name, _Statement(node, cell, future)
+            yield node.name, _Statement(node, cell, context)
         elif isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") != "__future__":
             for alias in node.names:
                 if alias.name != "*":
-                    yield import_name(alias), _Statement(node, cell, future)
+                    yield import_name(alias), _Statement(node, cell, context)
 
 
 def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any]) -> bool:
@@ -174,9 +175,8 @@ def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any]) -> bool:
     node = statement.node
     if isinstance(node, ast.ClassDef):
         return isinstance(live, type) and (
-            class_difference(live, node, namespace, future=statement.future, values=False) is None
+            class_difference(live, node, namespace, statement.context, values=False) is None
         )
     if isinstance(node, Definition):
-        code = code_of(node, future=statement.future)
-        return any(same_code(function.__code__, code) for function in functions_inside(live))
+        return any(made_by(function.__code__, node, statement.context) for function in functions_inside(live))
     return True  # an import: whatever the notebook has under this name, its own cells use it so

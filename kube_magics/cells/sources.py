@@ -14,6 +14,7 @@ from typing import Any
 
 from kube_magics.cells.compare import (
     FUTURE,
+    Context,
     class_difference,
     codes,
     function_difference,
@@ -21,6 +22,7 @@ from kube_magics.cells.compare import (
     same_code,
 )
 from kube_magics.cells.modules import OURS
+from kube_magics.cells.names import import_name
 from kube_magics.cells.notebook import PLACED, Cell, Notebook
 from kube_magics.cells.syntax import first_line, normal
 from kube_magics.errors import CaptureError
@@ -35,8 +37,7 @@ class Source:
     name: str
     cell: Cell
     node: Definition
-    future: bool
-    "annotations were not evaluated where it was compiled"
+    context: Context
     first: int
     last: int
     lines: tuple[str, ...]
@@ -65,6 +66,14 @@ def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from statements(inner.body)
 
 
+@lru_cache(maxsize=512)
+def imported(source: str) -> frozenset[str]:
+    """Names that a cell imports at its top level."""
+    tree = parsed(source) if "import" in source else None
+    found = [node for node in statements(tree.body) if isinstance(node, ast.Import | ast.ImportFrom)] if tree else []
+    return frozenset(import_name(alias) for node in found for alias in node.names if alias.name != "*")
+
+
 def definitions(cell: Cell, name: str) -> list[Definition]:
     """The statements of a cell that define `name`, the last one first."""
     if re.search(rf"\b(?:def|class)\s+{re.escape(name)}\b", cell.source) is None:
@@ -81,10 +90,10 @@ def find_class(name: str, value: type, notebook: Notebook) -> Source:
         for node in definitions(cell, name):
             if not isinstance(node, ast.ClassDef):
                 continue
-            future = notebook.future(cell)
-            difference = class_difference(value, node, notebook.namespace, future=future)
+            context = Context(notebook.future(cell), imported(cell.source))
+            difference = class_difference(value, node, notebook.namespace, context)
             if difference is None:
-                return _source(name, cell, node, notebook, future=future)
+                return _source(name, cell, node, notebook, context)
             first = first or difference
     raise _refuse(name, "class", first)
 
@@ -99,11 +108,11 @@ def find_function(name: str, value: Any, notebook: Notebook) -> Source:
                 continue
             inside = [function for function in found if _from_cell(function, cell, node)]
             for function in inside:
-                future = bool(function.__code__.co_flags & FUTURE)
-                difference = function_difference(function, node, notebook.namespace, future=future)
+                context = Context(bool(function.__code__.co_flags & FUTURE), imported(cell.source))
+                difference = function_difference(function, node, notebook.namespace, context)
                 difference = difference or _wrapping_difference(value, function, node, notebook)
                 if difference is None:
-                    return _source(name, cell, node, notebook, future=future)
+                    return _source(name, cell, node, notebook, context)
                 first = first or difference
             if not inside and found:
                 first = first or "it was bound to another function since"
@@ -179,7 +188,7 @@ def is_ours(value: object) -> bool:
     return isinstance(module, str) and module.partition(".")[0] == OURS
 
 
-def _source(name: str, cell: Cell, node: Definition, notebook: Notebook, *, future: bool) -> Source:
+def _source(name: str, cell: Cell, node: Definition, notebook: Notebook, context: Context) -> Source:
     lines = normal(cell.source).split("\n")
     first, last = first_line(node), node.end_lineno or node.lineno
     kept = [decorator for decorator in node.decorator_list if not is_ours(_root(decorator, notebook))]
@@ -193,8 +202,19 @@ def _source(name: str, cell: Cell, node: Definition, notebook: Notebook, *, futu
         first = first_line(node)
     taken = lines[first - 1 : last]
     if node.col_offset:
-        first, taken = first - 1, ["if True:", *taken]  # inside a branch: its indentation stays, the branch goes
-    return Source(name, cell, node, future, first, last, tuple(taken))
+        first, taken = _out_of_branch(node, first, taken)
+    return Source(name, cell, node, context, first, last, tuple(taken))
+
+
+def _out_of_branch(node: Definition, first: int, lines: list[str]) -> tuple[int, list[str]]:
+    """A definition inside a branch or loop, without it: moved to the left, or under an `if` where moving it would
+    change a string that spans lines."""
+    moved = [line[node.col_offset :] if not line[: node.col_offset].strip() else line for line in lines]
+    try:
+        same = ast.dump(ast.parse("\n".join(moved)).body[0]) == ast.dump(node)
+    except SyntaxError:
+        same = False
+    return (first, moved) if same else (first - 1, ["if True:", *lines])
 
 
 def _refuse(name: str, what: str, difference: str | None) -> CaptureError:

@@ -211,7 +211,7 @@ class Dumper:
     def _culprit(self, path: str, value: object, error: Exception) -> tuple[str, object, Exception]:
         """Follows the first part that cannot be pickled alone, down to one whose parts all can."""
         seen = {id(value)}
-        while True:
+        while isinstance(value, Call) or describe(value)[0] is None:
             for suffix, child in parts(value):
                 inner = None if id(child) in seen else self._failure(child)
                 if inner is not None:
@@ -219,7 +219,8 @@ class Dumper:
                     path, value, error = path + suffix, child, inner
                     break
             else:
-                return path, value, error
+                break
+        return path, value, error
 
     def _failure(self, value: object) -> Exception | None:
         try:

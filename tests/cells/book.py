@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import contextlib
 import io
 import linecache
 import subprocess
 import sys
+import tempfile
 import textwrap
+import types
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ class Book:
     """`run` is Shift-Enter; `job` runs a cell as the runner does, in a namespace of its own."""
 
     def __init__(self, *cells: str) -> None:
-        self.namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        self.namespace = new_main()
         self.cells: list[Cell] = []
         self.flags = 0
         for cell in cells:
@@ -55,10 +57,9 @@ class Ran:
 
     def __init__(self, captured: Capture) -> None:
         self.capture = captured
-        self.names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        here = sys.modules["__main__"]
+        self.names = new_main()
         self.error: BaseException | None = None
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             unpack(captured, Path(folder))
             out = io.StringIO()
@@ -72,9 +73,10 @@ class Ran:
             except Exception as error:  # noqa: BLE001 - compared with what the plain execution raises
                 self.error = error
             finally:
+                sys.modules["__main__"] = here
                 del builtins.display  # type: ignore[attr-defined]
-                if program._unpickler is not None:
-                    program._unpickler.close()
+                with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+                    program._unpickler = None  # in a job its file is open until the process ends
         self.values = program.values
         self.output = out.getvalue()
 
@@ -82,6 +84,14 @@ class Ran:
         if self.error is not None:
             raise self.error
         return self.names[name]
+
+
+def new_main() -> dict[str, Any]:
+    """The names of a new module that is `__main__` from now on (conftest.py brings pytest's own back)."""
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = module
+    return module.__dict__
 
 
 def unpack(captured: Capture, folder: Path) -> None:
@@ -102,6 +112,3 @@ def run_process(captured: Capture, folder: Path) -> subprocess.CompletedProcess[
 def travelling(captured: Capture) -> list[str]:
     return sorted(travel.name for travel in captured.travels)
 
-
-def loads(text: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
