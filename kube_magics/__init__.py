@@ -11,13 +11,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kube_magics.version import VERSION as __version__
+from kube_magics.version import VERSION
 
 if TYPE_CHECKING:
     from kube_magics.jobs.job import Job
     from kube_magics.jobs.train import remote, train
     from kube_magics.runner.report import report, should_stop
 
+__version__ = VERSION
 __all__ = ["Job", "load_ipython_extension", "remote", "report", "should_stop", "train"]
 
 _HOMES = {
