@@ -14,6 +14,7 @@ from kube_magics.backends.contract import Backend
 from kube_magics.cells.results import Definitions, load_result
 from kube_magics.jobs import endings, loop, remote
 from kube_magics.jobs.follow import Follower, Outcome
+from kube_magics.jobs.screen import Screen
 from kube_magics.spec.quantities import human_bytes
 from kube_magics.telemetry.snapshot import Snapshot
 
@@ -130,6 +131,16 @@ class Job:
         from kube_magics.jobs.listing import read_log
 
         return loop.wait(read_log(self._backend, self.name))
+
+    @property
+    def where(self) -> str:
+        """Backend, context and namespace, and why these, for people."""
+        return self._backend.where()
+
+    @property
+    def screen(self) -> Screen | None:
+        """The output that waits to be shown; None for a job of another process."""
+        return self._follower.screen if self._follower else None
 
     @property
     def log_path(self) -> Path | None:

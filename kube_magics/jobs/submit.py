@@ -70,7 +70,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     return Prepared(backend, submission)
 
 
-def submit(prepared: Prepared, origin: Origin) -> tuple[Job, Screen]:
+def submit(prepared: Prepared, origin: Origin) -> Job:
     """Create the job and follow it on the background loop."""
     submission, backend = prepared.submission, prepared.backend
     path = _free(FOLDER / f"{submission.name}.log")
@@ -89,7 +89,7 @@ def submit(prepared: Prepared, origin: Origin) -> tuple[Job, Screen]:
         path.unlink(missing_ok=True)
         raise
     loop.start(follower.run())
-    return Job(backend, submission.name, follower, origin), screen
+    return Job(backend, submission.name, follower, origin)
 
 
 def _free(path: Path) -> Path:

@@ -13,6 +13,7 @@ from kube_magics.errors import OptionError
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import VALUE, Job, Origin
+from kube_magics.jobs.show import show
 from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
 
@@ -43,8 +44,7 @@ def train(
     prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())
     namespace = sys.modules["__main__"].__dict__
     origin = Origin(namespace, captured.definitions(None), (VALUE,), spec.timeout)
-    job, _ = submitting.submit(prepared, origin)
-    return job
+    return submitting.submit(prepared, origin)
 
 
 class Remote(Generic[P, T]):
@@ -56,7 +56,10 @@ class Remote(Generic[P, T]):
         self._asked = dict(asked)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        value: T = self.submit(*args, **kwargs).result()
+        job = self.submit(*args, **kwargs)
+        print(f"job {job.name} on {job.where}")  # noqa: T201 - a blocking call says where it blocks
+        show(job)
+        value: T = job.result()
         return value
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:

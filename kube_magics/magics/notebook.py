@@ -22,5 +22,5 @@ def register_cell(shell: Any, source: str) -> str:
 
 
 def _running(shell: Any) -> int:
-    """The number of the running cell. `execution_count` is that or one more, by version: what was compiled last counts."""
-    return max(shell.compile._filename_map.values(), default=shell.execution_count)  # noqa: SLF001
+    """The number of the running cell; `execution_count` is that or one more, by version, so ask what was compiled."""
+    return int(max(shell.compile._filename_map.values(), default=shell.execution_count))  # noqa: SLF001

@@ -13,7 +13,7 @@ from tests.contract.cases import CASES, Case
 from tests.kernel import Kernel, Ran
 
 LOCAL, KUBERNETES = "local", "kubernetes"
-_FRAME = re.compile(r"^(?:job \S+ on .*|travels: .*|job \S+ done.*)\n", re.MULTILINE)
+_FRAME = re.compile(r"^(?:job \S+ on .*|travels: .*|job \S+ (?:done|failed).*)\n", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,47 @@
+"""A job's output, written by the thread that waits for it: a cell's own thread reaches its own cell, always."""
+
+from __future__ import annotations
+
+import sys
+
+from kube_magics import errors
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.screen import BATCH_S, STDERR, Screen
+from kube_magics.spec.quantities import human_seconds
+
+LONGEST_WAIT_S = 0.5
+
+
+def show(job: Job) -> None:
+    """Write the output of a job submitted here until its last word has come. Raises Detached on an interrupt."""
+    screen = job.screen
+    if screen is None:
+        return
+    try:
+        while not job.done(0):
+            if screen.wait(LONGEST_WAIT_S):
+                _write(screen)
+                job.done(BATCH_S)
+        _write(screen, last=True)
+    except KeyboardInterrupt:
+        raise errors.Detached(
+            f"This cell no longer waits for job {job.name}; the job goes on.",
+            hint=f"%kube logs {job.name}   (or %kube stop {job.name})",
+        ) from None
+
+
+def _write(screen: Screen, *, last: bool = False) -> None:
+    for stream, text in screen.take(last=last):
+        out = sys.stderr if stream == STDERR else sys.stdout
+        out.write(text)
+        out.flush()
+
+
+def last_line(job: Job) -> str:
+    """How it went, in one line: `job digits-x7k2p done in 42 s; back: model; log: …`."""
+    ended = "done" if job.failure() is None else "failed"
+    took = "" if job.duration_s is None else f" {'in' if ended == 'done' else 'after'} {human_seconds(job.duration_s)}"
+    names = ", ".join(job.values())
+    back = f"; back: {names}" if names and not names.startswith("@") else ""
+    log = f"; log: {job.log_path}" if job.log_path and job.log_path.exists() else ""
+    return f"job {job.name} {ended}{took}{back}{log}"
