@@ -1,0 +1,64 @@
+"""`python -m benchmarks [NAME…] [--rounds N] [--output PATH]`: measure, print the table, write `results.json`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks import done, first_line, load, log_rate, runner_start, submit_warm
+from benchmarks.measure import RESULTS, ROUNDS, Sample, table, write
+from benchmarks.place import CannotRun, Place, place
+
+ALONE: dict[str, Callable[[int], list[Sample]]] = {"load": load.measure}
+ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
+    "submit-warm": submit_warm.measure,
+    "first-line": first_line.measure,
+    "first-line-large": first_line.measure_large,
+    "done": done.measure,
+    "log-rate": log_rate.measure,
+    "runner-start": runner_start.measure,
+}
+NAMES = (*ALONE, *ON_THE_CLUSTER)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition(": ")[2])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; without one: all")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each side, in turns (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="default: benchmarks/results.json")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    samples, missing = measure([name for name in NAMES if name in (asked.names or NAMES)], asked.rounds)
+    print(table(samples))
+    write([sample.row for sample in samples], asked.output)
+    for why in missing:
+        print(why, file=sys.stderr)
+    return 0
+
+
+def measure(names: Sequence[str], rounds: int) -> tuple[list[Sample], list[str]]:
+    """All samples, and a sentence for each benchmark that this machine cannot run."""
+    samples, missing = [], []
+    with contextlib.ExitStack() as exits:
+        found: Place | None = None
+        for name in names:
+            began = time.monotonic()
+            try:
+                if name in ALONE:
+                    samples += ALONE[name](rounds)
+                else:
+                    found = found or exits.enter_context(place())
+                    samples += ON_THE_CLUSTER[name](found, rounds)
+            except CannotRun as error:
+                missing.append(f"{name} was not measured: {error}")
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return samples, missing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
