@@ -28,6 +28,9 @@ class Cause:
 
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _START_REASONS = ("CreateContainerError", "CreateContainerConfigError", "RunContainerError", "StartError")
+NEVER_STARTED = ("StartError", "ContainerCannotRun")
+"""A container that ended for these never ran; its `startedAt` is 1970."""
+_NO_PROGRAM = re.compile(r"executable file not found|exec: .*(?:no such file|permission denied)", re.I | re.S)
 _ABSENT = re.compile(r"not found|does not exist|manifest unknown|no such host|NAME_UNKNOWN|denied|unauthorized", re.I)
 
 
@@ -48,12 +51,12 @@ def _refused(events: Sequence[Mapping[str, Any]]) -> Cause | None:
     if said is None:
         return None
     if "exceeded quota" in said:
-        fix = "%kube jobs shows what holds the quota, %kube delete NAME frees it; or ask for less"
+        fix = "%kube jobs shows what holds the quota: delete or await one of them, or ask for less"
         return Cause("quota", "The namespace's quota does not allow this job.", said, fix, hopeless=True)
     if "violates PodSecurity" in said:
         fix = "show your administrator the sentence above: job pods of kube_magics fit the level `restricted`"
         return Cause("policy", "The namespace's Pod Security level refuses the job's pod.", said, fix, hopeless=True)
-    fix = "%kube delete NAME, correct the option that the cluster names, and run the cell again"
+    fix = "correct the option that the cluster names, and run the cell again"
     return Cause("refused", "The cluster refuses the job's pod.", said, fix, hopeless=True)
 
 
@@ -74,11 +77,15 @@ def _waiting(pod: Mapping[str, Any]) -> Cause | None:
 
 
 def _not_started(reason: str, said: str | None) -> Cause:
-    if said and "executable file not found" in said:
+    if said and _NO_PROGRAM.search(said):
         what = "The image has no such Python interpreter."
-        return Cause("start", what, said, "--python PATH as it is in the image, or --image with a Python", hopeless=True)
+        return Cause(
+            "start", what, said, "--python PATH as it is in the image, or --image with a Python", hopeless=True
+        )
     if said and "runAsNonRoot" in said:
-        return Cause("start", "The image insists on root, the job may not be root.", said, "another --image", hopeless=True)
+        return Cause(
+            "start", "The image insists on root, the job may not be root.", said, "another --image", hopeless=True
+        )
     return Cause("start", f"The container cannot be started ({reason}).", said, "correct --image or --python", True)
 
 
@@ -102,7 +109,9 @@ def _ended(pod: Mapping[str, Any]) -> Cause | None:
         fix = "ask for the --memory that the job needs, and run the cell again"
         return Cause("evicted", "The node threw the pod out to save itself.", status.get("message"), fix)
     if status.get("reason") == "DeadlineExceeded":
-        return Cause("deadline", "The pod reached its deadline, or was stopped.", status.get("message"), "a longer --timeout")
+        return Cause(
+            "deadline", "The pod reached its deadline, or was stopped.", status.get("message"), "a longer --timeout"
+        )
     for found in status.get("conditions") or ():
         if found["type"] == "DisruptionTarget" and found["status"] == "True":
             said = found.get("message") or found.get("reason")
@@ -120,7 +129,7 @@ def _exit(ended: Mapping[str, Any]) -> Cause:
     code, reason = ended.get("exitCode", -1), ended.get("reason", "")
     if reason == "OOMKilled":
         return Cause("oom", "The container was killed at its memory limit.", "OOMKilled", "a larger --memory")
-    if reason in ("StartError", "ContainerCannotRun"):
+    if reason in NEVER_STARTED:
         return _not_started(reason, ended.get("message"))
     if code > 128:
         return Cause("signal", f"The container was killed by signal {code - 128}.", reason or None, "%kube logs NAME")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from kube_magics.spec import names
-from kube_magics.telemetry.explain import Cause, explain
+from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
 
 PENDING = "pending"
 RUNNING = "running"
@@ -76,6 +76,7 @@ def of_job(
     container = _container_status(pod)
     state = container.get("state") or {}
     ended = state.get("terminated")
+    ran = state.get("running") or (ended if ended and ended.get("reason") not in NEVER_STARTED else None)
     return Snapshot(
         name=meta["name"],
         namespace=meta.get("namespace", namespace),
@@ -85,11 +86,11 @@ def of_job(
         pod_uid=pod["metadata"]["uid"] if pod else None,
         node=pod["spec"].get("nodeName") if pod else None,
         scheduled=bool(pod and pod["spec"].get("nodeName")),
-        started=bool(state.get("running") or ended),
+        started=bool(ran),
         terminated=bool(ended) or (pod is not None and pod["status"].get("phase") in ("Succeeded", "Failed")),
         end=_end(ended),
         created_at=unix(meta.get("creationTimestamp")),
-        started_at=unix(((state.get("running") or ended) or {}).get("startedAt") or status.get("startTime")),
+        started_at=unix((ran or {}).get("startedAt") or (None if ended else status.get("startTime"))),
         finished_at=unix((ended or {}).get("finishedAt") or status.get("completionTime")),
         gpus=_gpus(template),
         notebook=annotations.get(names.ANNOTATION_NOTEBOOK),
