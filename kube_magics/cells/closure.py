@@ -132,7 +132,7 @@ class Closure:
         if _defined_name(value, self.notebook) not in (None, name):
             return Item("data")  # another name of a function, pickled by reference to its own
         if any(function.__module__ == self.notebook.module for function in functions_inside(value)):
-            if has_definition(name, self.notebook):
+            if has_definition(name, value, self.notebook):
                 return self._function(name, value)
             if isinstance(value, FunctionType):
                 raise _no_statement(name, value)

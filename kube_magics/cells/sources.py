@@ -119,10 +119,10 @@ def find_function(name: str, value: Any, notebook: Notebook) -> Source:
     raise _refuse(name, "function", first)
 
 
-def has_definition(name: str, notebook: Notebook) -> bool:
-    return any(
-        not isinstance(node, ast.ClassDef) for cell in notebook.latest.values() for node in definitions(cell, name)
-    )
+def has_definition(name: str, value: object, notebook: Notebook) -> bool:
+    """Whether a cell that may have made the value has a `def` statement of that name."""
+    found = (node for cell in _cells(value, notebook) for node in definitions(cell, name))
+    return any(not isinstance(node, ast.ClassDef) for node in found)
 
 
 def _cells(value: object, notebook: Notebook) -> Iterator[Cell]:

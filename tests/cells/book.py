@@ -6,7 +6,6 @@ import builtins
 import contextlib
 import io
 import linecache
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -101,14 +100,17 @@ def unpack(captured: Capture, folder: Path) -> None:
     (folder / "results").mkdir()
 
 
-def run_process(captured: Capture, folder: Path) -> subprocess.CompletedProcess[str]:
-    """`python main.py`, as the runner starts it."""
-    unpack(captured, folder)
-    return subprocess.run(
-        [sys.executable, str(folder / "main.py")], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 def travelling(captured: Capture) -> list[str]:
     return sorted(travel.name for travel in captured.travels)
 
+
+def read_cases(name: str) -> dict[str, tuple[Any, ...]]:
+    """A .cases file: {title: (cells, the job's cell, what else stands there...)}."""
+    text = (Path(__file__).parent / name).read_text("utf-8")
+    found: dict[str, tuple[Any, ...]] = {}
+    for case in text.split("\n##### ")[1:]:
+        title, _, body = case.partition("\n")
+        before, _, rest = body.partition("----- job\n")
+        cells = [cell.strip("\n") for cell in before.split("----- next\n") if cell.strip()]
+        found[title] = (cells, *(part.strip("\n") for part in rest.split("\n----- refused\n")))
+    return found

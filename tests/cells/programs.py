@@ -57,7 +57,9 @@ def _compound(body: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         _join("try:\n", block, "except (NameError, TypeError) as ", name, ":\n", block),
         _join("try:\n", block, "except Exception:\n    pass\nelse:\n", block),
         _join("with context() as ", name, ":\n", block),
-        _join("match ", reads, ":\n    case 1 | 2:\n", block.map(_deeper), "    case ", name, ":\n", block.map(_deeper)),
+        _join(
+            "match ", reads, ":\n    case 1 | 2:\n", block.map(_deeper), "    case ", name, ":\n", block.map(_deeper)
+        ),
         _join("match ", reads, ":\n    case [", name, ", *", name, "]:\n", block.map(_deeper)),
     )
 

@@ -11,7 +11,7 @@ import pytest
 from kube_magics.cells.capture import capture, capture_call
 from kube_magics.cells.notebook import Notebook
 from kube_magics.errors import CaptureError, CellError
-from tests.cells.book import Book, run_process, travelling
+from tests.cells.book import Book, Ran, read_cases, travelling
 
 NET = """
     import dataclasses
@@ -34,63 +34,8 @@ NET = """
         tags: list = dataclasses.field(default_factory=list)
     """
 
-SAME = {
-    "functions, recursively": ([NET], "y = helper(2)"),
-    "a class with its base and what its methods use": ([NET], "y = Net(1)(2)"),
-    "an instance": ([NET, "net = Net(7)"], "y = net(2), type(net) is Net"),
-    "a dataclass": ([NET, "cfg = Config(0.5, ['a'])"], "y = (cfg == Config(0.5, ['a']), cfg.tags)"),
-    "mutual recursion": (
-        ["def even(n): return n == 0 or odd(n - 1)", "def odd(n): return n != 0 and even(n - 1)"],
-        "y = even(10)",
-    ),
-    "modules under their names": (["import os.path as p, json as j\nfrom math import pi, sqrt as r"], "y = p.join('a', j.dumps(r(4) * pi))"),
-    "a submodule used by its dotted name": (["import xml.etree.ElementTree"], "y = xml.etree.ElementTree.fromstring('<a/>').tag"),
-    "shared identity": (["a = [1]\nb = {'a': a}"], "a.append(2)\ny = b"),
-    "shared with an instance": ([NET, "cfg = Config()\nparts = [cfg, cfg.tags]"], "cfg.tags.append(1)\ny = parts[1]"),
-    "a class attribute that is data": (["DATA = [1, 2]\nclass A:\n    data = DATA\na = A()"], "y = (A.data is DATA, a.data)"),
-    "a default that is data": (["D = {'k': 1}\ndef f(d=D): return d"], "y = f() is D"),
-    "a decorator of the notebook": (
-        ["import functools\ndef deco(f):\n    @functools.wraps(f)\n    def w(*a): return add(f(*a))\n    return w",
-         "def add(x): return x + 1", "@deco\ndef g(x): return x * 2"],
-        "y = g(3)",
-    ),
-    "a decorator without wraps": (["def deco(f):\n    def w(): return f() + 1\n    return w", "@deco\ndef g(): return 1"], "y = g()"),
-    "a decorator with arguments": (
-        ["def times(n):\n    def deco(f):\n        def w(): return f() * n\n        return w\n    return deco", "@times(3)\ndef g(): return 2"],
-        "y = g()",
-    ),
-    "lru_cache": (["import functools\n@functools.lru_cache(maxsize=None)\ndef fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)"], "y = fib(20)"),
-    "contextmanager": (["import contextlib\n@contextlib.contextmanager\ndef c(): yield 5"], "with c() as y: pass"),
-    "two names of one function": (["def f(): return 1\ng = f"], "y = (g is f, g())"),
-    "functions inside data": (["def f(): return 1\nhooks = {'end': f}"], "y = hooks['end']()"),
-    "a partial": (["import functools\ndef f(a, b): return a - b\np = functools.partial(f, 5)"], "y = p(2)"),
-    "an enum": (["import enum\nclass Color(enum.Enum):\n    RED = 1\nred = Color.RED"], "y = (red is Color.RED, red.value)"),
-    "a namedtuple class": (["from typing import NamedTuple\nclass P(NamedTuple):\n    x: int\n    y: int = 2\np = P(1)"], "y = (p, type(p) is P)"),
-    "slots and properties": (["class S:\n    __slots__ = ('v',)\n    def __init__(self, v): self.v = v\n    @property\n    def w(self): return k * self.v\nk = 2\ns = S(4)"], "y = s.w"),
-    "an abstract class": (["import abc\nclass A(abc.ABC):\n    @abc.abstractmethod\n    def f(self): ...\nclass B(A):\n    def f(self): return 1"], "y = B().f()"),
-    "a nested class": (["class A:\n    class B:\n        def f(self): return z\nz = 4\nb = A.B()"], "y = b.f()"),
-    "a definition in a branch": (["try:\n    import nothing_like_this\nexcept ImportError:\n    def f():\n        return '''a\n  b'''"], "y = f()"),
-    "definitions on neighbouring lines": (["if True:\n    def f(): return 1\n    def g(): return 2\ndef h(): return 3"], "y = f(), g(), h()"),
-    "a redefined function": (["def f(): return 1", "def f(): return 2"], "y = f()"),
-    "a class run twice": (["class A:\n    x = 1", "class A:\n    x = 1\na = A()"], "y = type(a) is A"),
-    "future annotations": (["from __future__ import annotations\nimport dataclasses", "@dataclasses.dataclass\nclass A:\n    x: Missing = 1"], "def f(a: AlsoMissing): return A().x\ny = f(1)"),
-    "the cell's own future": ([], "from __future__ import annotations\ndef f(a: Missing): return 1\ny = f(1)"),
-    "a builtin that was replaced": (["len = lambda_free = 3"], "y = len"),
-    "a global set by a function": (["def init():\n    global state\n    state = 5"], "init()\ny = state"),
-    "the cell redefines what a helper uses": (["rate = 1\ndef f(): return rate"], "rate = 2\ny = f()"),
-    "a name used, then rebound": (["x = 1"], "y = x\nx = 2\ny = (y, x)"),
-    "deleted": (["x = 1"], "del x\ny = 'x' in globals()"),
-    "two statements on one line": (["x = 1"], "a = x; b = a + 1; y = b"),
-    "a setstate that uses globals": (
-        ["OFFSET = 2\nclass A:\n    def __init__(self): self.v = 1\n    def __setstate__(self, s): self.v = s['v'] + OFFSET\na = A()"],
-        "y = a.v > 0",
-    ),
-    "a metaclass": (["class M(type):\n    def __new__(m, n, b, d):\n        d['tag'] = tag(n)\n        return super().__new__(m, n, b, d)\ndef tag(n): return n.lower()\nclass A(metaclass=M): pass\na = A()"], "y = a.tag"),
-    "a star import": (["from math import *"], "y = floor(pi)"),
-    "the main guard": (["x = 2"], "if __name__ == '__main__':\n    y = x"),
-    "a multi-line string": (["def f():\n    return '''\n    a\n\n  b'''"], "y = f()\nz = '''\n  c\n'''\ny = y + z"),
-    "numpy": (["import numpy as np\nX = np.arange(3)\nviews = [X, X]"], "y = (int(X.sum()), views[0] is views[1], str(np.float32(1).dtype))"),
-}  # fmt: skip
+SAME = read_cases("same.cases")
+REFUSED = read_cases("refused.cases")
 
 
 @pytest.mark.parametrize(("cells", "cell"), SAME.values(), ids=SAME)
@@ -99,37 +44,6 @@ def test_a_job_gives_what_the_cell_gives_here(cells: list[str], cell: str) -> No
     job = book.job(cell, "y")
     book.run(cell)
     assert job["y"] == book.namespace["y"]
-
-
-REFUSED = {
-    "a lambda": (["f = lambda: 1"], "f()", "f cannot travel: it is a lambda"),
-    "a closure": (["def make(n):\n    def inner(): return n\n    return inner\nf = make(1)"], "f()", "made inside another one"),
-    "a local class": (["def make():\n    class A: pass\n    return A()\na = make()"], "a", "a cannot travel.*class made inside another function"),
-    "a lambda in a value": (["cfg = {'k': [1, lambda: 1]}"], "cfg", r'cfg\["k"\]\[1\] cannot travel: it is a lambda'),
-    "an open file": (["import os\nlog = {'out': open(os.devnull)}"], "log", r'log\["out"\] cannot travel: it is an open file'),
-    "a generator": (["g = (i for i in [1])"], "list(g)", "g cannot travel: it is a generator"),
-    "a lock": (["import threading\nclass A: pass\na = A()\na.lock = threading.Lock()"], "a", r"a\.lock cannot travel: it is a lock"),
-    "a socket": (["import socket\ns = [socket.socket()]"], "s", r"s\[0\] cannot travel: it is a network connection"),
-    "a database": (["import sqlite3\ncfg = {'conn': sqlite3.connect(':memory:')}"], "cfg", r'cfg\["conn"\] cannot travel: it is a connection'),
-    "a module in a value": (["import json\nlibs = [json]"], "libs", r"libs\[0\] cannot travel: it is the module json"),
-    "an older definition": (["class A: pass\na = A()", "class A: pass"], "a", "a cannot travel: it is made by an older definition of A"),
-    "a rebound function": (["def f(): return 1", "f.__code__ = (lambda: 2).__code__"], "f()", "f cannot travel as source"),
-    "a wrapped function": (["def f(): return 1\ndef w(g):\n    def inner(): return g()\n    return inner", "f = w(f)"], "f()", "f cannot travel as source: it was wrapped since"),
-    "a patched method": (["class A:\n    def m(self): return 1", "def new(self): return 2\nA.m = new"], "A().m()", "A cannot travel as source: m was replaced since"),
-    "an added method": (["class A: pass", "def new(self): return 2\nA.m = new"], "A().m()", "A cannot travel as source: m was added to it since"),
-    "a changed class attribute": (["class A:\n    n = 0", "A.n = 1"], "A.n", "A cannot travel as source: the attribute n is not what"),
-    "a mutated class attribute": (["class A:\n    seen = []", "A.seen.append(1)"], "A.seen", "A cannot travel as source: the attribute seen"),
-    "a default that changed": (["N = 1\ndef f(n=N): return n", "N = 2"], "f()", "the default value of n is not what N gives now"),
-    "a function attribute": (["def f(): return f.n\nf.n = 1"], "f()", "its attribute n was set since"),
-    "made by exec": (["exec('def f(): return 1')"], "f()", "f cannot travel: no cell of this notebook has the def statement"),
-    "undefined": ([], "x = 1\nprint(nowhere)", "Line 3: name 'nowhere' is not defined"),
-    "undefined in a default": ([], "def f(a=nowhere): pass", "Line 2: name 'nowhere' is not defined"),
-    "needs what is gone": (["def d(f): return f\n@d\ndef g(): return 1", "del d"], "g()", "g cannot travel: its statement needs d, which is not defined any more"),
-    "a circle": (["D = {}\ndef f(d=D): return d\nD['f'] = f"], "f()", "cannot travel: each needs the other first"),
-    "a TypeVar": (["from typing import TypeVar\nT = TypeVar('T')"], "T", "T cannot travel: it is a TypeVar"),
-    "a thread pool": (["import concurrent.futures as c\np = c.ThreadPoolExecutor(1)"], "p", "p cannot travel: it is a live process, pool or task"),
-    "an argument's reduce that raises": (["class A:\n    def __reduce__(self): raise RuntimeError('no')\na = [A()]"], "a", r"a\[0\] cannot travel"),
-}  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -231,7 +145,9 @@ def test_imports_with_their_versions() -> None:
     import numpy
     import sklearn
 
-    book = Book("import numpy as np\nfrom sklearn.linear_model import LogisticRegression as LR\nX = np.zeros(2)\nimport json")
+    book = Book(
+        "import numpy as np\nfrom sklearn.linear_model import LogisticRegression as LR\nX = np.zeros(2)\nimport json"
+    )
     captured = book.capture("X, LR, json\nimport yaml\nif 0: import aiohttp")
     assert captured.imports.keys() == {"numpy", "sklearn", "yaml"}
     assert (captured.imports["numpy"], captured.imports["sklearn"]) == (numpy.__version__, sklearn.__version__)
@@ -298,7 +214,10 @@ def test_a_syntax_error_keeps_its_line_and_text() -> None:
     assert (cause.lineno, (cause.text or "").strip()) == (3, "for in y: pass")
 
 
-@pytest.mark.parametrize(("returns", "message"), [(("a b",), "not a name"), (("class",), "not a name"), (("x", "x"), "twice"), (("modle",), "never sets modle")])
+@pytest.mark.parametrize(
+    ("returns", "message"),
+    [(("a b",), "not a name"), (("class",), "not a name"), (("x", "x"), "twice"), (("modle",), "never sets modle")],
+)
 def test_returns_are_checked(returns: tuple[str, ...], message: str) -> None:
     with pytest.raises(CellError, match=message):
         Book().capture("x = model = 1", *returns)
@@ -317,15 +236,17 @@ def test_a_call() -> None:
     assert captured.program["returns"] == ["@value"]
     assert captured.program["statements"] == [{"do": "call"}]
     assert {"f", "helper", "Config", "SCALE", "arguments"} <= set(travelling(captured))
-    from tests.cells.book import Ran
-
     assert Ran(captured).values == {"@value": 7}
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
-    [("lambda: 1", "fn cannot travel: it is a lambda"), ("3", "cannot be called"), ("open, [{'a': (i for i in [])}]", r'args\[0\]\["a"\] cannot travel: it is a generator')],
-)  # fmt: skip
+    [
+        ("lambda: 1", "fn cannot travel: it is a lambda"),
+        ("3", "cannot be called"),
+        ("open, [{'a': (i for i in [])}]", r'args\[0\]\["a"\] cannot travel: it is a generator'),
+    ],
+)
 def test_a_call_that_cannot_travel(call: str, message: str) -> None:
     fn, *args = eval(f"({call},)")
     with pytest.raises(CaptureError, match=message):
@@ -333,7 +254,9 @@ def test_a_call_that_cannot_travel(call: str, message: str) -> None:
 
 
 def test_digests() -> None:
-    book = Book("import numpy as np\nX = np.arange(3)\ncfg = {'b': 1, 'a': [2]}\ndef f(): return cfg\nclass A: pass\na = A()")
+    book = Book(
+        "import numpy as np\nX = np.arange(3)\ncfg = {'b': 1, 'a': [2]}\ndef f(): return cfg\nclass A: pass\na = A()"
+    )
     cell = "f(), X"
     first = book.capture(cell)
     assert first.incomparable == ()
@@ -360,21 +283,3 @@ def test_a_script_is_a_notebook_of_one_cell(tmp_path: Path) -> None:
     exec(compile(script.read_text(), str(script), "exec"), namespace)
     captured = capture("f(1)", Notebook(namespace), returns=())
     assert travelling(captured) == ["A", "K", "f"]
-
-
-def test_a_process_of_its_own_and_its_workers(tmp_path: Path) -> None:
-    book = Book("import concurrent.futures as cf, multiprocessing\nclass Net:\n    def __init__(self): self.k = 3\nnet = Net()")
-    captured = book.capture(
-        """
-        def work(x):
-            return x * net.k, type(net) is Net
-        print("once")
-        found = []
-        for method in ("fork", "spawn", "forkserver"):
-            with cf.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
-                found += pool.map(work, [1])
-        found
-        """
-    )
-    done = run_process(captured, tmp_path)
-    assert (done.returncode, done.stdout) == (0, "once\n[(3, True), (3, True), (3, True)]\n"), done.stderr
