@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 NEVER = float("inf")
+SWEEP_S = 1.0
+"""A process that the kernel does not let go of (a hung disk, a hung GPU) is left behind."""
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -108,12 +110,18 @@ class Custody:
         """End what the program left behind, as the end of a container does anyway."""
         if os.getpid() == 1:
             return
-        for pid in list(descendants(os.getpid())):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
-        self.reap()
+        until = time.monotonic() + SWEEP_S
+        while time.monotonic() < until:
+            left = list(descendants(os.getpid()))
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    continue
+            self.reap()
+            if not left:
+                return
+            time.sleep(0.002)
 
 
 def _touch(path: str) -> None:

@@ -26,7 +26,7 @@ def pretty(value: Any) -> str:
     printer = _ipython_printer()
     if printer is not None:
         return str(printer(value, max_width=WIDTH, max_seq_length=MAX_ITEMS))
-    return _text(value, 0, 0, ())
+    return _text(value)
 
 
 def _ipython_printer() -> Any:
@@ -41,31 +41,34 @@ def _ipython_printer() -> Any:
     return printer
 
 
-def _text(value: Any, indent: int, after: int, inside: tuple[int, ...]) -> str:
-    """`value`, whose first line starts in column `indent` and whose last has `after` characters behind it."""
+def _text(value: Any, level: int = 0, column: int = 0, after: int = 0, inside: tuple[int, ...] = ()) -> str:
+    """`value`, starting in `column`, with `after` characters behind it; further lines are indented by `level`."""
     if id(value) in inside:
         return "{...}" if isinstance(value, dict) else "(...)" if isinstance(value, tuple) else "[...]"
     items = _items(value)
     if items is None:
-        return _atom(value)
+        return ("\n" + " " * level).join(_atom(value).splitlines())
     opening, closing, parts = items
     inside = (*inside, id(value))
     flat = opening + ", ".join(_flat(prefix, item, inside) for prefix, item in parts) + closing
-    if "\n" not in flat and indent + len(flat) + after <= WIDTH:
+    if "\n" not in flat and column + len(flat) + after <= WIDTH:
         return flat
-    column = indent + len(opening)
+    level += len(opening)
+    column += len(opening)
     lines = []
     for number, (prefix, item) in enumerate(parts):
         behind = len(closing) + after if number == len(parts) - 1 else 1
-        lines.append(prefix + _text(item, column + len(prefix), behind, inside) if item is not _ELLIPSIS else "...")
-    return opening + (",\n" + " " * column).join(lines) + closing
+        shown = "..." if item is _ELLIPSIS else _text(item, level, column + len(prefix), behind, inside)
+        lines.append(prefix + shown)
+        column = level
+    return opening + (",\n" + " " * level).join(lines) + closing
 
 
 _ELLIPSIS = object()
 
 
 def _flat(prefix: str, item: Any, inside: tuple[int, ...]) -> str:
-    return "..." if item is _ELLIPSIS else prefix + _text(item, -sys.maxsize, 0, inside)
+    return "..." if item is _ELLIPSIS else prefix + _text(item, 0, -sys.maxsize, 0, inside)
 
 
 def _items(value: Any) -> tuple[str, str, list[tuple[str, Any]]] | None:
@@ -73,7 +76,7 @@ def _items(value: Any) -> tuple[str, str, list[tuple[str, Any]]] | None:
     kind = type(value)
     if kind is dict:
         keys = list(value)[:MAX_ITEMS]
-        return "{", "}", _few(((_text(key, 0, 0, ()) + ": ", value[key]) for key in keys), len(value))
+        return "{", "}", _few(((_text(key) + ": ", value[key]) for key in keys), len(value))
     if kind is list:
         return "[", "]", _few((("", item) for item in value), len(value))
     if kind is tuple:

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -103,37 +102,28 @@ def unpack(folder: Path, of: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-@dataclass
 class Log:
     """What stood on the runner's standard output, understood."""
 
-    raw: bytes
-    code: int | None = None
-    out: bytes = b""
-    err: bytes = b""
-    lines: list[protocol.Line] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-    totals: protocol.Totals = field(default_factory=protocol.Totals)
-
-    def __post_init__(self) -> None:
-        assert not self.raw or self.raw.endswith(b"\n")
-        for raw in self.raw.split(b"\n")[:-1]:
-            line = protocol.decode(raw)
-            self.lines.append(line)
+    def __init__(self, raw: bytes, code: int | None = None) -> None:
+        assert not raw or raw.endswith(b"\n")
+        self.raw = raw
+        self.code = code
+        self.events: list[dict[str, Any]] = []
+        self.totals = protocol.Totals()
+        self.lines = [protocol.decode(line) for line in raw.split(b"\n")[:-1]]
+        parts: dict[str, list[bytes]] = {"out": [], "err": []}
+        for line in self.lines:
             self.totals.add(line)
             if line.event is None:
-                self._add(line.kind, line.payload + b"\n")
+                parts[line.kind].append(line.payload + b"\n")
                 continue
-            assert len(raw) < protocol.MAX_EVENT_BYTES
+            assert len(line.payload) < protocol.MAX_EVENT_BYTES
             self.events.append(line.event)
             if line.event["e"] == "partial":
-                self._add("out" if line.event["s"] == 1 else "err", protocol.partial_bytes(line.event))
-
-    def _add(self, kind: str, data: bytes) -> None:
-        if kind == "out":
-            self.out += data
-        else:
-            self.err += data
+                parts["out" if line.event["s"] == 1 else "err"].append(protocol.partial_bytes(line.event))
+        self.out = b"".join(parts["out"])
+        self.err = b"".join(parts["err"])
 
     def all(self, name: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["e"] == name]
@@ -175,6 +165,7 @@ class Runner:
             stdin=subprocess.DEVNULL,
             env=environment,
             start_new_session=True,
+            bufsize=0,  # communicate() would not see what a buffer has taken
         )
         if self.log:
             stdout.close()

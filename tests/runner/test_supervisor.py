@@ -1,0 +1,256 @@
+"""The first process: signals, limits, orphans, and always an end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runner import bundles
+from tests.runner.bundles import Runner, run
+
+READY = "print('ready', flush=True)\n"
+SLEEP = "import time\ntime.sleep(60)\n"
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_one_stream_comes_back_byte_by_byte(tmp_path: Path, to_file: bool) -> None:
+    source = """
+import hashlib, os, random
+data = random.Random(3).randbytes(3_000_000) + b"x" * 10_000_000 + b"\\ntail without newline"
+at = 0
+while at < len(data):
+    at += os.write(1, data[at:at + 777_777])
+os.write(2, hashlib.sha256(data).hexdigest().encode())
+"""
+    log = run(tmp_path, source, to_file=to_file)
+    assert hashlib.sha256(log.out).hexdigest().encode() == log.err
+    assert log.end["bytes"] == len(log.out) + len(log.err) - log.end["lines"]
+
+
+def test_both_streams_have_every_line_in_order(tmp_path: Path) -> None:
+    source = "import sys\nfor i in range(20000):\n    print(i)\n    print(-i, file=sys.stderr)"
+    log = run(tmp_path, source)
+    assert log.out.split() == [b"%d" % i for i in range(20000)]
+    assert log.err.split() == [b"%d" % -i for i in range(20000)]
+    assert log.end["lines"] == 40000
+
+
+def test_events_stand_in_their_order(tmp_path: Path) -> None:
+    log = run(tmp_path, "x = 1\nprint('x')", returns=["x"])
+    assert [event["e"] for event in log.events] == ["start", "stage", "stage", "result", "end"]
+    assert [event["name"] for event in log.all("stage")] == ["running", "collecting"]
+    assert log.end["duration_s"] > 0
+    assert log.end["cpu_s"] > 0
+    assert log.end["peak_memory_bytes"] > 1_000_000
+    termination = json.loads((tmp_path / "termination").read_text())
+    assert termination == {**log.end, "error": ""}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
+def test_a_signal_that_ends_the_program_is_named(tmp_path: Path, number: signal.Signals) -> None:
+    log = run(
+        tmp_path,
+        f"import os, resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\nos.kill(os.getpid(), {int(number)})",
+    )
+    assert (log.end["signal"], log.end["reason"], log.end["code"]) == (number, "signal", 128 + number)
+    assert log.code == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_other_signals_are_passed_on(tmp_path: Path, number: signal.Signals) -> None:
+    source = f"import signal\nsignal.signal({int(number)}, lambda *_: None)\n{READY}signal.sigwait([])\nsignal.pause()\nprint('got it')"
+    runner = Runner(tmp_path, source.replace("signal.sigwait([])\n", ""))
+    seen = runner.until(b"ready")
+    runner.signal(number)
+    log = runner.wait()
+    assert bundles.Log(seen + log.raw).out == b"ready\ngot it\n"
+    assert log.code == 0
+
+
+def test_stop_lets_the_program_save_by_asking(tmp_path: Path) -> None:
+    source = f"""
+import signal, time
+from kube_magics import should_stop
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+{READY}
+while not should_stop():
+    time.sleep(0.01)
+saved = 42
+"""
+    runner = Runner(tmp_path, source, returns=["saved"])
+    runner.until(b"ready")
+    runner.signal(signal.SIGTERM)
+    log = runner.wait()
+    assert log.results() == {"saved": 42}
+    assert (log.events[-1]["reason"], log.code) == ("stopped", 0)
+
+
+def test_stop_lets_the_program_save_in_a_handler(tmp_path: Path) -> None:
+    source = f"import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n{READY}{SLEEP}"
+    runner = Runner(tmp_path, source)
+    runner.until(b"ready")
+    runner.signal(signal.SIGTERM)
+    log = runner.wait()
+    assert (log.events[-1]["reason"], log.code) == ("stopped", 5)
+
+
+def test_what_does_not_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
+    source = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{READY}{SLEEP}"
+    runner = Runner(tmp_path, source, grace_s=0.2)
+    runner.until(b"ready")
+    runner.signal(signal.SIGTERM)
+    log = runner.wait()
+    assert (log.events[-1]["reason"], log.events[-1]["signal"], log.code) == ("stopped", 9, 137)
+
+
+def test_an_interrupt_is_followed_by_a_termination(tmp_path: Path) -> None:
+    source = f"import signal\nsignal.signal(signal.SIGINT, lambda *_: print('no', flush=True))\n{READY}{SLEEP}"
+    runner = Runner(tmp_path, source, grace_s=1.8)
+    runner.until(b"ready")
+    runner.signal(signal.SIGINT)
+    log = runner.wait()
+    assert log.out == b"no\n"
+    assert (log.events[-1]["reason"], log.events[-1]["signal"]) == ("stopped", signal.SIGTERM)
+
+
+def test_the_time_limit_ends_the_program(tmp_path: Path) -> None:
+    log = run(tmp_path, SLEEP, timeout_s=0.3)
+    assert (log.end["reason"], log.end["signal"], log.code) == ("timeout", signal.SIGTERM, 124)
+
+
+def test_orphans_are_reaped_and_do_not_survive_the_job(tmp_path: Path) -> None:
+    source = """
+import os, time
+read, write = os.pipe()
+if os.fork() == 0:  # a daemon: its parent ends at once
+    os.setsid()
+    for seconds in (0, 60):
+        if os.fork() == 0:
+            os.write(write, b"%d\\n" % os.getpid())
+            os.closerange(0, 10)
+            time.sleep(seconds)
+            os._exit(0)
+    os._exit(0)
+os.wait()
+pids = b""
+while pids.count(b"\\n") < 2:
+    pids += os.read(read, 100)
+os.write(1, pids)
+"""
+    log = run(tmp_path, source)
+    first, second = map(int, log.out.split())
+    assert not alive(first)
+    assert not alive(second)
+    assert log.end["reason"] == "completed"
+
+
+def test_a_grandchild_that_keeps_the_output_holds_the_end_for_its_grace_only(tmp_path: Path) -> None:
+    log = run(tmp_path, "import subprocess\nsubprocess.Popen(['sleep', '60'])\nprint('out')")
+    assert log.out == b"out\n"
+    assert log.end["reason"] == "completed"
+
+
+def test_output_that_the_program_closes_itself_is_no_end(tmp_path: Path) -> None:
+    source = "import os, time\nprint('before')\nos.close(1)\nos.close(2)\ntime.sleep(0.2)\nx = 1"
+    log = run(tmp_path, source, returns=["x"])
+    assert (log.out, log.results(), log.end["reason"]) == (b"before\n", {"x": 1}, "completed")
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_program(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    source = f"for i in range(50000):\n    print(i)\nopen({str(done)!r}, 'w').close()"
+    runner = Runner(tmp_path, source)
+    assert runner.process.stdout
+    assert runner.process.stderr
+    runner.process.stdout.close()
+    assert runner.process.wait(60) == 0
+    runner.process.stderr.close()
+    assert done.exists()
+
+
+def test_a_prompt_is_shown_before_its_line_ends(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, f"import sys, time\nsys.stdout.write('name? ')\nsys.stdout.flush()\n{SLEEP}")
+    runner.until(b'"d":"name? "')
+    runner.signal(signal.SIGTERM)
+    assert runner.wait().events[-1]["reason"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"python": "/no/such/python"}, "/no/such/python"), ({"cwd": "/no/such/folder"}, "/no/such")],
+)
+def test_a_program_that_cannot_be_started_says_why(tmp_path: Path, options: dict[str, str], problem: str) -> None:
+    log = run(tmp_path, "", **options)
+    assert problem in log.error["message"]
+    assert (log.end["reason"], log.code) == ("start", 70)
+
+
+def test_the_program_finds_a_usable_environment(tmp_path: Path) -> None:
+    source = """
+import getpass, os, tempfile
+assert os.access(os.path.expanduser("~"), os.W_OK) and os.path.expanduser("~") != "/"
+assert getpass.getuser() and os.environ["LOGNAME"]
+for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
+    os.makedirs(os.environ[name], exist_ok=True)
+tempfile.TemporaryFile().close()
+print(os.environ["MPLBACKEND"])
+"""
+    env = {
+        "HOME": "/",
+        "TMPDIR": "/no/such",
+        "XDG_CACHE_HOME": "/dev/null/cache",
+        "USER": "",
+        "LOGNAME": "",
+        "MPLBACKEND": "x",
+    }
+    log = run(tmp_path, source, env=env)
+    assert (log.out, log.err) == (b"Agg\n", b"")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be someone else")
+def test_a_uid_without_name_and_a_small_stack_will_do(tmp_path: Path) -> None:
+    bundles.unpack(tmp_path, bundles.files("import getpass, os\nprint(os.getuid(), getpass.getuser())"))
+    for path in [tmp_path, *tmp_path.rglob("*")]:
+        os.chown(path, 123456, 0)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    command = [sys.executable, "-I", "-S", str(tmp_path / "kube_magics_runner" / "__main__.py"), str(tmp_path)]
+    python = Path(sys.executable).resolve()
+    if not all(parent.stat().st_mode & 0o001 for parent in python.parents):
+        command[0] = "/usr/bin/python3"
+    setup = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20)); os.setgroups([]); os.setuid(123456); os.execv(sys.argv[1], sys.argv[1:])"
+    env = {"PATH": os.environ["PATH"], "KUBE_MAGICS_TERMINATION_LOG": "/no/such"}
+    done = subprocess.run(
+        [sys.executable, "-c", setup, *command], env=env, capture_output=True, check=False, timeout=60
+    )
+    log = bundles.Log(done.stdout, done.returncode)
+    assert (log.out, log.end["reason"], done.stderr) == (b"123456 user\n", "completed", b"")
+
+
+def test_the_first_process_of_a_pid_namespace_reaps_and_hears_signals(tmp_path: Path) -> None:
+    probe = subprocess.run(["unshare", "-rpf", "--mount-proc", "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("no PID namespaces here")
+    source = f"import os\nif os.fork() == 0:\n    os.fork()\n    os._exit(0)\nprint('ready', os.getppid(), flush=True)\n{SLEEP}"
+    bundles.unpack(tmp_path, bundles.files(source))
+    main = str(tmp_path / "kube_magics_runner" / "__main__.py")
+    kill = f"import os,signal,sys,time; p=os.fork()\nif p == 0:\n    time.sleep(1); os.kill(1, 15); os._exit(0)\nos.execv({sys.executable!r}, ['python', '-IS', {main!r}, {str(tmp_path)!r}])"
+    command = ["unshare", "-rpf", "--mount-proc", sys.executable, "-c", kill]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    log = bundles.Log(done.stdout, done.returncode)
+    assert log.out == b"ready 1\n"
+    assert (log.end["reason"], log.end["signal"]) == ("stopped", signal.SIGTERM)
