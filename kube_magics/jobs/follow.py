@@ -134,6 +134,7 @@ class Follower:
             self._result(event)
         elif kind == "error":
             self.outcome.error = event
+            self.screen.drop_traceback(str(event.get("text")))
         elif kind == "end":
             self._count(event)
             self.outcome.end = event

@@ -20,6 +20,10 @@ TAIL_BYTES = 20_000
 """Shown at the end when the total was reached before."""
 
 STDOUT, STDERR = 1, 2
+TRACEBACK = b"Traceback (most recent call last):\n"
+HOLD_S = 0.5
+"""A traceback waits this long for the runner's word that it is the job's own end: then the exception that is raised
+in the notebook shows it, and it is not shown twice."""
 
 
 class Screen:
@@ -35,17 +39,39 @@ class Screen:
         self._shown_bytes = 0
         self._credit_bytes = float(RATE_BYTES_S)
         self._credited_at = time.monotonic()
+        self._held: list[bytes] = []
+        self._held_at = 0.0
         self._decoders = {s: codecs.getincrementaldecoder("utf-8")("replace") for s in (STDOUT, STDERR)}
 
     def add(self, stream: int, data: bytes) -> None:
         """Queue `data` (whole lines, or a piece of one) of the user's `stream`."""
         with self._lock:
-            self._pending.append((stream, data))
-            self._pending_bytes += len(data)
-            limit = TAIL_BYTES if self._full() else RATE_BYTES_S
-            while self._pending_bytes > limit and self._pending:
-                self._drop(limit)
+            if stream == STDERR and (self._held or data == TRACEBACK):
+                self._held_at = self._held_at if self._held else time.monotonic()
+                self._held.append(data)
+                return
+            self._release()
+            self._queue(stream, data)
         self._news.set()
+
+    def drop_traceback(self, text: str) -> None:
+        """`text` is raised as an exception: what is held of it need not be shown."""
+        with self._lock:
+            if b"".join(self._held).decode("utf-8", "replace") == text:
+                self._held = []
+            self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for data in held:
+            self._queue(STDERR, data)
+
+    def _queue(self, stream: int, data: bytes) -> None:
+        self._pending.append((stream, data))
+        self._pending_bytes += len(data)
+        limit = TAIL_BYTES if self._full() else RATE_BYTES_S
+        while self._pending_bytes > limit and self._pending:
+            self._drop(limit)
 
     def wait(self, timeout_s: float) -> bool:
         """Until there is something to take, or the time is over."""
@@ -60,6 +86,8 @@ class Screen:
         with self._lock:
             self._news.clear()
             now = time.monotonic()
+            if self._held and (last or now - self._held_at > HOLD_S):
+                self._release()
             self._credit_bytes = min(RATE_BYTES_S, self._credit_bytes + (now - self._credited_at) * RATE_BYTES_S)
             self._credited_at = now
             if not last and (self._full() or not self._pending):

@@ -19,9 +19,9 @@ def show(job: Job) -> None:
         return
     try:
         while not job.done(0):
-            if screen.wait(LONGEST_WAIT_S):
-                _write(screen)
-                job.done(BATCH_S)
+            screen.wait(LONGEST_WAIT_S)
+            _write(screen)
+            job.done(BATCH_S)
         _write(screen, last=True)
     except KeyboardInterrupt:
         raise errors.Detached(

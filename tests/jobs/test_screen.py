@@ -1,0 +1,97 @@
+"""What of a job's output a notebook gets."""
+
+from __future__ import annotations
+
+import re
+
+from kube_magics.jobs.screen import RATE_BYTES_S, STDERR, STDOUT, TAIL_BYTES, TOTAL_BYTES, Screen
+
+TRACE = ["Traceback (most recent call last):\n", '  File "<In [3]>", line 2, in <module>\n', "ValueError: no\n"]
+
+
+def everything(screen: Screen) -> str:
+    return "".join(text for _, text in screen.take(last=True))
+
+
+def skipped(text: str) -> int:
+    return sum(int(number.replace(",", "")) for number in re.findall(r"\[([\d,]+) lines are not shown here", text))
+
+
+def test_pieces_of_one_stream_are_joined_in_their_order() -> None:
+    screen = Screen("log")
+    for stream, text in ((STDOUT, "a\n"), (STDOUT, "b\n"), (STDERR, "c\n"), (STDOUT, "d\n")):
+        screen.add(stream, text.encode())
+    assert screen.take() == [(STDOUT, "a\nb\n"), (STDERR, "c\n"), (STDOUT, "d\n")]
+    assert screen.take() == []
+
+
+def test_a_character_cut_between_two_pieces_is_whole() -> None:
+    screen = Screen("log")
+    screen.add(STDOUT, "ü".encode()[:1])
+    first = screen.take()
+    screen.add(STDOUT, "ü".encode()[1:])
+    assert "".join(text for _, text in [*first, *screen.take()]) == "ü"
+
+
+def test_a_flood_is_cut_to_its_newest_lines_and_every_skipped_line_is_counted() -> None:
+    screen = Screen("log")
+    lines = [f"line {i:07d}\n" for i in range(200_000)]
+    for at in range(0, len(lines), 1000):
+        screen.add(STDOUT, "".join(lines[at : at + 1000]).encode())
+    text = everything(screen)
+    shown = re.findall(r"line \d+\n", text)
+    assert shown == lines[-len(shown) :]
+    assert skipped(text) + len(shown) == len(lines)
+    assert len(text) < RATE_BYTES_S + 200
+
+
+def test_one_line_larger_than_the_limit_is_counted_too() -> None:
+    screen = Screen("log")
+    screen.add(STDOUT, b"x" * (2 * RATE_BYTES_S) + b"\n")
+    screen.add(STDOUT, b"after\n")
+    text = everything(screen)
+    assert skipped(text) == 1
+    assert text.endswith("after\n")
+
+
+def test_past_the_total_only_the_tail_comes() -> None:
+    screen = Screen("log")
+    sent = shown = 0
+    while shown < TOTAL_BYTES:
+        screen.add(STDOUT, b"x" * 99_999 + b"\n")
+        sent += 1
+        screen._credit_bytes = RATE_BYTES_S  # as if the time had passed
+        shown += sum(len(text) for _, text in screen.take())
+    numbered = "".join(f"{i:09d}\n" for i in range(50_000))
+    screen.add(STDOUT, numbered.encode())
+    assert screen.take() == []
+    tail = everything(screen)
+    assert tail.endswith("000049999\n")
+    assert len(tail) < TAIL_BYTES + 200
+    assert skipped(tail) == 50_000 - len(re.findall(r"^\d{9}$", tail, re.MULTILINE))
+
+
+def test_the_traceback_that_is_raised_is_not_shown_twice() -> None:
+    screen = Screen("log")
+    screen.add(STDOUT, b"before\n")
+    for line in TRACE:
+        screen.add(STDERR, line.encode())
+    assert screen.take() == [(STDOUT, "before\n")]
+    screen.drop_traceback("".join(TRACE))
+    assert screen.take(last=True) == []
+
+
+def test_a_traceback_that_the_program_survives_is_shown() -> None:
+    screen = Screen("log")
+    for line in TRACE:
+        screen.add(STDERR, line.encode())
+    screen.add(STDOUT, b"going on\n")
+    assert screen.take() == [(STDERR, "".join(TRACE)), (STDOUT, "going on\n")]
+
+
+def test_another_traceback_than_the_one_raised_is_shown() -> None:
+    screen = Screen("log")
+    for line in TRACE:
+        screen.add(STDERR, line.encode())
+    screen.drop_traceback("RuntimeError: something else\n")
+    assert screen.take(last=True) == [(STDERR, "".join(TRACE))]
