@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.cluster import Cluster, Namespace
 from tests.kernel import Kernel, Ran
@@ -17,6 +18,7 @@ from tests.kernel import Kernel, Ran
 T = TypeVar("T")
 
 LOGS = Path(".kube_magics") / "logs"
+ROLE = "kube-magics-user"
 PATIENCE_S = 60.0
 _COMMAND = re.compile(
     r"%kube (?:logs|stop|delete|config) [^\s,)]+|%kube (?:jobs|gpus)|%kube\?|%%kubetrain\?|--[a-z-]+(?: [^\s,;()]+)?"
@@ -132,3 +134,39 @@ def corrected(line: str, command: str, wrong: str = "") -> str:
         words[at:stop] = [option, value] if value else [option]
         return shlex.join(words)
     return shlex.join([*words, option, *([value] if value else [])])
+
+
+def admin_of(desk: Desk) -> Namespace:
+    """The namespace of a user of the cluster."""
+    assert desk.space is not None
+    return desk.space
+
+
+@contextmanager
+def without(space: Namespace, resource: str, verb: str) -> Iterator[None]:
+    """The user's Role without `verb` on `resource`."""
+    here = f"--namespace={space.name}"
+    role = space.admin.get("role", ROLE, here)
+    rules = [
+        {**rule, "resources": [one], "verbs": [each for each in rule["verbs"] if (one, each) != (resource, verb)]}
+        for rule in role["rules"]
+        for one in rule["resources"]
+    ]
+    _set_rules(space, [rule for rule in rules if rule["verbs"]])
+    eventually(lambda: not _may(space, verb, resource), f"no right to {verb} {resource}")
+    try:
+        yield
+    finally:
+        _set_rules(space, role["rules"])
+        eventually(lambda: _may(space, verb, resource), f"the right to {verb} {resource}")
+
+
+def _set_rules(space: Namespace, rules: list[dict[str, Any]]) -> None:
+    patch = json.dumps([{"op": "replace", "path": "/rules", "value": rules}])
+    space.admin("patch", "role", ROLE, f"--namespace={space.name}", "--type=json", f"--patch={patch}")
+
+
+def _may(space: Namespace, verb: str, resource: str) -> bool:
+    kind, _, part = resource.partition("/")
+    more = [f"--subresource={part}"] if part else []
+    return space.kubectl("auth", "can-i", verb, kind, *more, check=False).stdout.strip() == "yes"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import yaml
 
 from kube_magics import errors
-from tests.acceptance.desk import Desk, corrected, next_lines, suggested
+from tests.acceptance.desk import Desk, admin_of, corrected, desk, eventually, next_lines, suggested, without
+from tests.cluster import Cluster
 from tests.kernel import Ran
 
 
@@ -202,3 +207,144 @@ def test_an_empty_cell_ends_run_all(here: Desk) -> None:
 def test_line_numbers_are_the_editors(here: Desk) -> None:
     ran = here.run("%%kubetrain\nn = 1\n\ndef f():\n    return n +\n\nf()")
     assert_clear(ran, errors.CellError, "Line 5")
+
+
+ON_THE_CLUSTER: dict[str, Mistake] = {
+    "missing image": Mistake(
+        errors.JobNotStarted,
+        "cannot be pulled",
+        "--image absent.invalid/team/torch:1",
+        told="correct --image",
+        mended=("", "1"),
+    ),
+    "an image that cannot be": Mistake(
+        errors.JobNotStarted, "cannot be pulled (Inv", "--image 'Team Torch'", told="correct --image", mended=("", "1")
+    ),
+    "no such interpreter": Mistake(
+        errors.JobNotStarted, "no such Python", "--python /nope", told="--python PATH", mended=("--python python3", "1")
+    ),
+    "no such context": Mistake(errors.ConfigError, "no context lab", "--context lab"),
+    "no such namespace": Mistake(
+        errors.Forbidden, "refuses this", "--namespace nobodys", told="or try --namespace", mended=("", "1")
+    ),
+}
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", ON_THE_CLUSTER)
+def test_on_the_cluster(there: Desk, name: str) -> None:
+    check(there, ON_THE_CLUSTER[name])
+
+
+@pytest.mark.cluster
+def test_an_image_without_python(there: Desk, cluster: Cluster) -> None:
+    image = getattr(cluster.images, "pause", None)
+    if image is None:
+        pytest.skip("a given cluster names no image without Python")
+    told = "--image with a Python"
+    check(there, Mistake(errors.JobNotStarted, "no such Python", f"--image {image}", told=told, mended=("", "1")))
+
+
+@pytest.mark.cluster
+def test_the_quota_is_full(there: Desk) -> None:
+    space = admin_of(there)
+    space.admin("create", "quota", "small", "--hard=requests.cpu=100m", f"--namespace={space.name}")
+    eventually(
+        lambda: space.admin.get("quota", "small", f"--namespace={space.name}").get("status", {}).get("hard"),
+        "the quota",
+    )
+    try:
+        told = "ask for less"
+        check(there, Mistake(errors.JobNotStarted, "quota does not allow", told=told, mended=("--cpus 50m", "1")))
+    finally:
+        space.admin("delete", "quota", "small", f"--namespace={space.name}")
+
+
+@pytest.fixture(scope="module")
+def nameless(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Desk]:
+    """A user who has named no context, and may change their kubeconfig."""
+    with desk(tmp_path_factory.mktemp("nameless"), cluster) as found:
+        found.right("import os\nos.environ.pop('KUBE_MAGICS_CONTEXT')\nKUBECONFIG = os.environ['KUBECONFIG']")
+        yield found
+
+
+@pytest.mark.cluster
+def test_the_first_job_on_a_context_needs_its_name_once(nameless: Desk) -> None:
+    before = nameless.left()
+    ran = nameless.run("%%kubetrain\nprint('ran')")
+    assert_clear(ran, errors.ConfigError, "first job on")
+    assert nameless.left() == before
+    command = suggested(ran)
+    assert command == f"%kube config context={admin_of(nameless).context}"
+    nameless.right(command)
+    nameless.right("%kube config context=")
+    assert "ran" in nameless.right("%%kubetrain\nprint('ran')").stdout
+
+
+@pytest.mark.cluster
+def test_a_cluster_that_does_not_answer_is_an_error(nameless: Desk, tmp_path: Path) -> None:
+    """Never a silent local run; and the way out that the error names does run here."""
+    content = yaml.safe_load(admin_of(nameless).kubeconfig.read_text())
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{unused.getsockname()[1]}"
+        refusing = tmp_path / "refusing.yaml"
+        refusing.write_text(yaml.safe_dump(content))
+        nameless.right(f"os.environ['KUBECONFIG'] = {str(refusing)!r}")
+        try:
+            told = Mistake(errors.Unreachable, "No connection to cluster", f"--context {admin_of(nameless).context}")
+            check(nameless, told)
+            assert_clear(nameless.run("%kube jobs"), errors.Unreachable, "No connection")
+        finally:
+            nameless.right("os.environ['KUBECONFIG'] = KUBECONFIG")
+
+
+@pytest.mark.cluster
+def test_a_kubeconfig_that_is_not_there_is_an_error(nameless: Desk) -> None:
+    nameless.right("os.environ['KUBECONFIG'] = '/nowhere/lab.yaml'")
+    try:
+        check(nameless, Mistake(errors.ConfigError, "KUBECONFIG=/nowhere/lab.yaml names no file"))
+    finally:
+        nameless.right("os.environ['KUBECONFIG'] = KUBECONFIG")
+
+
+@pytest.mark.cluster
+def test_a_kubeconfig_that_is_broken_is_an_error(nameless: Desk, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    nameless.right(f"os.environ['KUBECONFIG'] = {str(broken)!r}")
+    try:
+        for content in ("clusters: [", "", "apiVersion: v1\nkind: Config\n", "just: text"):
+            broken.write_text(content)
+            check(nameless, Mistake(errors.ConfigError, "broken.yaml"))
+    finally:
+        nameless.right("os.environ['KUBECONFIG'] = KUBECONFIG")
+
+
+# (verbs that are taken away, of which resource) → what the job does then.
+RIGHTS: dict[str, tuple[tuple[str, str], type[errors.KubeMagicsError] | None, str]] = {
+    "create jobs": (("jobs", "create"), errors.Forbidden, "refuses this"),
+    "get pods/log": (("pods/log", "get"), errors.Forbidden, "refuses this"),
+    "list events": (("events", "list"), None, ""),
+    "watch pods": (("pods", "watch"), errors.Forbidden, "refuses this"),
+}
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("right", RIGHTS)
+def test_without_the_right(there: Desk, right: str) -> None:
+    """A missing right is named, with who can give it; the job that then runs unseen is named too."""
+    (resource, verb), error, says = RIGHTS[right]
+    space = admin_of(there)
+    before = there.left()
+    with without(space, resource, verb):
+        ran = there.run("%%kubetrain\nprint('ran')")
+        if error is None:
+            assert ran.error is None, ran
+            assert "ran" in ran.stdout
+            return
+        assert_clear(ran, error, says)
+        assert resource in ran.traceback
+    for left in there.left() - before:
+        if left.startswith("job.batch/"):
+            there.right(f"%kube delete {left.removeprefix('job.batch/')}")
+    there.settles(before | {left for left in there.left() if left.startswith("log ")})
