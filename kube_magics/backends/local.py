@@ -25,7 +25,7 @@ from typing import Any
 import platformdirs
 
 from kube_magics import errors
-from kube_magics.backends import devices
+from kube_magics.backends import machine
 from kube_magics.backends.contract import Gap, GpuNode, GpuReport
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.spec.job import Submission
@@ -109,7 +109,7 @@ class LocalBackend:
         environment = {**os.environ, "KUBE_MAGICS_TERMINATION_LOG": str(home / END)}
         # Two submissions at once must not be given the same device: the lock is held until the facts are written.
         with _locked(self._folder / ".devices"):
-            chosen = devices.free(spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use())
+            chosen = machine.free(spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use())
             if spec.gpus:
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
             facts = {
@@ -139,7 +139,7 @@ class LocalBackend:
                         f"The interpreter {python} cannot be started on this machine: {error.strerror}.",
                         hint=f"--python {sys.executable}   (or leave --python out: it is the default)",
                     ) from error
-            facts |= {"pid": child.pid, "pid_started": devices.process_started(child.pid)}
+            facts |= {"pid": child.pid, "pid_started": machine.process_started(child.pid)}
             _write_atomically(home / FACTS, json.dumps(facts))
         self._children[submission.name] = child
 
@@ -158,7 +158,7 @@ class LocalBackend:
         child = self._children.get(name)
         if child is not None:
             return child.poll() is None
-        started = devices.process_started(facts.get("pid", -1))
+        started = machine.process_started(facts.get("pid", -1))
         return started is not None and started == facts.get("pid_started")
 
     async def poll(self, name: str) -> Snapshot:
@@ -234,16 +234,16 @@ class LocalBackend:
         if state.over:
             return f"{name} is over already ({state.phase})."
         pid = int(_facts(self._folder / name)["pid"])
-        # INT to the runner: it passes INT, then TERM, then KILL on, each with its grace.
-        _signal(pid, signal.SIGTERM)
+        # The runner passes INT on, TERM after a third of the grace, KILL at its end.
+        _signal(pid, signal.SIGINT)
         asyncio.get_running_loop().call_later(GRACE_S + STOP_MARGIN_S, self._kill, name)
-        return f"{name} is being stopped: it was told to end (KILL after {GRACE_S} s); %kube logs {name} shows its log."
+        return f"{name} is being stopped: it was told to end (INT, then TERM, KILL after {GRACE_S} s); its log stays."
 
     def _kill(self, name: str) -> None:
         home = self._folder / name
         facts = _facts(home)
         if facts and self._alive(name, facts):
-            os.killpg(facts["pid"], signal.SIGKILL)
+            machine.kill_tree(facts["pid"])
 
     async def delete(self, name: str) -> None:
         state = await self.poll(name)
@@ -260,10 +260,10 @@ class LocalBackend:
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
     async def gpus(self) -> GpuReport:
-        found = await asyncio.to_thread(devices.visible)
+        found = await asyncio.to_thread(machine.visible)
         if not found:
             return GpuReport(hidden=("No NVIDIA GPU is found on this machine (NVML).",))
-        used = len(self._devices_in_use() | devices.busy())
+        used = len(self._devices_in_use() | machine.busy())
         return GpuReport((GpuNode("this machine", found[0].name, len(found), used),))
 
     async def close(self) -> None:

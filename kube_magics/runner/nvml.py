@@ -77,6 +77,16 @@ class Nvml:
             )
         return readings
 
+    def busy(self) -> list[str]:
+        """UUIDs of the devices on which a process computes: asked without room, the library says how many there are."""
+        found = []
+        for device, handle in zip(self.devices(), self._handles):
+            count = ctypes.c_uint()
+            self._call("nvmlDeviceGetComputeRunningProcesses_v3", handle, ctypes.byref(count), None)
+            if count.value and device["uuid"]:
+                found.append(device["uuid"])
+        return found
+
     def _call(self, name: str, *args: Any) -> bool:
         function = getattr(self._library, name, None)
         return function is not None and function(*args) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Set as AbstractSet
 
 import psutil
@@ -60,3 +61,15 @@ def process_started(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except (psutil.Error, ValueError):
         return None
+
+
+def kill_tree(pid: int) -> None:
+    """KILL to a process and all below it, whatever sessions they are in."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return
+    for each in family:
+        with contextlib.suppress(psutil.Error):
+            each.kill()

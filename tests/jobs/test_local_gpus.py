@@ -1,0 +1,74 @@
+"""GPUs of this machine for local jobs: real NVML calls, answered by the stub library of the test cluster."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.gpu import numbers
+from tests.cluster.gpu.stub import build
+from tests.kernel import Kernel
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("cc"), reason="the NVML stub needs Linux and a C compiler"
+)
+SHOW = "import os\nseen = os.environ.get('CUDA_VISIBLE_DEVICES', 'unset').split(',')"
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("gpus")
+    library = build(folder)
+    shown = folder / "numbers.json"
+    numbers.write(shown, numbers.idle())
+    environment = {
+        "KUBE_MAGICS_BACKEND": "local",
+        "KUBE_MAGICS_STATE": str(folder / "state"),
+        "LD_LIBRARY_PATH": str(library.parent),
+        "KUBE_MAGICS_NVML_NUMBERS": str(shown),
+    }
+    with Kernel(folder, environment) as made:
+        assert made.run("%load_ext kube_magics").error is None
+        yield made
+
+
+def test_two_jobs_at_once_get_different_devices(kernel: Kernel) -> None:
+    started = kernel.run(
+        "import kube_magics\n"
+        "def hold():\n    import os, time\n    time.sleep(8)\n    return os.environ['CUDA_VISIBLE_DEVICES']\n"
+        "first = kube_magics.train(hold, gpus=3)"
+    )
+    assert started.error is None, started
+    second = kernel.run(f"%%kubetrain --gpus 5 --returns seen\n{SHOW}")
+    assert second.error is None, second
+    refused = kernel.run(f"%%kubetrain --gpus 6 --returns seen\n{SHOW}")
+    assert refused.error == "SubmitError", refused
+    assert "5 are free" in refused.message
+    both = kernel.value("sorted(first.result().split(',') + seen)")
+    assert both.count("GPU-") == 8
+    assert kernel.value("len(set(first.result().split(',') + seen))") == "8"
+
+
+def test_more_than_there_are_is_refused_with_the_number_that_there_is(kernel: Kernel) -> None:
+    ran = kernel.run(f"%%kubetrain --gpus 9\n{SHOW}")
+    assert ran.error == "SubmitError"
+    assert "8 GPUs" in ran.message
+
+
+def test_gpus_lists_the_machine(kernel: Kernel) -> None:
+    assert "this machine" in kernel.run("%kube gpus").stdout
+
+
+def test_without_gpus_the_job_is_refused_unless_told_otherwise(tmp_path: Path) -> None:
+    environment = {"KUBE_MAGICS_BACKEND": "local", "KUBE_MAGICS_STATE": str(tmp_path), "LD_LIBRARY_PATH": ""}
+    with Kernel(tmp_path, environment) as kernel:
+        kernel.run("%load_ext kube_magics")
+        if "no NVIDIA GPU" not in (ran := kernel.run(f"%%kubetrain --gpus 1\n{SHOW}")).message:
+            pytest.skip("this machine has a GPU")
+        assert ran.error == "SubmitError"
+        assert kernel.run(f"%%kubetrain --gpus 1 --cpu-ok --returns seen\n{SHOW}").error is None
+        assert kernel.value("seen") == "['']"
