@@ -6,13 +6,17 @@ account; its typed models are used nowhere (0.5 s at first use).
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
+import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kube_magics.errors import ConfigError
 
@@ -47,22 +51,43 @@ class Access:
     def headers(self) -> dict[str, str]:
         """The authorization of one request; refreshes the credentials when they say that they are about to expire."""
         # `BearerToken` is the client's key since version 36, `authorization` before.
-        token = self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
-        return {"Authorization": token} if token else {}
+        with _explained(self.source):
+            token = self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
+        # A token file may end with a newline, which no header may.
+        return {"Authorization": token.strip()} if token else {}
+
+    @property
+    def proxy(self) -> str | None:
+        """The kubeconfig's proxy-url, else the environment's proxy where it is meant for this server."""
+        conf = self.configuration
+        target = urlsplit(self.server)
+        from_environment = conf.proxy in urllib.request.getproxies().values()
+        if from_environment and (
+            target.hostname in ("localhost", "127.0.0.1", "::1")
+            or urllib.request.proxy_bypass_environment(target.netloc)  # type: ignore[attr-defined]
+        ):
+            return None
+        return str(conf.proxy) if conf.proxy else None
+
+    @property
+    def refreshes(self) -> bool:
+        """`headers` may block: it may read a file or start a program."""
+        return self.configuration.refresh_api_key_hook is not None
 
     def tls(self) -> ssl.SSLContext | bool:
         """The TLS side of the connection; True for plain http, where none is made."""
         conf = self.configuration
         if not self.server.startswith("https:"):
             return True
-        context = ssl.create_default_context(cafile=conf.ssl_ca_cert)
-        # Private CAs of clusters seldom carry the extensions that Python 3.13 began to insist on.
-        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-        if not conf.verify_ssl:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if conf.cert_file:
-            context.load_cert_chain(conf.cert_file, conf.key_file)
+        with _explained(self.source):
+            context = ssl.create_default_context(cafile=conf.ssl_ca_cert)
+            # Private CAs of clusters seldom carry the extensions that Python 3.13 began to insist on.
+            context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+            if not conf.verify_ssl:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            if conf.cert_file:
+                context.load_cert_chain(conf.cert_file, conf.key_file)
         return context
 
 
@@ -107,21 +132,106 @@ def load(source: Source, context: str | None, namespace: str | None) -> Access:
     import kubernetes.config
 
     with _explained(source):
-        # The path is given each time: the package reads KUBECONFIG once, when it is imported.
-        known, current = kubernetes.config.list_kube_config_contexts(config_file=source.path)  # type: ignore[no-untyped-call]
-    chosen = _context(source, known, current, context)
+        kubeconfig = _Kubeconfig.read(source)
+    chosen = kubeconfig.context(source, context)
     configuration = kubernetes.client.Configuration()
-    with _explained(source):
+    with _explained(source), _complaints() as complaints:
+        # The path is given each time: the package reads KUBECONFIG once, when it is imported.
         kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=source.path, context=chosen["name"], client_configuration=configuration
+            config_file=source.path, context=chosen, client_configuration=configuration
         )
+    _check_credentials(source, kubeconfig, chosen, configuration, complaints)
     return Access(
         source=source,
-        context=chosen["name"],
-        namespace=namespace or chosen["context"].get("namespace") or "default",
+        context=chosen,
+        namespace=namespace or kubeconfig.contexts[chosen].get("namespace") or "default",
         server=configuration.host.rstrip("/"),
         configuration=configuration,
     )
+
+
+@dataclass(frozen=True)
+class _Kubeconfig:
+    """Several files joined as kubectl does it: of two with one name, the first one counts."""
+
+    current: str | None
+    """The first file's that has one. The package takes the last one's: another cluster than kubectl's."""
+    contexts: dict[str, dict[str, Any]]
+    users: dict[str, dict[str, Any]]
+
+    @classmethod
+    def read(cls, source: Source) -> _Kubeconfig:
+        import yaml
+
+        current = None
+        contexts: dict[str, dict[str, Any]] = {}
+        users: dict[str, dict[str, Any]] = {}
+        for part in filter(None, source.path.split(os.pathsep)):
+            path = Path(part).expanduser()
+            if not path.exists():
+                continue
+            content = yaml.safe_load(path.read_text("utf-8")) or {}
+            current = current or content.get("current-context")
+            for entry in content.get("contexts") or ():
+                contexts.setdefault(str(entry["name"]), entry.get("context") or {})
+            for entry in content.get("users") or ():
+                users.setdefault(str(entry["name"]), entry.get("user") or {})
+        return cls(current or None, contexts, users)
+
+    def context(self, source: Source, wanted: str | None) -> str:
+        known = ", ".join(list(self.contexts)[:8]) or "none at all"
+        example = self.current if self.current in self.contexts else next(iter(self.contexts), None)
+        hint = f"--context {example}" if example else "--backend local runs on this machine"
+        if wanted is None and self.current is None:
+            raise ConfigError(f"{source.where} names no current context; it has {known}.", hint=hint)
+        chosen = wanted or self.current or ""
+        if chosen not in self.contexts:
+            raise ConfigError(f"There is no context {chosen} in {source.where}; it has {known}.", hint=hint)
+        return chosen
+
+
+def _check_credentials(
+    source: Source, kubeconfig: _Kubeconfig, context: str, configuration: Any, complaints: list[str]
+) -> None:
+    """What the package passes over in silence, and would then send as a stranger without credentials."""
+    name = kubeconfig.contexts[context].get("user")
+    if name and name not in kubeconfig.users:
+        raise ConfigError(
+            f"Context {context} of {source.where} names the user {name}, who is not in it.",
+            hint=f"kubectl config set-context {context} --user=NAME, or another --context",
+        )
+    user = kubeconfig.users.get(name or "") or {}
+    if "exec" in user and not configuration.api_key and not configuration.cert_file:
+        command = (user["exec"] or {}).get("command")
+        raise ConfigError(
+            f"The log-in program {command} of context {context} gave no credentials.",
+            said="\n".join(complaints) or None,
+            hint="log in as your cluster asks for it (the same that makes kubectl work), or another --context",
+        )
+    if configuration.proxy and not configuration.proxy.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"The proxy {configuration.proxy} of context {context} cannot be used: only http and https proxies can.",
+            hint="a proxy-url that begins with http://, or another --context",
+        )
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What the package logs of a failed exec plugin, instead of raising it."""
+    found: list[str] = []
+    here = threading.get_ident()
+
+    class _Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == here:
+                found.append(record.getMessage())
+
+    ear = _Ear(logging.ERROR)
+    logging.getLogger().addHandler(ear)
+    try:
+        yield found
+    finally:
+        logging.getLogger().removeHandler(ear)
 
 
 def _in_cluster(source: Source, context: str | None, namespace: str | None) -> Access:
@@ -146,18 +256,6 @@ def _in_cluster(source: Source, context: str | None, namespace: str | None) -> A
     )
 
 
-def _context(source: Source, known: list[Any], current: Any, wanted: str | None) -> Any:
-    if wanted is None:
-        return current
-    for entry in known:
-        if entry["name"] == wanted:
-            return entry
-    names = ", ".join(entry["name"] for entry in known[:8])
-    raise ConfigError(
-        f"There is no context {wanted} in {source.where}; it has {names}.", hint=f"--context {current['name']}"
-    )
-
-
 @contextmanager
 def _explained(source: Source) -> Iterator[None]:
     import kubernetes.config
@@ -171,7 +269,8 @@ def _explained(source: Source) -> Iterator[None]:
             said=str(error),
             hint="--backend local runs on this machine; %kube config shows what is set",
         ) from error
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # The package looks into the file as if it were well-formed.
         raise ConfigError(
             f"{source.where} cannot be read.", said=str(error), hint="--backend local runs on this machine"
         ) from error

@@ -32,6 +32,7 @@ _BY_STATUS: Mapping[int, type[errors.ClusterError]] = {
     410: errors.Gone,
 }
 
+JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -41,11 +42,12 @@ class Client:
     def __init__(self, access: auth.Access) -> None:
         self.access = access
         self._session: aiohttp.ClientSession | None = None
-        self._tls: Any = None
+        self._retired: list[aiohttp.ClientSession] = []
+        self._renewing = asyncio.Lock()
         self.last_used = 0.0
         """time.monotonic() of the last answer."""
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = "application/json") -> Any:
+    async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
         """The object or list at `path` (`/api/v1/namespaces/x/pods`)."""
         return await self._answer("GET", path, params=params, headers={"Accept": accept})
 
@@ -64,18 +66,18 @@ class Client:
     @asynccontextmanager
     async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
         """The body of a GET that may never end (a watch, a log)."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=None)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=None)
         with self._translated():
-            async with await self._send("GET", path, params, None, {}, timeout) as response:
+            async with self._sent("GET", path, params=params, timeout=limits) as response:
                 await _checked(response)
                 self.last_used = time.monotonic()
                 yield response.content
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._session, self._retired = [self._session, *self._retired], None, []
+        for session in filter(None, sessions):
+            await session.close()
 
     async def _answer(
         self,
@@ -86,60 +88,78 @@ class Client:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        limits = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         with self._translated():
-            for attempt in (1, 2):
-                async with await self._send(method, path, params, body, headers or {}, timeout) as response:
-                    if response.status == 401 and attempt == 1:
-                        await self._renew()
-                        continue
-                    await _checked(response)
-                    text = await response.read()
-                    self.last_used = time.monotonic()
-                    return json.loads(text) if "json" in response.content_type else text
-        raise AssertionError("the second attempt returns or raises")
+            asked = {"Content-Type": JSON, **(headers or {})}
+            async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:
+                await _checked(response)
+                text = await response.read()
+                self.last_used = time.monotonic()
+                return self._read(text, json_expected=asked.get("Accept", JSON) == JSON)
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-        headers: Mapping[str, str],
-        timeout: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
+    def _read(self, text: bytes, *, json_expected: bool) -> Any:
+        if not json_expected:
+            return text
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise errors.Unreachable(
+                f"What answers at {self.access.server} is not an API server.",
+                said=text[:200].decode("utf-8", "replace"),
+                hint="a proxy or log-in page may stand in between; correct `server` or proxy-url in the kubeconfig",
+            ) from error
+
+    @asynccontextmanager
+    async def _sent(self, method: str, path: str, **request: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer's head; once more with credentials read again if they are not accepted."""
+        access = self.access
+        async with await self._send(access, method, path, **request) as response:
+            if response.status != 401:
+                yield response
+                return
+        await self._renew(access)
+        async with await self._send(self.access, method, path, **request) as response:
+            yield response
+
+    async def _send(self, access: auth.Access, method: str, path: str, **request: Any) -> aiohttp.ClientResponse:
+        # Refreshing a token may start a program (exec plugins): never on the loop that reads everybody's logs.
+        own = await asyncio.to_thread(access.headers) if access.refreshes else access.headers()
         if self._session is None:
-            self._tls = self.access.tls()
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=self._tls)
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=access.tls())
             self._session = aiohttp.ClientSession(
                 connector=connector, auto_decompress=True, read_bufsize=READ_BUFFER_BYTES, trust_env=False
             )
-        conf = self.access.configuration
-        sent = {"Content-Type": "application/json", **self.access.headers(), **headers}
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         return await self._session.request(
             method,
-            self.access.server + path,
-            params=params,
-            data=data,
-            headers=sent,
-            timeout=timeout,
-            proxy=conf.proxy,
-            server_hostname=conf.tls_server_name,
+            access.server + path,
+            headers={**own, **request.pop("headers", {})},
+            proxy=access.proxy,
+            server_hostname=access.configuration.tls_server_name,
+            **request,
         )
 
-    async def _renew(self) -> None:
-        # A rotated token file, or an exec plugin whose token was revoked early: everything is read again, once.
-        fresh = await asyncio.to_thread(auth.load, self.access.source, self.access.context, self.access.namespace)
-        self.access = fresh
-        await self.close()
+    async def _renew(self, refused: auth.Access) -> None:
+        # A rotated token file, or an exec plugin whose token was revoked early: everything is read again, once,
+        # however many requests were refused with it. Open streams go on with the old session.
+        async with self._renewing:
+            if self.access is refused:
+                self.access = await asyncio.to_thread(auth.load, refused.source, refused.context, refused.namespace)
+                if self._session is not None:
+                    self._retired.append(self._session)
+                    self._session = None
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         where = f"cluster {self.access.context} at {self.access.server}"
-        away = "check the network, %kube config context=NAME for another cluster, or --backend local for this machine"
+        away = "--backend local   (runs on this machine); else check the network, or --context with another cluster"
         try:
             yield
+        except aiohttp.InvalidURL as error:
+            raise errors.ConfigError(
+                f"{error} is not an address (context {self.access.context}).",
+                hint="correct `server` or `proxy-url` in the kubeconfig",
+            ) from error
         except aiohttp.ClientConnectorCertificateError as error:
             raise errors.Unreachable(
                 f"The certificate of {where} is not trusted.",
@@ -161,6 +181,8 @@ async def _checked(response: aiohttp.ClientResponse) -> None:
     try:
         status = json.loads(text)
     except ValueError:
+        status = None
+    if not isinstance(status, dict):
         status = {}
     said = status.get("message") or text[:500] or response.reason or ""
     raise refusal(response.status, str(said), status)
@@ -200,4 +222,6 @@ def _hint(code: int, said: str) -> str | None:
         return "ask your administrator for the Role in hub-config/rbac/user-role.yaml, or try --namespace"
     if code == 404 and "namespaces" in said:
         return "--namespace with one that exists"
+    if code == 404 and said.startswith("jobs.batch"):
+        return "%kube jobs   (shows the names)"
     return None

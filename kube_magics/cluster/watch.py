@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
+
+import aiohttp
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client, refusal
 
 PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
-SERVER_TIMEOUT_S = 300
-"""The server ends each watch after this; it is opened again from where it was."""
+SERVER_TIMEOUT_S = 120.0
+"""The server ends each watch after this, and it is opened again from where it was. Also how long a dead link can go
+unseen: what a waiting cell needs at once comes in the log."""
+GRACE_S = 10.0
+OPEN_TIMEOUT_S = 30.0
+TOO_MANY_REQUESTS = 429
 
 
 @dataclass(frozen=True)
@@ -32,43 +39,92 @@ class Changed:
     object: Mapping[str, Any]
 
 
-async def watch(client: Client, path: str, params: Mapping[str, str]) -> AsyncIterator[Listed | Changed]:
+async def watch(
+    client: Client,
+    path: str,
+    params: Mapping[str, str],
+    *,
+    pause_s: float = PAUSE_S,
+    server_s: float = SERVER_TIMEOUT_S,
+    grace_s: float = GRACE_S,
+) -> AsyncGenerator[Listed | Changed, None]:
     """Yield `Listed`, then every change; a new `Listed` whenever changes may have been missed.
 
-    Ends never. A connection that breaks is opened again with a growing pause; Forbidden, Unauthorized and NotFound are
-    raised, since waiting does not mend them.
+    Ends never. A connection that breaks, is silent or refused for a moment is opened again with a growing pause;
+    Forbidden, Unauthorized, NotFound and an invalid request are raised, since waiting does not mend them.
     """
     version: str | None = None
-    pause_s = PAUSE_S
+    vain = 0
     while True:
         try:
             if version is None:
                 found = await client.get(path, params)
                 version = found["metadata"]["resourceVersion"]
-                yield Listed(tuple(found.get("items", ())))
-            async for event in _events(client, path, {**params, "resourceVersion": version}):
-                pause_s = PAUSE_S
-                version = event["object"]["metadata"]["resourceVersion"]
-                if event["type"] != "BOOKMARK":
-                    yield Changed(event["type"], event["object"])
+                yield Listed(tuple(found.get("items") or ()))
+            async with aclosing(
+                _events(client, path, {**params, "resourceVersion": version}, server_s, grace_s)
+            ) as events:
+                async for event in events:
+                    vain = 0
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    if event["type"] != "BOOKMARK":
+                        yield Changed(event["type"], event["object"])
+            # The server's own time limit, or a break that looks like it.
+            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
         except errors.Gone:
             version = None
-        except (errors.Unreachable, errors.Rejected):
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+        except errors.Rejected as refused:
+            if refused.status is not None and refused.status < 500 and refused.status != TOO_MANY_REQUESTS:
+                raise
+            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+        except errors.Unreachable:
+            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+        vain = min(vain + 1, 10)
 
 
-async def _events(client: Client, path: str, params: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
-    asked = {**params, "watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(SERVER_TIMEOUT_S)}
-    async with client.stream(path, asked) as content:
-        tail = b""
+async def _events(
+    client: Client, path: str, params: Mapping[str, str], server_s: float, grace_s: float
+) -> AsyncGenerator[dict[str, Any], None]:
+    asked = {**params, "watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(max(1, int(server_s)))}
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                content = await stack.enter_async_context(client.stream(path, asked))
+        except TimeoutError as error:
+            raise errors.Unreachable("The watch was not answered.") from error
+        parts: list[bytes] = []
         # Not readline(): an object may be larger than any buffer limit.
-        async for data in content.iter_any():
-            *lines, tail = (tail + data).split(b"\n")
-            for line in lines:
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    # 410 comes as HTTP 200 and an ERROR event.
-                    status = event["object"]
-                    raise refusal(int(status.get("code") or 500), str(status.get("message")), status)
-                yield event
+        while data := await _data(content, server_s + grace_s):
+            first, newline, rest = data.partition(b"\n")
+            if not newline:
+                parts.append(data)
+                continue
+            *lines, tail = rest.split(b"\n")
+            for line in (b"".join((*parts, first)), *lines):
+                yield _event(line)
+            parts = [tail]
+
+
+async def _data(content: aiohttp.StreamReader, silence_s: float) -> bytes:
+    # The server ends a watch by itself: silence beyond that is a dead link.
+    try:
+        async with asyncio.timeout(silence_s):
+            return await content.readany()
+    except TimeoutError as error:
+        raise errors.Unreachable("The watch's connection has died.") from error
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+        kind, found = event["type"], event["object"]
+        if kind != "ERROR":
+            found["metadata"]["resourceVersion"]
+            return dict(event)
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.Unreachable(
+            "The watch's answer is garbled.", said=line[:200].decode("utf-8", "replace")
+        ) from error
+    # 410 comes as HTTP 200 and an ERROR event.
+    raise refusal(int(found.get("code") or 500), str(found.get("message")), found)

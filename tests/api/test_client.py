@@ -1,0 +1,333 @@
+"""Requests to a real server: what each failure becomes, and what is asked a second time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiohttp import web
+
+from kube_magics import errors
+from kube_magics.cluster.client import Client
+from tests.api import certificates
+from tests.api.servers import api, kubeconfig, load, raw
+
+PATH = "/api/v1/namespaces/team/pods"
+
+
+def refusing(code: int, message: str, **details: Any) -> Any:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status", "code": code, "message": message, "details": details}, status=code)
+
+    return answer
+
+
+def error_of(answer: Any, method: str = "get", *args: Any) -> errors.ClusterError:
+    async def ask() -> errors.ClusterError:
+        async with api(answer) as client:
+            with pytest.raises(errors.ClusterError) as caught:
+                await getattr(client, method)(PATH, *args)
+            return caught.value
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (400, errors.Rejected),
+        (401, errors.Unauthorized),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (410, errors.Gone),
+        (413, errors.Rejected),
+        (422, errors.Rejected),
+        (429, errors.Rejected),
+        (500, errors.Rejected),
+        (503, errors.Rejected),
+    ],
+)
+def test_every_status_has_its_error(code: int, kind: type[errors.ClusterError]) -> None:
+    error = error_of(refusing(code, "the cluster's own words", kind="pods", name="x"))
+    assert type(error) is kind
+    assert error.status == code
+    assert error.said == "the cluster's own words"
+    assert code in {401, 410} or "pods x" in error.message
+
+
+def test_hints_say_what_to_do() -> None:
+    assert "kubectl" in str(error_of(refusing(401, "Unauthorized")).hint)
+    assert "user-role.yaml" in str(error_of(refusing(403, "pods is forbidden")).hint)
+    assert "%kube delete" in str(error_of(refusing(403, "exceeded quota: q")).hint)
+    assert "--namespace" in str(error_of(refusing(404, 'namespaces "x" not found')).hint)
+
+
+@pytest.mark.parametrize("body", ["<html>Bad gateway</html>", "[1]", '"text"', "null", "", '{"details": null}'])
+def test_an_error_in_any_words_is_an_error(body: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=body, status=502, content_type="text/html")
+
+    error = error_of(answer)
+    assert isinstance(error, errors.Rejected)
+    assert error.said
+
+
+def test_a_page_in_the_servers_place_is_named() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text="<html>Please log in</html>", content_type="text/html")
+
+    error = error_of(answer)
+    assert isinstance(error, errors.Unreachable)
+    assert "Please log in" in str(error)
+
+
+def test_refused_credentials_are_read_again_once(tmp_path: Path) -> None:
+    """A token file that was rotated; every request refused at that moment succeeds, the file is read once."""
+    token, config = tmp_path / "token", tmp_path / "config"
+    token.write_text("old")
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers["Authorization"])
+        if request.headers["Authorization"] != "Bearer new":
+            return await refusing(401, "Unauthorized")(request)  # type: ignore[no-any-return]
+        return web.json_response({"items": []})
+
+    async def ask() -> None:
+        async with api(answer) as plain:
+            config.write_text(yaml.safe_dump(kubeconfig(plain.access.server, {"tokenFile": str(token)})))
+            client = Client(load(config))
+            try:
+                token.write_text("new")
+                found = await asyncio.gather(client.get(PATH), client.post(PATH, {}), client.delete(PATH))
+                assert found == [{"items": []}] * 3
+                async with client.stream(PATH, {}) as content:
+                    assert json.loads(await content.read()) == {"items": []}
+            finally:
+                await client.close()
+
+    asyncio.run(ask())
+    assert seen.count("Bearer old") == 3
+    assert seen.count("Bearer new") == 4
+
+
+def test_a_stream_reads_its_credentials_again_too(tmp_path: Path) -> None:
+    token, config = tmp_path / "token", tmp_path / "config"
+    token.write_text("old")
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] != "Bearer new":
+            return await refusing(401, "Unauthorized")(request)  # type: ignore[no-any-return]
+        return web.Response(text="lines")
+
+    async def ask() -> bytes:
+        async with api(answer) as plain:
+            config.write_text(yaml.safe_dump(kubeconfig(plain.access.server, {"tokenFile": str(token)})))
+            client = Client(load(config))
+            token.write_text("new")
+            try:
+                async with client.stream(PATH, {}) as content:
+                    return await content.read()
+            finally:
+                await client.close()
+
+    assert asyncio.run(ask()) == b"lines"
+
+
+def test_credentials_that_stay_refused_are_an_error_after_two_requests() -> None:
+    count = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal count
+        count += 1
+        return await refusing(401, "Unauthorized")(request)  # type: ignore[no-any-return]
+
+    assert isinstance(error_of(answer), errors.Unauthorized)
+    assert count == 2
+
+
+def test_what_is_sent() -> None:
+    seen: list[tuple[str, str, str, str, bytes]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = (request.method, request.path_qs, request.headers.get("Authorization", ""), request.content_type)
+        seen.append((*asked, await request.read()))
+        return web.json_response({})
+
+    async def ask() -> None:
+        async with api(answer, {"token": "secret"}) as client:
+            await client.get(PATH, {"labelSelector": "a=b"})
+            await client.post(PATH, {"kind": "Pod"})
+            await client.patch(f"{PATH}/x", {"spec": {}})
+            await client.delete(f"{PATH}/x")
+
+    asyncio.run(ask())
+    assert seen == [
+        ("GET", f"{PATH}?labelSelector=a%3Db", "Bearer secret", "application/json", b""),
+        ("POST", PATH, "Bearer secret", "application/json", b'{"kind":"Pod"}'),
+        ("PATCH", f"{PATH}/x", "Bearer secret", "application/merge-patch+json", b'{"spec":{}}'),
+        ("DELETE", f"{PATH}/x?propagationPolicy=Background", "Bearer secret", "application/json", b""),
+    ]
+
+
+def test_nobody_listens() -> None:
+    async def ask() -> None:
+        async with api(refusing(500, "")) as client:
+            pass
+        try:
+            await client.get(PATH)
+        finally:
+            await client.close()
+
+    with pytest.raises(errors.Unreachable, match="No connection to cluster lab at http://127"):
+        asyncio.run(ask())
+
+
+@pytest.mark.parametrize("server", ["not an address", "http://:nonsense:", "ftp://127.0.0.1"])
+def test_a_server_that_is_no_address(server: str, tmp_path: Path) -> None:
+    async def ask() -> None:
+        (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig(server)))
+        client = Client(load(tmp_path / "config"))
+        try:
+            await client.get(PATH)
+        finally:
+            await client.close()
+
+    with pytest.raises((errors.ConfigError, errors.Unreachable)):
+        asyncio.run(ask())
+
+
+def test_an_answer_that_breaks_off() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+        await writer.drain()
+        writer.close()
+
+    async def ask() -> None:
+        async with raw(talk) as client:
+            with pytest.raises(errors.Unreachable, match="broke off"):
+                await client.get(PATH)
+            with pytest.raises(errors.Unreachable, match="broke off"):
+                async with client.stream(PATH, {}) as content:
+                    await content.read()
+
+    asyncio.run(ask())
+
+
+def counting(requests: list[bytes]) -> Any:
+    """Answers the first request of a connection, and closes the connection on the second without a word."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answers in (True, False):
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                break
+            requests.append(head.split(b" ")[0])
+            if answers:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+                await writer.drain()
+        writer.close()
+
+    return talk
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_replaced_for_reading() -> None:
+    requests: list[bytes] = []
+
+    async def ask() -> None:
+        async with raw(counting(requests)) as client:
+            assert await client.get(PATH) == {}
+            assert await client.get(PATH) == {}
+
+    asyncio.run(ask())
+    assert requests == [b"GET", b"GET", b"GET"]
+
+
+def test_a_create_whose_answer_is_lost_is_never_repeated_here() -> None:
+    requests: list[bytes] = []
+
+    async def ask() -> None:
+        async with raw(counting(requests)) as client:
+            assert await client.get(PATH) == {}
+            with pytest.raises(errors.Unreachable):
+                await client.post(PATH, {})
+
+    asyncio.run(ask())
+    assert requests == [b"GET", b"POST"]
+
+
+async def fine(request: web.Request) -> web.Response:
+    return web.json_response({"fine": True})
+
+
+async def ask_over_tls(tmp_path: Path, host: str, user: dict[str, Any] | None = None, **cluster: Any) -> Any:
+    pem, key = certificates.make(tmp_path, "server", host=host)
+    clients = Path(user["client-certificate"]) if user else None
+    trust = {"certificate-authority": str(pem), **cluster}
+    async with api(fine, user, certificates.server_side(pem, key, clients=clients), **trust) as client:
+        return await client.get(PATH)
+
+
+def test_a_trusted_certificate(tmp_path: Path) -> None:
+    assert asyncio.run(ask_over_tls(tmp_path, "127.0.0.1")) == {"fine": True}
+
+
+def test_a_certificate_that_is_not_trusted_is_said(tmp_path: Path) -> None:
+    other, _ = certificates.make(tmp_path, "other", host="127.0.0.1")
+    with pytest.raises(errors.Unreachable, match="certificate of cluster lab") as caught:
+        asyncio.run(ask_over_tls(tmp_path, "127.0.0.1", **{"certificate-authority": str(other)}))
+    assert "certificate-authority" in str(caught.value.hint)
+
+
+def test_a_certificate_of_another_host_is_not_trusted(tmp_path: Path) -> None:
+    with pytest.raises(errors.Unreachable, match="not trusted"):
+        asyncio.run(ask_over_tls(tmp_path, "api.lab"))
+
+
+def test_tls_server_name_is_what_the_certificate_must_say(tmp_path: Path) -> None:
+    assert asyncio.run(ask_over_tls(tmp_path, "api.lab", **{"tls-server-name": "api.lab"})) == {"fine": True}
+
+
+def test_insecure_skip_tls_verify(tmp_path: Path) -> None:
+    async def ask() -> Any:
+        pem, key = certificates.make(tmp_path, "server")
+        side = certificates.server_side(pem, key)
+        async with api(fine, tls=side, **{"insecure-skip-tls-verify": True}) as client:
+            return await client.get(PATH)
+
+    assert asyncio.run(ask()) == {"fine": True}
+
+
+def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
+    pem, key = certificates.make(tmp_path, "me")
+    user = {"client-certificate": str(pem), "client-key": str(key)}
+    assert asyncio.run(ask_over_tls(tmp_path, "127.0.0.1", user)) == {"fine": True}
+
+
+def test_a_certificate_file_that_is_none_is_an_error_of_the_kubeconfig(tmp_path: Path) -> None:
+    (tmp_path / "broken.crt").write_text("no certificate")
+    with pytest.raises(errors.ConfigError):
+        asyncio.run(ask_over_tls(tmp_path, "127.0.0.1", **{"certificate-authority": str(tmp_path / "broken.crt")}))
+
+
+def test_proxy_url_is_where_requests_go() -> None:
+    targets: list[str] = []
+
+    async def proxy(request: web.Request) -> web.Response:
+        targets.append(str(request.url))
+        return web.json_response({"by": "proxy"})
+
+    async def ask() -> Any:
+        async with api(proxy) as near, api(fine, **{"proxy-url": near.access.server}) as client:
+            return await client.get(PATH), client.access.server
+
+    answer, server = asyncio.run(ask())
+    assert answer == {"by": "proxy"}
+    assert targets == [server + PATH]

@@ -1,0 +1,144 @@
+"""A watch through every kind of break, from a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from kube_magics import errors
+from kube_magics.cluster.watch import Changed, Listed, watch
+from tests.api.servers import api
+
+PATH = "/apis/batch/v1/namespaces/team/jobs"
+Part = bytes | str
+"""Bytes to send, or `cut` / `eof` / `hang`."""
+
+
+def made(name: str, version: int, **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "resourceVersion": str(version)}, **more}
+
+
+def event(kind: str, found: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "object": found}).encode() + b"\n"
+
+
+def error(code: int) -> bytes:
+    return event("ERROR", {"kind": "Status", "code": code, "message": "too old"})
+
+
+def serving(watches: list[list[Part]], asked: list[dict[str, str]]) -> Callable[[web.Request], Awaitable[Any]]:
+    """A list of one job, then one script for each watch; the last one hangs."""
+    lists = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal lists
+        asked.append(dict(request.query))
+        if "watch" not in request.query:
+            lists += 1
+            return web.json_response({"metadata": {"resourceVersion": str(100 * lists)}, "items": [made("a", lists)]})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in watches.pop(0) if watches else ["hang"]:
+            if isinstance(part, bytes):
+                await response.write(part)
+            elif part == "cut":
+                assert request.transport is not None
+                request.transport.close()
+            elif part == "hang":
+                while request.transport is not None and not request.transport.is_closing():
+                    await asyncio.sleep(0.01)
+        return response
+
+    return answer
+
+
+def seen(watches: list[list[Part]], count: int, **times: float) -> tuple[list[Listed | Changed], list[dict[str, str]]]:
+    """The first `count` things that the watch yields, and the queries that it sent."""
+    asked: list[dict[str, str]] = []
+
+    async def collect() -> list[Listed | Changed]:
+        found: list[Listed | Changed] = []
+        async with api(serving(watches, asked)) as client, asyncio.timeout(30):
+            changes = watch(client, PATH, {"fieldSelector": "metadata.name=a"}, **{"pause_s": 0.001, **times})
+            async for change in changes:
+                found.append(change)
+                if len(found) == count:
+                    await changes.aclose()
+                    break
+        return found
+
+    return asyncio.run(collect()), asked
+
+
+def names(found: list[Listed | Changed]) -> list[str]:
+    return ["list" if isinstance(c, Listed) else f"{c.type} {c.object['metadata']['name']}" for c in found]
+
+
+def test_a_list_and_then_changes() -> None:
+    found, asked = seen([[event("MODIFIED", made("b", 101)), event("DELETED", made("b", 102)), "hang"]], 3)
+    assert found[0] == Listed((made("a", 1),))
+    assert names(found) == ["list", "MODIFIED b", "DELETED b"]
+    assert asked[0] == {"fieldSelector": "metadata.name=a"}
+    assert asked[1]["resourceVersion"] == "100"
+    assert asked[1]["allowWatchBookmarks"] == "true"
+
+
+@pytest.mark.parametrize("end", ["eof", "cut"])
+def test_a_break_goes_on_where_it_was(end: str) -> None:
+    first: list[Part] = [event("MODIFIED", made("b", 105)), event("MODIFIED", made("c", 107))[:30], end]
+    found, asked = seen([first, [event("MODIFIED", made("c", 107)), "hang"]], 3)
+    assert names(found) == ["list", "MODIFIED b", "MODIFIED c"]
+    assert [query.get("resourceVersion") for query in asked] == [None, "100", "105"]
+
+
+def test_a_bookmark_moves_the_position_and_is_not_a_change() -> None:
+    first: list[Part] = [event("BOOKMARK", made("", 150)), "eof"]
+    found, asked = seen([first, [event("ADDED", made("b", 151)), "hang"]], 2)
+    assert names(found) == ["list", "ADDED b"]
+    assert asked[2]["resourceVersion"] == "150"
+
+
+def test_gone_lists_again() -> None:
+    found, asked = seen([[event("ADDED", made("b", 101)), error(410)], [event("ADDED", made("c", 201)), "hang"]], 4)
+    assert names(found) == ["list", "ADDED b", "list", "ADDED c"]
+    assert asked[-1]["resourceVersion"] == "200"
+
+
+@pytest.mark.parametrize("broken", [error(500), error(429), b"{not json}\n", b'{"type": "ADDED"}\n', b"[]\n", b'"x"\n'])
+def test_what_passes_is_waited_out(broken: bytes) -> None:
+    found, _ = seen([[broken, "hang"], [event("ADDED", made("b", 101)), "hang"]], 2)
+    assert names(found) == ["list", "ADDED b"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(401, errors.Unauthorized), (403, errors.Forbidden), (404, errors.NotFound), (400, errors.Rejected)],
+)
+def test_what_does_not_pass_is_raised(code: int, kind: type[errors.ClusterError]) -> None:
+    with pytest.raises(kind):
+        seen([[error(code), "hang"]], 2)
+
+
+def test_objects_of_many_megabytes() -> None:
+    large = made("b", 101, data="x" * (5 << 20))
+    found, _ = seen([[event("ADDED", large), event("ADDED", made("c", 102)), "hang"]], 3)
+    assert isinstance(found[1], Changed)
+    assert found[1].object == large
+    assert names(found)[2] == "ADDED c"
+
+
+def test_a_dead_link_is_left_after_the_servers_own_time_limit() -> None:
+    found, asked = seen([["hang"], [event("ADDED", made("b", 101)), "hang"]], 2, server_s=1, grace_s=-0.8)
+    assert names(found) == ["list", "ADDED b"]
+    assert asked[1]["timeoutSeconds"] == "1"
+
+
+def test_a_server_that_ends_every_watch_at_once_is_not_asked_without_pause() -> None:
+    found, asked = seen([["eof"]] * 5 + [[event("ADDED", made("b", 101)), "hang"]], 2, pause_s=0.01)
+    assert names(found) == ["list", "ADDED b"]
+    assert len(asked) == 7
