@@ -16,4 +16,5 @@ mkdir "$root/dev/shm"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mkdir -p "$root/var/cache/pip"
 mount --bind "$cache" "$root/var/cache/pip"
-exec chroot --userspec=1000:1000 "$root" "$@"
+# Not exec: changing the user would undo that this process, the first of its namespace, is killed with its parent.
+chroot --userspec=1000:1000 "$root" "$@" || exit $?
