@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import sys
 import time
 
 from . import protocol
+from .custody import SIGKILL
 from .pump import STALLED_S
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def how(status: int, asked: str, error: dict[str, Any] | None, oom_kills: int) -
     if asked:
         reason = asked
     elif number is not None:
-        reason = "oom" if number == signal.SIGKILL and oom_kills else "signal"
+        reason = "oom" if number == SIGKILL and oom_kills else "signal"
     elif code and error and error.get("reason") == "import":
         reason = "import"
     else:

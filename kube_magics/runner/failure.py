@@ -5,12 +5,12 @@ No frame of ours is ever seen: a traceback begins in the cell.
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import sys
 import traceback
 
+from . import quickjson
 from .keep import PROTOCOL
 
 TYPE_CHECKING = False
@@ -119,12 +119,10 @@ def frames(stack: TracebackType | None) -> list[dict[str, Any]]:
 def keep(description: dict[str, Any], error: BaseException | None, results: str) -> None:
     """error.json, and @error.pkl if the exception survives being pickled."""
     data = pickled(error) if error is not None else b""
-    for name, content in (("@error.pkl", data), ("error.json", json.dumps(description).encode("ascii"))):
-        if content:
-            path = os.path.join(results, name)
-            with open(path + ".part", "wb") as file:
-                file.write(content)
-            os.replace(path + ".part", path)
+    if data:
+        with open(os.path.join(results, "@error.pkl"), "wb") as file:
+            file.write(data)
+    quickjson.write_file(os.path.join(results, "error.json"), description)
 
 
 def pickled(error: BaseException) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .quickjson import quote
+from .quickjson import dumps
 from .report import send_line
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ DISTRIBUTIONS = {
 def introduce(imports: dict[str, str | None]) -> dict[str, str | None]:
     """Tell the runner who we are; the captured imports that this interpreter lacks, with the notebook's versions."""
     missing = {}
-    versions = []
+    versions = {}
     for name, wanted in imports.items():
         spec = find(name)
         if spec is None:
@@ -49,9 +49,9 @@ def introduce(imports: dict[str, str | None]) -> dict[str, str | None]:
         else:
             found = version(spec, distribution(name, wanted))
             if found:
-                versions.append(f"{quote(name)}:{quote(found)}")
+                versions[name] = found
     python = ".".join(map(str, sys.version_info[:3]))
-    send_line(f'{{"e":"hello","python":"{python}","versions":{{{",".join(versions)}}}}}')
+    send_line(dumps({"e": "hello", "python": python, "versions": versions}))
     return missing
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
+
+from . import quickjson
+
+try:
+    from _pickle import Pickler
+except ImportError:
+    from pickle import Pickler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +55,7 @@ def keep(returns: list[str], names: dict[str, Any], values: dict[str, Any], resu
         if size is not None:
             too_large[name] = size
     if missing or too_large:
-        with open(os.path.join(results, "missing.json"), "w", encoding="ascii") as file:
-            json.dump({"missing": missing, "too_large": too_large}, file)
+        quickjson.write_file(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
 
 
 def _write(value: Any, path: str, limit: int | None) -> int | None:
@@ -59,7 +63,7 @@ def _write(value: Any, path: str, limit: int | None) -> int | None:
     part = path + ".part"
     with open(part, "wb") as file:
         limited = Limited(file, limit)
-        pickle.Pickler(limited, PROTOCOL).dump(value)
+        Pickler(limited, PROTOCOL).dump(value)
     if limited.too_large:
         os.remove(part)
         return limited.size

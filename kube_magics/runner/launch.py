@@ -33,7 +33,7 @@ class Child:
 def main(folder: str) -> int:
     """Run the bundle in `folder` to its end; the exit code."""
     folder = os.path.abspath(folder)
-    spec = quickjson.read(os.path.join(folder, "spec.json"))
+    spec = quickjson.read_file(os.path.join(folder, "spec.json"))
     child = start(folder, spec)
     from .supervisor import Supervisor
 

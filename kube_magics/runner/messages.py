@@ -6,10 +6,9 @@ times a second, so what is over budget is thinned: the newest always gets throug
 
 from __future__ import annotations
 
-import json
 import os
 
-from . import protocol
+from . import protocol, quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Messages:
 
     def _take(self, line: bytes) -> None:
         try:
-            event = json.loads(line)
+            event = quickjson.loads(line.decode())
         except (ValueError, RecursionError):
             return
         name = event.get("e") if isinstance(event, dict) else None

@@ -46,7 +46,7 @@ class Program:
     """program.json, being run."""
 
     def __init__(self, folder: str, names: Names) -> None:
-        program = quickjson.read(os.path.join(folder, "program.json"))
+        program = quickjson.read_file(os.path.join(folder, "program.json"))
         self.folder = folder
         self.names = names
         self.definitions: list[Step] = program.get("definitions") or []
@@ -152,7 +152,7 @@ def run(names: Names) -> None:
     sys.path.insert(1, "")  # the working folder, as in a notebook
     os.environ["PYTHONUNBUFFERED"] = "1"
     results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
-    spec = quickjson.read(os.path.join(folder, "spec.json"))
+    spec = quickjson.read_file(os.path.join(folder, "spec.json"))
     from .imports import introduce, missing_error
 
     pid = os.getpid()

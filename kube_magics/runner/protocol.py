@@ -43,8 +43,9 @@ Events (a reader ignores names and keys that it does not know; null means unknow
 
 from __future__ import annotations
 
-import json
 from binascii import a2b_base64, b2a_base64
+
+from . import quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class CorruptResult(ValueError):
 
 def encode_event(event: dict[str, Any]) -> bytes:
     """One event as a line. The caller keeps it within MAX_EVENT_BYTES."""
-    return EVENT_MARK + json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
+    return EVENT_MARK + quickjson.dumps(event).encode("ascii") + b"\n"
 
 
 def encode_line(stream: int, payload: bytes) -> bytes:
@@ -130,7 +131,7 @@ def decode(line: bytes) -> Line:
             return Line("out", line[2:])
     elif first == EVENT_MARK:
         try:
-            event = json.loads(line[1:])
+            event = quickjson.loads(line[1:].decode("utf-8"))
         except (ValueError, RecursionError):
             return Line("out", line)
         if isinstance(event, dict) and isinstance(event.get("e"), str):

@@ -6,10 +6,9 @@ returned, `error.json` and `@error.pkl` for the exception, `missing.json` for wh
 
 from __future__ import annotations
 
-import json
 import os
 
-from . import protocol
+from . import protocol, quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ class Results:
     """The folder's content. `sent`, `missing` and `too_large` are complete once `events` has been run through."""
 
     def __init__(self, folder: str, spec: dict[str, Any]) -> None:
-        left = _json(os.path.join(folder, "missing.json")) or {}
-        self.error = _json(os.path.join(folder, "error.json"))
+        left = _read(os.path.join(folder, "missing.json")) or {}
+        self.error = _read(os.path.join(folder, "error.json"))
         self.sent: list[str] = []
         self.missing: dict[str, str] = dict(left.get("missing") or {})
         self.too_large: dict[str, int] = dict(left.get("too_large") or {})
@@ -93,10 +92,8 @@ def _few(frames: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     return frames if len(frames) <= count else [*frames[: count // 2], *frames[-(count - count // 2) :]]
 
 
-def _json(path: str) -> dict[str, Any] | None:
+def _read(path: str) -> dict[str, Any] | None:
     try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+        return quickjson.read_file(path)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import socket
 import time
 
 from . import protocol
 from .cgroup import Cgroup
-from .custody import Custody, adopt_orphans
+from .custody import SIGKILL, Custody, adopt_orphans
 from .ending import OWN_FAILURE, how, resources, send
 from .launch import results_dir
 from .messages import Messages
@@ -62,7 +60,6 @@ class Supervisor:
         try:
             if not self._child.pid:
                 return self._without_program(self._child.problem)
-            adopt_orphans()
             if self._spec.get("gpus"):
                 from .nvml import Gpus
 
@@ -75,7 +72,7 @@ class Supervisor:
         except Exception:  # noqa: BLE001  (a fault of ours must not look like silence)
             import traceback
 
-            self._custody.signal(signal.SIGKILL)
+            self._custody.signal(SIGKILL)
             return self._without_program(f"the runner failed:\n{traceback.format_exc()}")
 
     def _over(self) -> bool:
@@ -148,6 +145,7 @@ class Supervisor:
             self._messages.read(now)
         self._send_start(now)
         self._pump.event({"e": "stage", "name": "running"}, now)
+        adopt_orphans()  # here, because it takes a moment
 
     def _announce_devices(self, now: float) -> None:
         """Finding devices may take the driver seconds: the start event is repeated with them."""
@@ -165,7 +163,7 @@ class Supervisor:
             "e": "start",
             "v": protocol.VERSION,
             "python": hello.get("python"),
-            "host": socket.gethostname(),
+            "host": os.uname().nodename,
             "pid": self._child.pid,
             "devices": (self._gpus.devices if self._gpus else None) or [],
             "versions": hello.get("versions") or {},

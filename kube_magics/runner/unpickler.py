@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
+try:
+    from _pickle import Unpickler as Base
+except ImportError:
+    from pickle import Unpickler as Base
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-class Unpickler(pickle.Unpickler):
+class Unpickler(Base):
     """Loads one value after the other; `__main__` means the names that main.py is filling, also in a spawned worker."""
 
     def __init__(self, path: str, names: dict[str, Any]) -> None:
