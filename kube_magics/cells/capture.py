@@ -42,6 +42,8 @@ class Capture:
     "the __module__ of what the notebook's cells define"
     incomparable: tuple[str, ...]
     "names whose values are not in the digest"
+    left_out: tuple[str, ...]
+    "names that only a loop which never runs could need, and that would cost too much or cannot travel"
     filenames: dict[str, str]
     "name of a cell's code in the job -> its name in this notebook, the job's own cell excepted"
     own: str | None
@@ -91,6 +93,7 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
     closure.follow(names.needs, names.bindings)
     chosen = promoted(parsed.units, names, closure.standing, closure.later)
     _check_local_imports([*nodes, *_sources(closure)])
+    _check_modules(closure, [*nodes, *_sources(closure)])
     own = Cell("<cell>", notebook.label or "cell", parsed.text)
     chains = _chains([*nodes, *_sources(closure)])
     written = program_of_cell(closure, parsed, chosen, own, future=future, chains=chains, returns=returns)
@@ -108,6 +111,7 @@ def capture_call(
     size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
     closure.follow()
     _check_local_imports(_sources(closure))
+    _check_modules(closure, _sources(closure))
     written = program_of_call(closure, chains=_chains(_sources(closure)))
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
     call = digest((name, tuple(args), dict(kwargs)))
@@ -127,6 +131,7 @@ def _capture(closure: Closure, written: Written, *, text: str, early: Sequence[a
         cell_digest=found,
         module=closure.notebook.module,
         incomparable=tuple(incomparable),
+        left_out=tuple(closure.left_out),
         filenames=written.filenames,
         own=written.own,
     )
@@ -194,9 +199,28 @@ def _check_local_imports(nodes: Iterable[ast.AST]) -> None:
     for node in _imports(nodes):
         relative = isinstance(node, ast.ImportFrom) and node.level > 0
         found = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        if found == [modules.OURS] and isinstance(node, ast.ImportFrom):
+            _check_ours(alias.name for alias in node.names)
         for module in found:
             if not relative and modules.kind(module) == "local":
                 raise modules.refuse_local(module, f"Line {node.lineno}: the cell's import")
+
+
+def _check_modules(closure: Closure, nodes: Iterable[ast.AST]) -> None:
+    """`import kube_magics` may travel, for what a job has of it."""
+    chains = _chains(nodes)
+    for step in closure.steps:
+        if step.item.statement.partition(" as ")[0] == f"import {modules.OURS}":
+            _check_ours(sorted(chain[0] for chain in chains.get(step.name, ())))
+
+
+def _check_ours(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in modules.IN_JOBS:
+            raise CaptureError(
+                f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
+                hint=f"use {name} in the notebook, around the job",
+            )
 
 
 def _imports(nodes: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:

@@ -252,10 +252,14 @@ class Closure:
     def _before(self, name: str, limit: int | None) -> None:
         """All that the definition's statement evaluates, and may call while it does."""
         for needed in self.names(name).eager:
+            if needed == name:
+                raise CaptureError(
+                    f"{name} cannot travel: its statement uses what {name} was before it.",
+                    hint=f"give the new {name} another name, and run its cell again",
+                )
             if self.has(needed):
-                if needed != name:
-                    self._stand(needed, limit)
-                    self._callable(needed, limit)
+                self._stand(needed, limit)
+                self._callable(needed, limit)
             elif not hasattr(builtins, needed) and needed not in OF_THE_MODULE:
                 raise CaptureError(
                     f"{name} cannot travel: its statement needs {needed}, which is not defined any more.",

@@ -81,6 +81,8 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type | types.FunctionType | types.BuiltinFunctionType):
             return self._global(obj)
+        if type(obj).__module__.partition(".")[0] == modules.OURS and not isinstance(obj, _ModuleReference):
+            return self._ours(obj)
         if isinstance(obj, _BY_NAME_ONLY) and obj.__module__ == self._notebook.module:
             raise Refused(f"a {type(obj).__name__}", "write what uses it without it: this cannot travel yet")
         if isinstance(obj, types.ModuleType):
@@ -91,6 +93,10 @@ class _Pickler(pickle.Pickler):
         module = getattr(obj, "__module__", None)
         if not isinstance(module, str):
             return NotImplemented
+        if module.partition(".")[0] == modules.OURS and module != self._notebook.module:
+            if obj.__name__ in modules.IN_JOBS:
+                return operator.attrgetter(obj.__name__), (_ModuleReference(modules.OURS),)
+            raise Refused(f"part of kube_magics ({obj.__qualname__})", "use it in the notebook, around the job")
         if module != self._notebook.module:
             if not isinstance(obj, types.BuiltinFunctionType) and modules.kind(module) == "local":
                 error = modules.refuse_local(module, "")
@@ -117,6 +123,17 @@ class _Pickler(pickle.Pickler):
         if not ours and lookup(vars(importlib.import_module(module)), name) is obj:
             return NotImplemented
         return operator.attrgetter(name), (_ModuleReference(module),)
+
+    def _ours(self, obj: Any) -> Any:
+        """A function under @kube_magics.remote: in the job it is the function alone."""
+        name = getattr(getattr(obj, "__wrapped__", None), "__qualname__", "")
+        if not name or lookup(self._notebook.namespace, name) is not obj:
+            raise Refused(describe(obj)[0] or "part of kube_magics", "pass its value: job.result()")
+        root = name.partition(".")[0]
+        self.found.add(root)
+        if not self._stands(root):
+            raise NeedsFirst(root)
+        return operator.attrgetter(name), (_ModuleReference(self._notebook.module),)
 
 
 class _ModuleReference:

@@ -122,6 +122,19 @@ def _compiles(text: str) -> bool:
 programs = st.lists(statement, min_size=1, max_size=6).map("".join).filter(_compiles)
 
 
+body = st.lists(statement, min_size=1, max_size=2).map("".join)
+notebook_cells = st.lists(
+    st.one_of(
+        _join("def ", name, "(", name, "=", name, "):\n", _block(body), "    return ", reads, "\n"),
+        _join("class ", name, ":\n    ", name, " = ", name, "\n    def __call__(self):\n", _block(_block(body)), "\n"),
+        _join(name, " = ", name, "\n"),
+        _join(name, " = [", name, ", 7]\n"),
+    ).filter(_compiles),
+    max_size=4,
+)
+"Cells whose definitions compute nothing: running them again gives the same, if it is not refused."
+
+
 class Fuel(Exception):
     """The program has run long enough."""
 
@@ -134,9 +147,8 @@ class Context:
         return None
 
 
-def execute(text: str, names: dict[str, Any], returns: tuple[str, ...] = ()) -> list[str]:
-    """What a program logs, and its exception or else its names afterwards; the helpers are builtins to it."""
-    seen: list[str] = []
+def helpers(seen: list[str]) -> dict[str, Callable[..., Any]]:
+    """What generated programs call; they log into `seen`."""
     left = [60]
 
     def tick() -> bool:
@@ -152,9 +164,14 @@ def execute(text: str, names: dict[str, Any], returns: tuple[str, ...] = ()) -> 
     def callnow(value: Callable[[], Any]) -> Any:
         return call(value)
 
-    helpers = {"log": lambda value: seen.append(plain(value)), "call": call, "tick": tick, "context": Context}
-    helpers |= {"keep": lambda value: value, "callnow": callnow, "add": lambda one, other: one}
-    namespace = {"__name__": "__main__", "__builtins__": {**vars(builtins), **helpers}, **names}
+    found = {"log": lambda value: seen.append(plain(value)), "call": call, "tick": tick, "context": Context}
+    return found | {"keep": lambda value: value, "callnow": callnow, "add": lambda one, other: one}
+
+
+def execute(text: str, names: dict[str, Any], returns: tuple[str, ...] = ()) -> list[str]:
+    """What a program logs, and its exception or else its names afterwards; the helpers are builtins to it."""
+    seen: list[str] = []
+    namespace = {"__name__": "__main__", "__builtins__": {**vars(builtins), **helpers(seen)}, **names}
     try:
         exec(compile(text, "<program>", "exec"), namespace)
     except Exception as error:  # noqa: BLE001 - the program's own end is part of what is compared
@@ -163,4 +180,6 @@ def execute(text: str, names: dict[str, Any], returns: tuple[str, ...] = ()) -> 
 
 
 def plain(value: object) -> str:
-    return repr(value) if isinstance(value, int | float | str | list | dict | type(None)) else type(value).__name__
+    if isinstance(value, list):
+        return f"[{', '.join(map(plain, value))}]"
+    return repr(value) if isinstance(value, int | float | str | type(None)) else type(value).__name__

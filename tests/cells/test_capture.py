@@ -170,16 +170,35 @@ def test_local_modules_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.M
     sys.modules.pop("my_local_helpers", None)
 
 
-def test_kube_magics_inside_a_job() -> None:
-    import kube_magics.errors
-    from kube_magics.runner.report import report
+REMOTE = """
+import functools, kube_magics
+@kube_magics.remote(
+    gpus=0,
+)
+@functools.lru_cache
+def f(x):
+    return helper(x) + 1
+def helper(x): return x * 2
+hooks = [f, kube_magics.report]
+"""
 
-    book = Book()
-    book.namespace.update(report=report, KubeMagicsError=kube_magics.errors.KubeMagicsError)
-    step = book.capture("report(step=1)").program["definitions"][0]
-    assert step["source"] == "from kube_magics import report"
-    with pytest.raises(CaptureError, match="only report and should_stop"):
-        book.capture("KubeMagicsError")
+
+def test_kube_magics_inside_a_job() -> None:
+    book = Book(REMOTE, "from kube_magics import report, remote")
+    assert book.capture("report(step=1)").program["definitions"][0]["source"] == "from kube_magics import report"
+    assert book.job("y = f(1), hooks[0] is f, type(f).__name__")["y"] == (3, True, "_lru_cache_wrapper")
+    book.capture("kube_magics.report(step=1)")
+    book.capture("from kube_magics import should_stop")
+    cells = ("remote", "kube_magics.train(f)", "from kube_magics import train", "def g(): return kube_magics.Job\ng()")
+    for cell in cells:
+        with pytest.raises(CaptureError, match="only report and should_stop"):
+            book.capture(cell)
+
+
+def test_a_remote_function_as_a_call() -> None:
+    book = Book(REMOTE.replace("@functools.lru_cache\n", ""))
+    captured = capture_call(book.namespace["f"].__wrapped__, (4,), {}, book.notebook())
+    assert Ran(captured).values == {"@value": 9}
 
 
 CELLS = {
