@@ -159,8 +159,10 @@ class KubernetesBackend:
             snapshot = of_job(job, pods["items"], await self._events(name), namespace=self.namespace)
         return snapshot
 
-    async def _events(self, name: str) -> list[Any]:
-        query = {"fieldSelector": f"involvedObject.kind=Job,involvedObject.name={name}"}
+    async def _events(self, name: str | None = None) -> list[Any]:
+        """Events of the Job `name`, or of all Jobs here."""
+        one = f",involvedObject.name={name}" if name else ""
+        query = {"fieldSelector": f"involvedObject.kind=Job{one}"}
         try:
             found = await self.client.get(f"/api/v1/namespaces/{self.namespace}/events", query)
         except errors.Forbidden:
@@ -220,8 +222,14 @@ class KubernetesBackend:
         by_job: dict[str, list[Any]] = {}
         for pod in pods["items"]:
             by_job.setdefault(pod["metadata"]["labels"]["job-name"], []).append(pod)
+        said: dict[str, list[Any]] = {}
+        if any(_podless(job) and job["metadata"]["name"] not in by_job for job in jobs["items"]):
+            # Why a Job has no pod stands in its events alone; asked once for all of them, and only then.
+            for event in await self._events():
+                said.setdefault(event["involvedObject"]["name"], []).append(event)
         found = (
-            of_job(job, by_job.get(job["metadata"]["name"], ()), namespace=self.namespace) for job in jobs["items"]
+            of_job(job, by_job.get(name, ()), said.get(name, ()), namespace=self.namespace)
+            for job, name in ((job, job["metadata"]["name"]) for job in jobs["items"])
         )
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
@@ -232,6 +240,11 @@ class KubernetesBackend:
         for following in self._following.values():
             following.stop()
         await self.client.close()
+
+
+def _podless(job: Mapping[str, Any]) -> bool:
+    """It should have a pod, and nothing says yet that it is over."""
+    return not job["spec"].get("suspend") and not job.get("status", {}).get("conditions")
 
 
 def image_for(spec: JobSpec) -> str:

@@ -13,6 +13,7 @@ from kube_magics.jobs import loop
 from kube_magics.jobs.choose import backend_for, configured, remember, with_defaults
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.listing import read_log
+from kube_magics.jobs.logfile import FOLDER
 from kube_magics.magics import line as lines
 from kube_magics.magics import table
 from kube_magics.spec.job import JobSpec
@@ -57,7 +58,14 @@ def _jobs(spec: JobSpec, names: Sequence[str]) -> None:
 
 
 def _logs(spec: JobSpec, names: Sequence[str]) -> None:
-    sys.stdout.write(loop.wait(read_log(_backend(spec), _one("logs", names))))
+    name = _one("logs", names)
+    text = loop.wait(read_log(_backend(spec), name))
+    kept = FOLDER / f"{name}.log"
+    if not text and kept.is_file() and (text := kept.read_text("utf-8", "replace")):
+        print(f"[kube_magics: the cluster keeps no log of {name} any more; this is {kept}]", file=sys.stderr)
+    if not text:
+        print(f"[kube_magics: there is no output of {name}, or none is kept any more]", file=sys.stderr)
+    sys.stdout.write(text)
 
 
 def _stop(spec: JobSpec, names: Sequence[str]) -> None:

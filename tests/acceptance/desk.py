@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 LOGS = Path(".kube_magics") / "logs"
 ROLE = "kube-magics-user"
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 _COMMAND = re.compile(
     r"%kube (?:logs|stop|delete|config) [^\s,)]+|%kube (?:jobs|gpus)|%kube\?|%%kubetrain\?|--[a-z-]+(?: [^\s,;()]+)?"
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
 from kube_magics import errors
-from tests.acceptance.desk import Desk, admin_of, corrected, desk, eventually, next_lines, suggested, without
+from tests.acceptance.desk import LOGS, Desk, admin_of, corrected, desk, eventually, next_lines, suggested, without
 from tests.cluster import Cluster
 from tests.kernel import Ran
 
@@ -348,3 +352,86 @@ def test_without_the_right(there: Desk, right: str) -> None:
         if left.startswith("job.batch/"):
             there.right(f"%kube delete {left.removeprefix('job.batch/')}")
     there.settles(before | {left for left in there.left() if left.startswith("log ")})
+
+
+def test_a_name_that_is_taken(anywhere: Desk) -> None:
+    """By a job that runs: the second is refused, the first goes on; the suggested %kube delete makes room."""
+    anywhere.right("import kube_magics, time\ndef nap():\n    print('up', flush=True)\n    time.sleep(120)")
+    before = anywhere.left()
+    anywhere.right("first = kube_magics.train(nap, name='taken')")
+    anywhere.says("taken", "up")
+    meanwhile = anywhere.left()
+    ran = anywhere.run("%%kubetrain --name taken\nprint('ran')")
+    assert_clear(ran, errors.Conflict, "There is a job taken already")
+    assert anywhere.left() == meanwhile
+    assert anywhere.kernel.value("first.status") == "'running'"
+    command = suggested(ran)
+    assert command == "%kube delete taken"
+    anywhere.right(command)
+    ran = anywhere.right("%%kubetrain --name taken\nprint('ran')")
+    assert "ran\n" in ran.stdout
+    anywhere.right(command)
+    logs = {f"log {path.name}" for path in (anywhere.folder / LOGS).glob("taken*")}
+    anywhere.settles(before | logs)
+
+
+def test_two_jobs_at_the_same_time(anywhere: Desk) -> None:
+    """Both succeed, each with its own output and value; a third in a cell too."""
+    anywhere.right("import kube_magics\ndef square(n):\n    print('square of', n)\n    return n * n")
+    anywhere.right("jobs = [kube_magics.train(square, (n,)) for n in (3, 4)]")
+    ran = anywhere.right("%%kubetrain --returns nine\nnine = square(3)\nprint('cell')")
+    assert "square of 3\ncell\n" in ran.stdout
+    assert anywhere.kernel.value("([job.result() for job in jobs], nine)") == "([9, 16], 9)"
+    assert anywhere.kernel.value("[job.logs() for job in jobs]") == "['square of 3\\n', 'square of 4\\n']"
+    assert anywhere.kernel.value("len({job.name for job in jobs})") == "2"
+    anywhere.right("for job in jobs: job.delete()")
+
+
+@pytest.mark.cluster
+def test_a_pod_is_deleted_under_the_job(there: Desk) -> None:
+    before = there.left()
+    cell = "%%kubetrain --name doomed\nimport time\nprint('up', flush=True)\ntime.sleep(100)"
+    request = there.kernel.send(cell)
+    there.says("doomed", "up")
+    space = admin_of(there)
+    space.admin("delete", "pod", "-l", "job-name=doomed", f"-n{space.name}", "--force", "--grace-period=0")
+    ran = there.kernel.finish(request)
+    assert_clear(ran, errors.JobStopped, "doomed")
+    assert suggested(ran) == "%kube logs doomed"
+    # The pod took its log with it; the one that was followed is still here.
+    assert there.right("%kube logs doomed").stdout == "up\n"
+    there.right("%kube delete doomed")
+    there.right("%%kubetrain --name doomed\nprint('up')")
+    there.right("%kube delete doomed")
+    there.settles(before | {f"log {path.name}" for path in (there.folder / LOGS).glob("doomed*")})
+
+
+def test_the_runner_is_killed(here: Desk) -> None:
+    """kill -9 of the first process: said at once, and the user's own process does not go on unseen."""
+    before = here.left()
+    body = "import os, time\nprint('up', os.getpid(), flush=True)\ntime.sleep(100)"
+    request = here.kernel.send(f"%%kubetrain --name orphan\n{body}")
+    here.says("orphan", "up")
+    child = psutil.Process(int(here.log("orphan").split()[1]))
+    runner = json.loads((here.state / "jobs" / "orphan" / "job.json").read_text())["pid"]
+    assert child.ppid() == runner
+    os.kill(runner, signal.SIGKILL)
+    ran = here.kernel.finish(request)
+    assert_clear(ran, errors.JobKilled, "runner was killed")
+    eventually(
+        lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the end of the user's process"
+    )
+    assert "orphan  failed" in here.right("%kube jobs").stdout
+    here.right("%kube delete orphan")
+    here.settles(before | {"log orphan.log"})
+
+
+@pytest.mark.cluster
+def test_a_job_made_by_kubectl_that_pod_security_refuses(there: Desk) -> None:
+    """Ours never are (the whole module runs under `restricted`); of others, %kube jobs says why they wait."""
+    space = admin_of(there)
+    space.kubectl("create", "job", "privileged", "--image=busybox", "--", "true")
+    try:
+        eventually(lambda: "Pod Security" in there.right("%kube jobs").stdout, "the reason in %kube jobs")
+    finally:
+        there.right("%kube delete privileged")
