@@ -27,7 +27,6 @@ FORWARDED = (*STOPPING, int(signals.SIGHUP), int(signals.SIGUSR1), int(signals.S
 NEVER = float("inf")
 SWEEP_S = 1.0
 """A process that the kernel does not let go of (a hung disk, a hung GPU) is left behind."""
-PR_SET_CHILD_SUBREAPER = 36
 
 
 class Custody:
@@ -137,15 +136,3 @@ def _touch(path: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError:
         return  # a full disk: the signal tells the program too
-
-
-def adopt_orphans() -> None:
-    """Be to our descendants what the first process of a container is: the one that orphans are handed to."""
-    if os.getpid() == 1:
-        return
-    import ctypes
-
-    try:
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    except (OSError, AttributeError):
-        return

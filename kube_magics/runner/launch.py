@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+PR_SET_CHILD_SUBREAPER = 36
 SIGPIPE, SIGXFSZ = 13, 25  # the signal module costs 3 ms; Python ignores these two, and ignoring is inherited
 
 
@@ -34,6 +35,8 @@ def main(folder: str) -> int:
     """Run the bundle in `folder` to its end; the exit code."""
     folder = os.path.abspath(folder)
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))
+    if os.getpid() != 1:
+        adopt_orphans()
     child = start(folder, spec)
     from .supervisor import Supervisor
 
@@ -88,6 +91,16 @@ def start(folder: str, spec: dict[str, Any]) -> Child:
     os.close(out_child)
     os.close(err_child)
     return child
+
+
+def adopt_orphans() -> None:
+    """Be to our descendants what the first process of a container is: the one that orphans are handed to."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        return
 
 
 def environment(env: dict[str, str], folder: str) -> dict[str, str]:

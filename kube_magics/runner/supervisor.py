@@ -11,7 +11,7 @@ import time
 
 from . import protocol
 from .cgroup import Cgroup
-from .custody import SIGKILL, Custody, adopt_orphans
+from .custody import SIGKILL, Custody
 from .ending import OWN_FAILURE, how, resources, send
 from .launch import results_dir
 from .messages import Messages
@@ -145,7 +145,6 @@ class Supervisor:
             self._messages.read(now)
         self._send_start(now)
         self._pump.event({"e": "stage", "name": "running"}, now)
-        adopt_orphans()  # here, because it takes a moment
 
     def _announce_devices(self, now: float) -> None:
         """Finding devices may take the driver seconds: the start event is repeated with them."""

@@ -17,6 +17,8 @@ from typing import Any
 
 from kube_magics.runner import protocol, shipped
 
+PYTHON = os.environ.get("KUBE_MAGICS_TEST_PYTHON", sys.executable)
+"""The interpreter of the image: of the runner and of the program."""
 CELL = "<In [5]>"
 HELPERS = "<In [2]>"
 
@@ -154,7 +156,7 @@ class Runner:
         unpack(folder, files(*args, **kwargs))
         self.folder = folder
         self.log = folder / "log" if to_file else None
-        command = [sys.executable, "-I", "-S", str(folder / "kube_magics_runner" / "__main__.py"), str(folder)]
+        command = [PYTHON, "-I", "-S", str(folder / "kube_magics_runner" / "__main__.py"), str(folder)]
         environment = {**os.environ, "KUBE_MAGICS_TERMINATION_LOG": str(folder / "termination"), **(env or {})}
         (folder / "termination").touch()
         stdout: Any = self.log.open("wb") if self.log else subprocess.PIPE

@@ -22,7 +22,7 @@ print(oct(os.stat(os.path.dirname(sys.argv[0])).st_mode & 0o777), os.getcwd() ==
 
 
 def boot(tmp_path: Path, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-c", shipped.boot()]
+    command = [bundles.PYTHON, "-c", shipped.boot()]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), **env}
     return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
 
@@ -42,7 +42,7 @@ def test_a_bundle_in_parts_is_waited_for(tmp_path: Path) -> None:
     late = tmp_path / "part-001"
     late.rename(tmp_path / "late")
     process = subprocess.Popen(
-        [sys.executable, "-c", shipped.boot()],
+        [bundles.PYTHON, "-c", shipped.boot()],
         stdout=subprocess.PIPE,
         env={
             **os.environ,

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from IPython.lib.pretty import pretty as ipython
+from IPython.lib import pretty as printing
 
 from kube_magics.runner import pretty
+
+
+def ipython(value: object) -> str:
+    text: str = printing.pretty(value)  # type: ignore[no-untyped-call]
+    return text
+
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=60) | st.binary(max_size=60)
 nested = st.recursive(

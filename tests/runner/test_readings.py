@@ -141,7 +141,7 @@ def test_nvml_through_its_library(tmp_path: Path) -> None:
     code = "from kube_magics.runner import nvml\nn = nvml.Nvml()\nprint(n.devices())\nprint(n.read())"
     env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True)
-    devices, readings = map(eval, done.stdout.splitlines())  # noqa: PGH001
+    devices, readings = map(eval, done.stdout.splitlines())
     total = 85_899_345_920
     assert devices == [
         {"index": 0, "uuid": "GPU-a", "name": "NVIDIA Stub", "memory_bytes": total},
