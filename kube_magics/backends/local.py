@@ -183,7 +183,7 @@ class LocalBackend:
             namespace=self.namespace,
             phase=phase,
             cause=cause,
-            pod=f"pid {facts.get('pid')}",
+            node=f"pid {facts.get('pid')}",
             scheduled=True,
             started=started,
             terminated=not alive,

@@ -79,9 +79,19 @@ class Follower:
         if isinstance(piece, bytes):
             self._block(piece)
         elif isinstance(piece, Snapshot):
+            self._tell_why_it_waits(piece)
             self.outcome.snapshot = piece
             if self.on_change:
                 self.on_change(piece)
+
+    def _tell_why_it_waits(self, state: Snapshot) -> None:
+        before = self.outcome.snapshot.cause if self.outcome.snapshot else None
+        cause = state.cause
+        if cause is None or cause == before or state.started or state.over or cause.hopeless:
+            return
+        said = f"\n  said: {cause.said}" if cause.said else ""
+        fix = f"\n  next: {cause.fix}" if cause.fix else ""
+        self.screen.add(STDERR, f"job {self.name} waits: {cause.sentence}{said}{fix}\n".encode())
 
     def _hopeless(self) -> bool:
         state = self.outcome.snapshot

@@ -31,7 +31,7 @@ def _row(each: Snapshot, now: float) -> tuple[str, ...]:
         UNKNOWN if each.gpus is None else str(each.gpus),
         UNKNOWN if each.created_at is None else human_seconds(max(0.0, now - each.created_at)),
         _took(each, now),
-        each.node or each.pod or "-",
+        each.node or "-",
         each.notebook or (UNKNOWN if each.ours else "-"),
     )
 
