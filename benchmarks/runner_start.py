@@ -79,7 +79,7 @@ def _peer(place: Place, starts: dict[str, int]) -> float:
 
 def _took(place: Place, starts: dict[str, int]) -> float:
     (pod,) = json.loads(place.check("get", "pods", "--output=json"))["items"]
-    lines = place.check("logs", "--timestamps", f"pod/{pod['metadata']['name']}").decode().splitlines()
+    lines = place.check("logs", "--timestamps", f"pod/{pod['metadata']['name']}").decode().split("\n")
     stamp = next(line.split(" ")[0] for line in lines if line.endswith(f" {LINE}"))
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
     took = _nanoseconds(stamp) - starts[container]
