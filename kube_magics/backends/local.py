@@ -61,6 +61,7 @@ class LocalBackend:
         self._why = why
         self._folder = folder or state_folder()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._swept: set[str] = set()
 
     def where(self) -> str:
         return f"local (processes on this machine; {self._why})"
@@ -178,6 +179,10 @@ class LocalBackend:
             phase = SUCCEEDED if end and end.get("code") == 0 else FAILED
             if end is None:
                 cause = _wordless(home, started=started)
+                if home.name not in self._swept:
+                    # Without its runner the user's own process would go on unseen.
+                    self._swept.add(home.name)
+                    machine.kill_session(facts.get("pid", -1))
         return Snapshot(
             name=home.name,
             namespace=self.namespace,

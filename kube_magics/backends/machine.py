@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Set as AbstractSet
 
 import psutil
@@ -73,3 +74,13 @@ def kill_tree(pid: int) -> None:
     for each in family:
         with contextlib.suppress(psutil.Error):
             each.kill()
+
+
+def kill_session(leader: int) -> None:
+    """KILL to what is left of the session of a process that is gone."""
+    if process_started(leader) is not None:
+        return  # the number is somebody else's by now
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(each.pid) == leader:
+                each.kill()

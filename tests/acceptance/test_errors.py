@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -421,7 +422,7 @@ def test_the_runner_is_killed(here: Desk) -> None:
     eventually(
         lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the end of the user's process"
     )
-    assert "orphan  failed" in here.right("%kube jobs").stdout
+    assert re.search(r"^orphan +failed", here.right("%kube jobs").stdout, re.MULTILINE)
     here.right("%kube delete orphan")
     here.settles(before | {"log orphan.log"})
 
