@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kube_magics.telemetry.objects import part, rows, text
+
 
 @dataclass(frozen=True)
 class Cause:
     """One named reason."""
 
     kind: str
-    """For programs: image, start, quota, policy, unschedulable, oom, deadline, evicted, deleted, signal, exit, refused."""
+    """For programs: image, start, quota, policy, unschedulable, oom, deadline, evicted, deleted, signal, exit, refused,
+    failed."""
     sentence: str
     said: str | None = None
     """The cluster's own words."""
@@ -30,8 +33,12 @@ _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrIm
 _START_REASONS = ("CreateContainerError", "CreateContainerConfigError", "RunContainerError", "StartError")
 NEVER_STARTED = ("StartError", "ContainerCannotRun")
 """A container that ended for these never ran; its `startedAt` is 1970."""
-_NO_PROGRAM = re.compile(r"executable file not found|exec: .*(?:no such file|permission denied)", re.I | re.S)
-_ABSENT = re.compile(r"not found|does not exist|manifest unknown|no such host|NAME_UNKNOWN|denied|unauthorized", re.I)
+_NO_PROGRAM = re.compile(
+    r"executable file not found|exec: .*(?:no such file|permission denied)", re.IGNORECASE | re.DOTALL
+)
+_ABSENT = re.compile(
+    r"not found|does not exist|manifest unknown|no such host|NAME_UNKNOWN|denied|unauthorized", re.IGNORECASE
+)
 
 
 def explain(
@@ -41,15 +48,25 @@ def explain(
     if job is None:
         return Cause("deleted", "The job was deleted.", fix="run the cell again")
     if pod is None:
-        return _refused(events) or _job_failed(job)
+        return (
+            None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _job_failed(job)
+        )
     return _ended(pod) or _waiting(pod) or _unscheduled(pod) or _job_failed(job)
+
+
+def _has(found: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:
+    """A condition of these types that is True; by type, never by position."""
+    true = (row for row in rows(found, "status", "conditions") if row.get("status") == "True")
+    return next((row for row in true if row.get("type") in kinds), None)
 
 
 def _refused(events: Sequence[Mapping[str, Any]]) -> Cause | None:
     """No pod: only an event of the Job says why."""
-    said = next((e.get("message", "") for e in reversed(events) if e.get("reason") == "FailedCreate"), None)
-    if said is None:
+    failed = [event for event in events if part(event).get("reason") == "FailedCreate"]
+    if not failed:
         return None
+    # The server sorts events by name; of equal times the later one in the list counts.
+    said = text(max(enumerate(failed), key=lambda pair: (_when(pair[1]), pair[0]))[1], "message")
     if "exceeded quota" in said:
         fix = "%kube jobs shows what holds the quota: delete or await one of them, or ask for less"
         return Cause("quota", "The namespace's quota does not allow this job.", said, fix, hopeless=True)
@@ -57,15 +74,23 @@ def _refused(events: Sequence[Mapping[str, Any]]) -> Cause | None:
         fix = "show your administrator the sentence above: job pods of kube_magics fit the level `restricted`"
         return Cause("policy", "The namespace's Pod Security level refuses the job's pod.", said, fix, hopeless=True)
     fix = "correct the option that the cluster names, and run the cell again"
-    return Cause("refused", "The cluster refuses the job's pod.", said, fix, hopeless=True)
+    return Cause("refused", "The cluster refuses the job's pod.", said or None, fix, hopeless=True)
+
+
+def _when(event: Mapping[str, Any]) -> str:
+    return text(event, "lastTimestamp") or text(event, "eventTime") or text(event, "metadata", "creationTimestamp")
+
+
+def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return rows(pod, "status", "initContainerStatuses") + rows(pod, "status", "containerStatuses")
 
 
 def _waiting(pod: Mapping[str, Any]) -> Cause | None:
-    for status in pod["status"].get("containerStatuses") or ():
-        waiting = (status.get("state") or {}).get("waiting") or {}
-        reason, said = waiting.get("reason", ""), waiting.get("message")
+    for status in _containers(pod):
+        reason, said = text(status, "state", "waiting", "reason"), text(status, "state", "waiting", "message") or None
         if reason in _IMAGE_REASONS:
-            image = status.get("image") or pod["spec"]["containers"][0]["image"]
+            asked = next((text(c, "image") for c in rows(pod, "spec", "containers")), "")
+            image = text(status, "image") or asked or "of the job"
             # One failed pull can be a hiccup; a back-off means that the kubelet has tried again.
             hopeless = reason in ("InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff")
             hopeless = hopeless or bool(_ABSENT.search(said or ""))
@@ -78,21 +103,19 @@ def _waiting(pod: Mapping[str, Any]) -> Cause | None:
 
 def _not_started(reason: str, said: str | None) -> Cause:
     if said and _NO_PROGRAM.search(said):
-        what = "The image has no such Python interpreter."
-        return Cause(
-            "start", what, said, "--python PATH as it is in the image, or --image with a Python", hopeless=True
-        )
+        fix = "--python PATH as it is in the image, or --image with a Python"
+        return Cause("start", "The image has no such Python interpreter.", said, fix, hopeless=True)
     if said and "runAsNonRoot" in said:
-        return Cause(
-            "start", "The image insists on root, the job may not be root.", said, "another --image", hopeless=True
-        )
-    return Cause("start", f"The container cannot be started ({reason}).", said, "correct --image or --python", True)
+        what = "The image insists on root, the job may not be root."
+        return Cause("start", what, said, "another --image", hopeless=True)
+    what = f"The container cannot be started ({reason})."
+    return Cause("start", what, said, "correct --image or --python", hopeless=True)
 
 
 def _unscheduled(pod: Mapping[str, Any]) -> Cause | None:
-    for found in pod["status"].get("conditions") or ():
-        if found["type"] == "PodScheduled" and found["status"] == "False" and found.get("message"):
-            said = found["message"]
+    for found in rows(pod, "status", "conditions"):
+        said = text(found, "message")
+        if found.get("type") == "PodScheduled" and found.get("status") == "False" and said:
             if "Insufficient nvidia.com/gpu" in said:
                 fix = "%kube gpus shows what is free; wait, or ask for fewer --gpus"
                 return Cause("unschedulable", "Not enough free GPUs on any node.", said, fix)
@@ -104,41 +127,46 @@ def _unscheduled(pod: Mapping[str, Any]) -> Cause | None:
 
 
 def _ended(pod: Mapping[str, Any]) -> Cause | None:
-    status = pod["status"]
-    if status.get("reason") == "Evicted":
+    reason, said = text(pod, "status", "reason"), text(pod, "status", "message") or None
+    if reason == "Evicted":
         fix = "ask for the --memory that the job needs, and run the cell again"
-        return Cause("evicted", "The node threw the pod out to save itself.", status.get("message"), fix)
-    if status.get("reason") == "DeadlineExceeded":
-        return Cause(
-            "deadline", "The pod reached its deadline, or was stopped.", status.get("message"), "a longer --timeout"
-        )
-    for found in status.get("conditions") or ():
-        if found["type"] == "DisruptionTarget" and found["status"] == "True":
-            said = found.get("message") or found.get("reason")
-            return Cause("evicted", "The pod was taken off its node.", said, "run the cell again")
-    for container in status.get("containerStatuses") or ():
-        ended = (container.get("state") or {}).get("terminated")
+        return Cause("evicted", "The node threw the pod out to save itself.", said, fix)
+    if reason == "DeadlineExceeded":
+        return Cause("deadline", "The pod reached its deadline, or was stopped.", said, "a longer --timeout")
+    disrupted = _has(pod, "DisruptionTarget")
+    if disrupted:
+        said = text(disrupted, "message") or text(disrupted, "reason") or None
+        return Cause("evicted", "The pod was taken off its node.", said, "run the cell again")
+    for container in _containers(pod):
+        ended = part(container, "state", "terminated")
         if ended and ended.get("exitCode") != 0:
             return _exit(ended)
-    if pod["metadata"].get("deletionTimestamp"):
+    if part(pod, "metadata").get("deletionTimestamp"):
         return Cause("deleted", "The job's pod was deleted.", fix="run the cell again")
     return None
 
 
 def _exit(ended: Mapping[str, Any]) -> Cause:
-    code, reason = ended.get("exitCode", -1), ended.get("reason", "")
+    code, reason = ended.get("exitCode"), text(ended, "reason")
     if reason == "OOMKilled":
         return Cause("oom", "The container was killed at its memory limit.", "OOMKilled", "a larger --memory")
     if reason in NEVER_STARTED:
-        return _not_started(reason, ended.get("message"))
+        return _not_started(reason, text(ended, "message") or None)
+    if not isinstance(code, int):
+        return Cause(
+            "exit", "The container ended, with which exit code is not known.", reason or None, "%kube logs NAME"
+        )
     if code > 128:
         return Cause("signal", f"The container was killed by signal {code - 128}.", reason or None, "%kube logs NAME")
     return Cause("exit", f"The container ended with exit code {code}.", reason or None, "%kube logs NAME")
 
 
 def _job_failed(job: Mapping[str, Any]) -> Cause | None:
-    for found in job.get("status", {}).get("conditions") or ():
-        if found["type"] in ("Failed", "FailureTarget") and found["status"] == "True":
-            said = ": ".join(filter(None, (found.get("reason"), found.get("message"))))
-            return Cause("refused", "The cluster gave the job up.", said, "run the cell again")
-    return None
+    found = _has(job, "Failed", "FailureTarget")
+    if found is None:
+        return None
+    said = ": ".join(filter(None, (text(found, "reason"), text(found, "message")))) or None
+    if text(found, "reason") == "DeadlineExceeded":
+        # The Job's own deadline (kubectl's: ours have none) deletes the pod, and it counts the time in the queue.
+        return Cause("deadline", "The job reached its deadline, and its pod was deleted.", said, "a longer deadline")
+    return Cause("failed", "The cluster gave the job up.", said, "run the cell again")

@@ -10,6 +10,7 @@ from typing import Any
 
 from kube_magics.spec import names
 from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
+from kube_magics.telemetry.objects import part, rows, text
 
 PENDING = "pending"
 RUNNING = "running"
@@ -68,84 +69,90 @@ def of_job(
     namespace: str = "",
 ) -> Snapshot:
     """The snapshot of a `batch/v1` Job, its pods (the newest counts) and its events; `job` None: it is gone."""
-    pod = max(pods, key=lambda p: str(p["metadata"].get("creationTimestamp", "")), default=None)
+    pod = max(pods, key=lambda p: text(p, "metadata", "creationTimestamp"), default=None)
     if job is None:
         return Snapshot(name, namespace, GONE, explain(None, pod, events), terminated=True)
-    meta, status = job["metadata"], job.get("status", {})
-    annotations, template = meta.get("annotations") or {}, job["spec"]["template"]
-    container = _container_status(pod)
-    state = container.get("state") or {}
-    ended = state.get("terminated")
-    ran = state.get("running") or (ended if ended and ended.get("reason") not in NEVER_STARTED else None)
+    meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
+    state = part(_container_status(pod), "state")
+    running, ended = part(state, "running"), part(state, "terminated")
+    ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
+    node = text(pod, "spec", "nodeName") or None
     return Snapshot(
-        name=meta["name"],
-        namespace=meta.get("namespace", namespace),
+        name=text(meta, "name") or name,
+        namespace=text(meta, "namespace") or namespace,
         phase=_phase(job, pod, state),
         cause=explain(job, pod, events),
-        pod=pod["metadata"]["name"] if pod else None,
-        pod_uid=pod["metadata"]["uid"] if pod else None,
-        node=pod["spec"].get("nodeName") if pod else None,
-        scheduled=bool(pod and pod["spec"].get("nodeName")),
+        pod=text(pod, "metadata", "name") or None,
+        pod_uid=text(pod, "metadata", "uid") or None,
+        node=node,
+        scheduled=node is not None,
         started=bool(ran),
-        terminated=bool(ended) or (pod is not None and pod["status"].get("phase") in ("Succeeded", "Failed")),
+        terminated=bool(ended) or text(pod, "status", "phase") in ("Succeeded", "Failed"),
         end=_end(ended),
         created_at=unix(meta.get("creationTimestamp")),
-        started_at=unix((ran or {}).get("startedAt") or (None if ended else status.get("startTime"))),
-        finished_at=unix((ended or {}).get("finishedAt") or status.get("completionTime")),
-        gpus=_gpus(template),
-        notebook=annotations.get(names.ANNOTATION_NOTEBOOK),
+        started_at=unix(ran.get("startedAt") or (None if ended else part(job, "status").get("startTime"))),
+        finished_at=unix(ended.get("finishedAt") or part(job, "status").get("completionTime")),
+        gpus=_gpus(part(job, "spec", "template")),
+        notebook=text(annotations, names.ANNOTATION_NOTEBOOK) or None,
         ours=names.ANNOTATION_SUBMISSION in annotations,
-        returns=tuple(filter(None, annotations.get(names.ANNOTATION_RETURNS, "").split(","))),
-        uid=meta.get("uid"),
-        submission_id=annotations.get(names.ANNOTATION_SUBMISSION),
+        returns=tuple(filter(None, text(annotations, names.ANNOTATION_RETURNS).split(","))),
+        uid=text(meta, "uid") or None,
+        submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
     )
 
 
-def unix(stamp: str | None) -> float | None:
-    """Seconds since the epoch of an RFC 3339 timestamp, as Kubernetes writes them."""
-    return datetime.fromisoformat(stamp).timestamp() if stamp else None
+def unix(stamp: Any) -> float | None:
+    """Seconds since the epoch of an RFC 3339 timestamp, as Kubernetes writes them; None: there is none."""
+    try:
+        return datetime.fromisoformat(stamp).timestamp() if stamp else None
+    except (TypeError, ValueError):
+        return None
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
     """The condition of that type if it is True; by type, never by position."""
-    for found in status.get("conditions") or ():
-        if found["type"] == kind and found["status"] == "True":
+    for found in rows(status, "conditions"):
+        if found.get("type") == kind and found.get("status") == "True":
             return dict(found)
     return None
 
 
 def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping[str, Any]) -> str:
-    status = job.get("status", {})
+    status = part(job, "status")
     if condition(status, "Complete") or condition(status, "SuccessCriteriaMet"):
         return SUCCEEDED
     if condition(status, "Failed") or condition(status, "FailureTarget"):
         return FAILED
-    if job["spec"].get("suspend"):
+    if part(job, "spec").get("suspend"):
         return SUSPENDED
-    if pod is not None and pod["status"].get("phase") in ("Succeeded", "Failed"):
+    phase = text(pod, "status", "phase")
+    if phase in ("Succeeded", "Failed"):
         # The Job's own condition follows seconds later.
-        return SUCCEEDED if pod["status"]["phase"] == "Succeeded" else FAILED
+        return SUCCEEDED if phase == "Succeeded" else FAILED
     return RUNNING if state.get("running") or state.get("terminated") else PENDING
 
 
 def _container_status(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    found = (pod or {}).get("status", {}).get("containerStatuses") or [{}]
-    ours = [status for status in found if status.get("name") == names.CONTAINER]
-    return dict((ours or found)[0])
+    """Of our container; in a pod of somebody else's, of its first one, which is also the one whose log is read."""
+    found = {text(status, "name"): status for status in rows(pod, "status", "containerStatuses")}
+    first = [text(container, "name") for container in rows(pod, "spec", "containers")][:1]
+    for name in (names.CONTAINER, *first, *found):
+        if name in found:
+            return found[name]
+    return {}
 
 
-def _end(terminated: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _end(terminated: Mapping[str, Any]) -> Mapping[str, Any] | None:
     try:
-        said = json.loads((terminated or {}).get("message") or "")
-    except ValueError:
+        said = json.loads(text(terminated, "message"))
+    except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) and said.get("e") == "end" else None
 
 
 def _gpus(template: Mapping[str, Any]) -> int:
     total = 0
-    for container in template["spec"].get("containers", ()):
-        resources = container.get("resources") or {}
-        asked = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
-        total += sum(int(count) for name, count in asked.items() if name.endswith("/gpu") and str(count).isdigit())
+    for container in rows(template, "spec", "containers"):
+        asked = {**part(container, "resources", "requests"), **part(container, "resources", "limits")}
+        total += sum(int(count) for name, count in asked.items() if name.endswith("/gpu") and str(count).isdecimal())
     return total

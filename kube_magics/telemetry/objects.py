@@ -1,0 +1,30 @@
+"""Reading the cluster's objects without trusting them: what is missing or of another kind reads as empty.
+
+An object may come from any tool and any version; a key that is not there must not end a cell that waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def part(found: Any, *keys: str) -> Mapping[str, Any]:
+    """The mapping below `keys`; empty where there is none."""
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def rows(found: Any, *keys: str) -> list[Mapping[str, Any]]:
+    """The list of mappings below `keys`; what is none is left out."""
+    *path, last = keys
+    listed = part(found, *path).get(last)
+    return [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, (list, tuple)) else []
+
+
+def text(found: Any, *keys: str) -> str:
+    """The string below `keys`; "" where there is none."""
+    *path, last = keys
+    value = part(found, *path).get(last)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,295 @@
+"""From objects as a cluster sends them to a state and its cause."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kube_magics.spec import names
+from kube_magics.telemetry.snapshot import Snapshot, condition, of_job, unix
+
+END = {"e": "end", "code": 0, "reason": "completed"}
+
+
+def a_job(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "digits-x7k2p",
+            "namespace": "team",
+            "uid": "job-uid",
+            "creationTimestamp": "2026-11-23T21:00:00Z",
+            "annotations": {
+                names.ANNOTATION_SUBMISSION: "s1",
+                names.ANNOTATION_NOTEBOOK: "work/digits.ipynb",
+                names.ANNOTATION_RETURNS: "model,score",
+            },
+        },
+        "spec": {"template": {"spec": {"containers": [gpu_container("main", "2")]}}, **spec},
+        "status": status or {},
+    }
+
+
+def gpu_container(name: str, count: str) -> dict[str, Any]:
+    return {"name": name, "image": "team/torch:1", "resources": {"limits": {"nvidia.com/gpu": count, "memory": "1Gi"}}}
+
+
+def a_pod(state: dict[str, Any] | None = None, *, phase: str = "Pending", **status: Any) -> dict[str, Any]:
+    statuses = {"containerStatuses": [{"name": "main", "image": "team/torch:1", "state": state}]} if state else {}
+    return {
+        "metadata": {"name": "digits-x7k2p-abcde", "uid": "pod-uid", "creationTimestamp": "2026-11-23T21:00:01Z"},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "main", "image": "team/torch:1"}]},
+        "status": {"phase": phase, **statuses, **status},
+    }
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return a_pod({"waiting": {"reason": reason, "message": message}})
+
+
+def ended(code: int, reason: str = "Error", **more: Any) -> dict[str, Any]:
+    times = {"startedAt": "2026-11-23T21:00:02Z", "finishedAt": "2026-11-23T21:00:12Z"}
+    phase = "Failed" if code else "Succeeded"
+    return a_pod({"terminated": {"exitCode": code, "reason": reason, **times, **more}}, phase=phase)
+
+
+def conditions(*found: tuple[str, str], **more: Any) -> dict[str, Any]:
+    return {"conditions": [{"type": kind, "status": status, **more} for kind, status in found]}
+
+
+def failed_create(message: str, at: str = "2026-11-23T21:00:01Z") -> dict[str, Any]:
+    return {"reason": "FailedCreate", "message": message, "lastTimestamp": at}
+
+
+def kind_of(snapshot: Snapshot) -> tuple[str, str | None, bool]:
+    cause = snapshot.cause
+    return snapshot.phase, cause.kind if cause else None, bool(cause and cause.hopeless)
+
+
+def test_a_job_that_ran_as_a_whole() -> None:
+    status = {**conditions(("SuccessCriteriaMet", "True"), ("Complete", "True")), "startTime": "2026-11-23T21:00:00Z"}
+    assert of_job(a_job(status), [ended(0, "Completed", message=json.dumps(END))]) == Snapshot(
+        name="digits-x7k2p",
+        namespace="team",
+        phase="succeeded",
+        pod="digits-x7k2p-abcde",
+        pod_uid="pod-uid",
+        node="node-1",
+        scheduled=True,
+        started=True,
+        terminated=True,
+        end=END,
+        created_at=1795467600.0,
+        started_at=1795467602.0,
+        finished_at=1795467612.0,
+        gpus=2,
+        notebook="work/digits.ipynb",
+        ours=True,
+        returns=("model", "score"),
+        uid="job-uid",
+        submission_id="s1",
+    )
+
+
+def test_pending_without_and_with_a_pod() -> None:
+    assert kind_of(of_job(a_job(), [])) == ("pending", None, False)
+    snapshot = of_job(a_job(), [a_pod({"waiting": {"reason": "ContainerCreating"}})])
+    assert kind_of(snapshot) == ("pending", None, False)
+    assert (snapshot.scheduled, snapshot.started) == (True, False)
+
+
+def test_running() -> None:
+    snapshot = of_job(a_job(), [a_pod({"running": {"startedAt": "2026-11-23T21:00:02Z"}}, phase="Running")])
+    assert kind_of(snapshot) == ("running", None, False)
+    assert (snapshot.started, snapshot.terminated, snapshot.over) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        ("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", "Not enough free GPUs on any node."),
+        ("0/1 nodes are available: 1 Insufficient memory.", "No node has that much CPU or memory free."),
+        ("0/1 nodes are available: 1 node(s) had untolerated taint {x: y}.", "No node fits the job."),
+    ],
+)
+def test_unschedulable(message: str, sentence: str) -> None:
+    pod = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}])
+    del pod["spec"]["nodeName"]
+    snapshot = of_job(a_job(), [pod])
+    assert kind_of(snapshot) == ("pending", "unschedulable", False)
+    assert snapshot.cause is not None
+    assert (snapshot.cause.sentence, snapshot.cause.said) == (sentence, message)
+    assert not snapshot.scheduled
+
+
+def test_an_image_that_is_missing_is_given_up_and_a_hiccup_is_not() -> None:
+    absent = 'failed to resolve reference "team/torch:1": team/torch:1: not found'
+    assert kind_of(of_job(a_job(), [waiting("ErrImagePull", absent)])) == ("pending", "image", True)
+    hiccup = "failed to do request: dial tcp: i/o timeout"
+    assert kind_of(of_job(a_job(), [waiting("ErrImagePull", hiccup)])) == ("pending", "image", False)
+    snapshot = of_job(a_job(), [waiting("ImagePullBackOff", "Back-off pulling image")])
+    assert kind_of(snapshot) == ("pending", "image", True)
+    assert snapshot.cause is not None
+    assert "team/torch:1" in snapshot.cause.sentence
+
+
+def test_an_image_without_python() -> None:
+    said = 'exec: "python3": executable file not found in $PATH: unknown'
+    snapshot = of_job(a_job(), [ended(128, "StartError", message=said)])
+    assert kind_of(snapshot) == ("failed", "start", True)
+    assert snapshot.cause is not None
+    assert "--python" in str(snapshot.cause.fix)
+    assert kind_of(of_job(a_job(), [waiting("CreateContainerError", said)])) == ("pending", "start", True)
+
+
+def test_an_image_that_insists_on_root() -> None:
+    said = "container has runAsNonRoot and image will run as root"
+    assert kind_of(of_job(a_job(), [waiting("CreateContainerConfigError", said)])) == ("pending", "start", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ('pods "x" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=2', "quota"),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation', "policy"),
+        ("admission webhook denied the request: no", "refused"),
+    ],
+)
+def test_a_job_whose_pod_is_refused(said: str, kind: str) -> None:
+    snapshot = of_job(a_job(), [], [{"reason": "SuccessfulCreate"}, failed_create(said)])
+    assert kind_of(snapshot) == ("pending", kind, True)
+    assert snapshot.cause is not None
+    assert snapshot.cause.said == said
+
+
+def test_the_latest_refusal_counts_whatever_the_order() -> None:
+    late, early = failed_create("late", "2026-11-23T22:00:00Z"), failed_create("exceeded quota: q")
+    for events in ([late, early], [early, late]):
+        assert kind_of(of_job(a_job(), [], events))[1] == "refused"
+
+
+def test_an_old_refusal_is_not_the_cause_of_what_succeeded_or_waits() -> None:
+    events = [failed_create("exceeded quota: q")]
+    assert kind_of(of_job(a_job(conditions(("Complete", "True"))), [], events)) == ("succeeded", None, False)
+    assert kind_of(of_job(a_job(suspend=True), [], events)) == ("suspended", None, False)
+    assert kind_of(of_job(a_job(), [a_pod({"running": {"startedAt": None}})], events)) == ("running", None, False)
+
+
+@pytest.mark.parametrize(
+    ("pod", "kind"),
+    [
+        (ended(137, "OOMKilled"), "oom"),
+        (ended(139), "signal"),
+        (ended(3), "exit"),
+        ({**ended(1), "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}}, "evicted"),
+        (a_pod(phase="Failed", **conditions(("Ready", "False"), ("DisruptionTarget", "True"))), "evicted"),
+        (a_pod(phase="Failed", reason="DeadlineExceeded", message="longer than the deadline"), "deadline"),
+    ],
+)
+def test_how_a_pod_ended(pod: dict[str, Any], kind: str) -> None:
+    assert kind_of(of_job(a_job(), [pod])) == ("failed", kind, False)
+    # The Job's own condition comes later and changes nothing.
+    later = conditions(("FailureTarget", "True"), ("Failed", "True"), reason="BackoffLimitExceeded")
+    assert kind_of(of_job(a_job(later), [pod])) == ("failed", kind, False)
+
+
+def test_a_deleted_job_and_a_deleted_pod() -> None:
+    gone = of_job(None, [], name="x", namespace="team")
+    assert (kind_of(gone), gone.name, gone.namespace) == (("gone", "deleted", False), "x", "team")
+    assert gone.over
+    assert gone.terminated
+    pod = a_pod({"running": {"startedAt": None}}, phase="Running")
+    pod["metadata"]["deletionTimestamp"] = "2026-11-23T21:00:09Z"
+    assert kind_of(of_job(a_job(), [pod])) == ("running", "deleted", False)
+
+
+def test_a_suspended_job() -> None:
+    assert kind_of(of_job(a_job(conditions(("Suspended", "True")), suspend=True), [])) == ("suspended", None, False)
+
+
+def test_a_job_of_kubectls_that_reached_its_own_deadline() -> None:
+    job = a_job(conditions(("Failed", "True"), reason="DeadlineExceeded", message="Job was active longer"))
+    assert kind_of(of_job(job, [])) == ("failed", "deadline", False)
+    given_up = a_job(conditions(("Failed", "True"), reason="BackoffLimitExceeded"))
+    assert kind_of(of_job(given_up, [])) == ("failed", "failed", False)
+
+
+def test_a_job_of_kubectls() -> None:
+    """No annotations, another container's name, a helper that is listed first."""
+    job = a_job()
+    job["metadata"] = {"name": "pi"}
+    pod = a_pod(phase="Running")
+    pod["spec"]["containers"] = [{"name": "pi"}, {"name": "helper"}]
+    state = {"running": {"startedAt": "2026-11-23T21:00:02Z"}}
+    pod["status"]["containerStatuses"] = [
+        {"name": "helper", "state": {"waiting": {}}},
+        {"name": "pi", "state": state},
+    ]
+    snapshot = of_job(job, [pod], namespace="team")
+    assert (snapshot.phase, snapshot.ours, snapshot.returns, snapshot.notebook) == ("running", False, (), None)
+    assert snapshot.namespace == "team"
+
+
+def test_conditions_are_read_by_type_wherever_they_stand() -> None:
+    others = [("Suspended", "False"), ("FailureTarget", "False"), ("Other", "True")]
+    for place in range(len(others) + 1):
+        found = conditions(*others[:place], ("Complete", "True"), *others[place:])
+        assert of_job(a_job(found), []).phase == "succeeded"
+    assert condition(conditions(("Complete", "False")), "Complete") is None
+
+
+def test_the_newest_pod_counts() -> None:
+    old, new = ended(1), a_pod({"running": {"startedAt": None}}, phase="Running")
+    new["metadata"] = {"name": "new", "uid": "n", "creationTimestamp": "2026-11-23T21:05:00Z"}
+    assert of_job(a_job(), [new, old]).pod == of_job(a_job(), [old, new]).pod == "new"
+
+
+def test_a_last_word_that_is_none() -> None:
+    for message in ("", "Traceback (most recent call last)", "[]", '{"e": "mark"}', "[" * 100_000):
+        assert of_job(a_job(), [ended(1, message=message)]).end is None
+
+
+def test_times() -> None:
+    assert unix("1970-01-01T00:01:00Z") == 60
+    assert unix("1970-01-01T01:00:00.5+01:00") == 0.5
+    assert unix(None) is unix("soon") is unix(7) is None
+
+
+keys = st.sampled_from(
+    "metadata spec status name uid annotations template containers containerStatuses initContainerStatuses state waiting "
+    "running terminated reason message exitCode phase conditions type creationTimestamp resources limits nodeName".split()
+)
+leaves = (
+    st.none() | st.integers() | st.booleans() | st.sampled_from(["", "True", "Failed", "OOMKilled", "Evicted", "x"])
+)
+garbage = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5), max_leaves=25
+)
+objects = st.dictionaries(keys, garbage, max_size=5)
+
+
+@given(objects, st.lists(objects, max_size=2), st.lists(objects, max_size=2))
+def test_garbage_is_a_state_too(job: Any, pods: Any, events: Any) -> None:
+    assert isinstance(of_job(job, pods, events), Snapshot)
+
+
+def paths(found: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    return [found for key, value in inner for found in [(*path, key), *paths(value, (*path, key))]]
+
+
+@pytest.mark.parametrize("pod", [ended(137, "OOMKilled"), waiting("ErrImagePull"), a_pod(reason="Evicted")])
+def test_any_key_may_be_missing_or_null(pod: dict[str, Any]) -> None:
+    whole = {"job": a_job(conditions(("Failed", "True"))), "pod": pod, "event": failed_create("x")}
+    for path in paths(whole):
+        for value in (None, "text", [], {}):
+            damaged = json.loads(json.dumps(whole))
+            at = damaged
+            for key in path[:-1]:
+                at = at[key]
+            at[path[-1]] = value
+            of_job(damaged["job"], [damaged["pod"]], [damaged["event"]])
+            of_job(damaged["job"], [], [damaged["event"]])
