@@ -4,7 +4,7 @@ spec.json                what the runner needs
 program.json, data.pkl   what main.py runs, and its data
 main.py                  the user's __main__: a real file, so that spawned workers can import it again
 kube_magics/             `report` and `should_stop` only; shadows an installed kube_magics
-kube_magics_runner/      the files of kube_magics/runner
+kube_magics_runner/      the files of kube_magics/runner, as `runner/shipped.py` makes them small
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import platform
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from kube_magics.cells.capture import Capture
+from kube_magics.runner import shipped
 
 VERSION = 1
 STORED_ABOVE_BYTES = 16 * 1024 * 1024
@@ -42,12 +42,8 @@ def build(capture: Capture, options: Mapping[str, Any]) -> Bundle:
         "spec.json": _json(_spec(capture, options)),
         "program.json": _json(capture.program),
         "data.pkl": capture.data,
+        **shipped.files(options.get("gpus", 0)),
     }
-    for file in resources.files("kube_magics.runner").iterdir():
-        if file.name.endswith(".py"):
-            files[f"kube_magics_runner/{file.name}"] = file.read_bytes()
-    files["main.py"] = files.pop("kube_magics_runner/main.py")
-    files["kube_magics/__init__.py"] = files["kube_magics_runner/report.py"]
     data = _zip(files)
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
 

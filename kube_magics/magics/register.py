@@ -73,7 +73,8 @@ def _with_body(lines: list[str]) -> list[str]:
 
 
 def _import_all() -> None:
-    # Half a second of imports that the first job would otherwise wait for; no network.
+    # Half a second of imports, and of making the runner small, that the first job would wait for; no network.
     for name in ("kube_magics.magics.kubetrain", "kube_magics.magics.kube", "kube_magics.backends.kubernetes"):
         importlib.import_module(name)
     importlib.import_module("kube_magics.cluster.auth").warm()
+    importlib.import_module("kube_magics.runner.shipped").files(0)
