@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from kube_magics.cells import modules
 from kube_magics.cells.compare import functions_inside
-from kube_magics.cells.names import Later
+from kube_magics.cells.names import Later, may_call
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.scopes import Names, statement_names
 from kube_magics.cells.sources import Source, find_class, find_function, has_definition, is_ours, parsed
@@ -116,13 +116,19 @@ class Closure:
             return None  # raised again, with its reason, when the name really has to travel
 
     def harmless(self, name: str) -> bool:
-        """Whether a decorator of that name comes from a library: these do not call what they decorate."""
+        """Whether a decorator of that name does not call what it decorates: those of libraries do not."""
         if not self.has(name):
             return hasattr(builtins, name)
         value = self.notebook.namespace[name]
         if isinstance(value, ModuleType):
             return True
-        return getattr(value, "__module__", self.notebook.module) != self.notebook.module
+        if getattr(value, "__module__", self.notebook.module) != self.notebook.module:
+            return True
+        try:
+            source = self.item(name).source
+        except CaptureError:
+            return False
+        return source is not None and not isinstance(source.node, ast.ClassDef) and not may_call(source.node)
 
     def _classify(self, name: str, value: Any) -> Item:
         if isinstance(value, ModuleType):

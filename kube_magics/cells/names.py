@@ -92,6 +92,34 @@ def types_scope(params: Iterable[ast.AST], owner: str | None) -> Scope:
     return Scope("types", frozenset(mangle(param.name, owner) for param in params))  # type: ignore[attr-defined]
 
 
+_WRAPPING = frozenset({"wraps", "update_wrapper", "callable", "isinstance", "getattr", "hasattr", "id", "type"})
+
+
+def may_call(node: ast.AST) -> bool:
+    """Whether a function, used as a decorator, may call what it decorates before it returns: it, or a function that it
+    makes of one argument, calls that argument or hands it on."""
+    found = [part for part in ast.walk(node) if isinstance(part, Function)]
+    return any(len(parameters(part.args)) == 1 and _hands_on(part, parameters(part.args)[0].arg) for part in found)
+
+
+def _hands_on(node: Function, parameter: str) -> bool:
+    stack: list[ast.AST] = list(node.body)
+    while stack:
+        part = stack.pop()
+        if isinstance(part, ast.Call):
+            called = part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
+            inside = (
+                [part.func] if called in _WRAPPING else [part.func, *part.args, *(item.value for item in part.keywords)]
+            )
+            if any(isinstance(item, ast.Name) and item.id == parameter for item in inside):
+                return True
+        if isinstance(part, Function):
+            stack += part.decorator_list
+        elif not isinstance(part, ast.Lambda):
+            stack += ast.iter_child_nodes(part)
+    return False
+
+
 class Bindings(ast.NodeVisitor):
     """Collects what one scope binds; never looks into the scopes inside it, but for walruses in comprehensions."""
 

@@ -68,6 +68,8 @@ class _Choice:
             return False
         if not all(self._stands(name) for name in names.eager):
             return False
+        if names.at_once and (self._something_runs or not all(self._stands(name) for name in names.later.reads)):
+            return False
         if isinstance(node, ast.Import | ast.ImportFrom):
             return not self._barrier
         return not (self._something_runs and _words(node) & _STATEFUL)

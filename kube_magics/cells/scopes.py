@@ -31,6 +31,7 @@ from kube_magics.cells.names import (
     function_scope,
     import_name,
     mangle,
+    may_call,
     parameters,
     types_scope,
 )
@@ -55,6 +56,8 @@ class Names:
     later: Later = field(default_factory=Later)
     "read, or bound through `global`, when functions made here are called"
     binds: set[str] = field(default_factory=set)
+    at_once: bool = False
+    "a decorator may call what is defined here"
 
 
 @dataclass
@@ -111,6 +114,7 @@ class _Walker(Flow):
         self._class_sinks: list[Later] = []
         self._owner: str | None = None
         self._imported: set[str] = set()
+        self._functions: dict[str, list[Function]] = {}
         self._names = Names()
 
     def statement(self, node: ast.stmt) -> Names:
@@ -235,6 +239,7 @@ class _Walker(Flow):
         elif not self._class_sinks:
             self._call(later, set(), weak=False)
         if not all(self._harmless(decorator) for decorator in decorators):
+            self._names.at_once = True
             self._call(later, set(), weak=True)
 
     def _harmless(self, decorator: ast.expr) -> bool:
@@ -242,6 +247,8 @@ class _Walker(Flow):
             decorator = decorator.func if isinstance(decorator, ast.Call) else decorator.value
         if not isinstance(decorator, ast.Name):
             return False
+        if decorator.id in self._functions:
+            return not any(may_call(node) for node in self._functions[decorator.id])
         return decorator.id in self._imported or self._outside.harmless(decorator.id)
 
     @contextmanager
@@ -283,6 +290,7 @@ class _Walker(Flow):
                 self.visit_body(node.body)
             later.add(body)
         self._made(node.name, later, decorators=node.decorator_list)
+        self._functions.setdefault(node.name, []).append(node)
         self.store(node.name)
 
     visit_FunctionDef = _function

@@ -76,7 +76,7 @@ def _definitions(body: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         _join("def ", name, "(", parameter, ", *, " + "z=0", "):\n", declared, block).map(_tidy),
         _join("def ", name, "():\n    def ", name, "():\n", block.map(_deeper), "    call(", name, ")\n"),
         _join("@keep\ndef ", name, "():\n", block, "    return ", reads, "\n"),
-        _join("@callnow\ndef ", name, "():\n", block),
+        _join("def callnow(function):\n    return call(function)\n@callnow\ndef ", name, "():\n", block),
         _join("class ", name, ":\n", block, "    def __call__(self):\n        return ", reads, "\n"),
         _join("class ", name, "(object):\n    ", name, " = ", name, "\n    ", name, ": ", name, " = 1\n"),
         _join(name, " = lambda: ", reads, "\n"),
@@ -161,11 +161,8 @@ def helpers(seen: list[str]) -> dict[str, Callable[..., Any]]:
         tick()
         return value() if callable(value) else value
 
-    def callnow(value: Callable[[], Any]) -> Any:
-        return call(value)
-
     found = {"log": lambda value: seen.append(plain(value)), "call": call, "tick": tick, "context": Context}
-    return found | {"keep": lambda value: value, "callnow": callnow, "add": lambda one, other: one}
+    return found | {"keep": lambda value: value, "add": lambda one, other: one}
 
 
 def execute(text: str, names: dict[str, Any], returns: tuple[str, ...] = ()) -> list[str]:

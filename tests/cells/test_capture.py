@@ -132,6 +132,25 @@ def test_what_depends_on_the_order_is_not_promoted() -> None:
     assert job["expected"] is True
 
 
+def test_what_a_decorator_may_call_at_once_is_promoted_only_if_nothing_ran_before() -> None:
+    book = Book("import functools\ndef now(f):\n    f()\n    return f", "seen = []")
+    job = book.job(
+        """
+        def timed(f):
+            @functools.wraps(f)
+            def wrapper(*args): return f(*args)
+            return wrapper
+        x = len(seen)
+        @timed
+        def work(): return x
+        @now
+        def main(): seen.append(work())
+        """
+    )
+    assert job.defined & {"timed", "work", "main"} == {"timed", "work"}
+    assert job["seen"] == [0]
+
+
 def test_the_last_expression_is_shown_unless_a_semicolon_ends_it() -> None:
     assert Book("x = 41").job("x + 1").output == "42\n"
     assert Book("x = 41").job("x + 1;").output == ""
