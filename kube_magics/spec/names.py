@@ -34,6 +34,8 @@ CONTAINER = "main"
 LONGEST_NAME = 52
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_DIGESTED = re.compile(r"(?:^|-)[0-9a-f]{10}$")
+"""Looks like a value that was changed: must not pass for one."""
 _ALPHABET = "bcdfghjkmnpqrstvwxz2456789"
 
 
@@ -62,8 +64,9 @@ def fresh_name(text: str) -> str:
 
 def label_value(text: str) -> str:
     """`text` as a label value; equal texts give equal values, different texts different ones."""
-    if _LABEL.fullmatch(text) and len(text) <= 63:
+    if _LABEL.fullmatch(text) and len(text) <= 63 and not _DIGESTED.search(text):
         return text
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    # A file name may hold bytes that are no text.
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-_.")[-52:].strip("-_.")
     return f"{slug}-{digest}" if slug else digest

@@ -45,7 +45,7 @@ class Option:
 
 def _text(option: str, text: str) -> str:
     if not text.strip():
-        raise OptionError(f"{option} needs a value.", hint=f"%%kubetrain? shows what {option} takes")
+        raise OptionError(f"{option} needs a value.", hint=BY_FIELD[option.strip("-=").replace("-", "_")].example)
     return text
 
 
@@ -78,7 +78,9 @@ def _shm(option: str, text: str) -> str:
 
 def _backend(option: str, text: str) -> str:
     if text not in ("kubernetes", "local"):
-        raise OptionError(f"{option} {text}: there is no such backend.", hint=f"{option} local, or {option} kubernetes")
+        raise OptionError(
+            f"{option} {text}: there is no such backend.", hint=f"{option} local   (or {option} kubernetes)"
+        )
     return text
 
 

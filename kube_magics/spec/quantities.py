@@ -24,6 +24,9 @@ _SUFFIXES = {
     "Ti": Decimal(2) ** 40,
     "Pi": Decimal(2) ** 50,
 }
+LEAST_MEMORY_BYTES = 2**20
+LONGEST_S = 10 * 365 * 86400
+"""Deadlines are 32 bits in the cluster."""
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)")
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?:[0-9]+[smhd])+|[0-9]+")
@@ -46,21 +49,19 @@ def memory(option: str, text: str) -> str:
         value = amount(text)
     except ValueError:
         raise OptionError(f"{option} {text} is not an amount of memory.", hint=_memory_hint(option, text)) from None
-    if value < 2**20:
-        raise OptionError(
-            f"{option} {text} is {value.normalize():f} bytes: too little for a Python process.",
-            hint=f"{option} {text.rstrip('m')}Gi",
-        )
+    if value < LEAST_MEMORY_BYTES:
+        what = f"{option} {text} is {value.normalize():f} bytes: too little for a Python process."
+        raise OptionError(what, hint=_memory_hint(option, f"{text}G"))
     return text
 
 
 def _memory_hint(option: str, text: str) -> str:
-    # "2GB", "2 gb", "512MB" and "1,5Gi" are what people type first.
+    # "2GB", "2 gb", "512MB", "1,5Gi" and a bare "16" are what people type first.
     match = re.fullmatch(r"([0-9]+)(?:[.,]([0-9]+))?\s*([kmgtp])i?b?", text, re.IGNORECASE)
     if match is None:
         return f"{option} 8Gi"
-    number = match[1] + (f".{match[2]}" if match[2] else "")
-    return f"{option} {number}{match[3].upper()}i"
+    meant = f"{match[1]}{f'.{match[2]}' if match[2] else ''}{match[3].upper()}i"
+    return f"{option} {meant if amount(meant) >= LEAST_MEMORY_BYTES else '8Gi'}"
 
 
 def cpus(option: str, text: str) -> str:
@@ -68,11 +69,12 @@ def cpus(option: str, text: str) -> str:
     try:
         value = amount(text)
     except ValueError:
-        raise OptionError(
-            f"{option} {text} is not a number of cores.", hint=f"{option} {text.replace(',', '.')}" if "," in text else f"{option} 2"
-        ) from None
-    if value <= 0:
-        raise OptionError(f"{option} {text}: a job needs some CPU.", hint=f"{option} 500m")
+        number = text.replace(",", ".")
+        meant = number if re.fullmatch(r"[0-9]+\.[0-9]{1,3}", number) else "2"
+        raise OptionError(f"{option} {text} is not a number of cores.", hint=f"{option} {meant}") from None
+    if value <= 0 or value * 1000 % 1:
+        # Finer than a thousandth the cluster refuses.
+        raise OptionError(f"{option} {text}: a job needs some CPU, in thousandths of a core.", hint=f"{option} 500m")
     if value > 4096:
         raise OptionError(f"{option} {text}: no node has that many cores.", hint=f"{option} 4")
     return text
@@ -81,13 +83,15 @@ def cpus(option: str, text: str) -> str:
 def seconds(option: str, text: str) -> int:
     """A duration in whole seconds: `90`, `90s`, `2h`, `1d12h`; at least 1."""
     if not _DURATION.fullmatch(text):
-        raise OptionError(f"{option} {text} is not a duration.", hint=f"{option} 2h (units: s, m, h, d)")
+        raise OptionError(f"{option} {text} is not a duration.", hint=f"{option} 2h   (units: s, m, h, d)")
     if text.isdigit():
         total = int(text)
     else:
         total = sum(int(n) * _DURATION_UNITS[u] for n, u in re.findall(r"([0-9]+)([smhd])", text))
     if total < 1:
-        raise OptionError(f"{option} {text}: a job needs some time.", hint=f"{option} 2h, or no {option} at all")
+        raise OptionError(f"{option} {text}: a job needs some time.", hint=f"{option} 2h   (or no {option} at all)")
+    if total > LONGEST_S:
+        raise OptionError(f"{option} {text} is longer than any job.", hint=f"{option} 30d   (or no {option} at all)")
     return total
 
 

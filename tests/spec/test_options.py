@@ -1,0 +1,163 @@
+"""The option table: each option right, wrong, and corrected by typing what the error says; both doors agree."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from kube_magics.errors import OptionError
+from kube_magics.spec.job import JobSpec
+from kube_magics.spec.options import BY_FIELD, OPTIONS, checked, help_text, parse, split_known
+
+RIGHT: dict[str, list[tuple[str, Any]]] = {
+    "gpus": [("--gpus 2", 2), ("--gpus=0", 0)],
+    "cpus": [("--cpus 4", "4"), ("--cpus 500m", "500m"), ("--cpus 0.5", "0.5")],
+    "memory": [("--memory 16Gi", "16Gi"), ("--memory 512M", "512M")],
+    "image": [("--image team/torch:2.6", "team/torch:2.6")],
+    "name": [("--name digits-svm", "digits-svm")],
+    "returns": [("--returns model,score", ("model", "score")), ("--returns 'model, score'", ("model", "score"))],
+    "namespace": [("--namespace team-a", "team-a")],
+    "context": [("--context 'my lab'", "my lab")],
+    "backend": [("--backend local", "local"), ("--backend kubernetes", "kubernetes")],
+    "dry_run": [("--dry-run", True), ("", False)],
+    "timeout": [("--timeout 90", 90), ("--timeout 2h30m", 9000), ("--timeout 1d", 86400)],
+    "python": [("--python /opt/conda/bin/python", "/opt/conda/bin/python")],
+    "shm": [("--shm", ""), ("--shm 8Gi", "8Gi"), ("", None)],
+    "read_only_root": [("--read-only-root", True)],
+    "cpu_ok": [("--cpu-ok", True)],
+}
+WRONG: dict[str, list[str]] = {
+    "gpus": ["two", "-1", "1.5", "1000000", ""],
+    "cpus": ["0", "1,5", "4 cores", "5000", "0.0001", "", "1,x", "-2"],
+    "memory": ["16GB", "2 gb", "1,5Gi", "16", "0", "500k", "1023Ki", "100m", "lots", "", "0GB", "1kb"],
+    "image": ["", " "],
+    "name": ["Digits SVM", "x" * 60, "-a", ""],
+    "returns": ["model,model", "1x", "class", "a b", ",", ""],
+    "namespace": [""],
+    "context": [""],
+    "backend": ["slurm", ""],
+    "timeout": ["soon", "0", "2 h", "99999999d", "1.5h", "", "0s"],
+    "python": [""],
+    "shm": ["8GB", "lots"],
+}
+
+
+def line(text: str) -> dict[str, Any]:
+    return parse(shlex.split(text))
+
+
+def typed_back(hint: str | None) -> str:
+    """What of a hint is to be typed: all before the remark in brackets."""
+    assert hint is not None
+    return hint.split("   (")[0]
+
+
+def test_table_fields_and_tests_are_the_same_names() -> None:
+    names = [option.field for option in OPTIONS]
+    assert names == [field.name for field in fields(JobSpec)]
+    assert set(names) == set(RIGHT)
+    assert set(WRONG) == {option.field for option in OPTIONS if option.read is not None}
+
+
+@pytest.mark.parametrize(("text", "field", "value"), [(t, f, v) for f, cases in RIGHT.items() for t, v in cases])
+def test_right(text: str, field: str, value: Any) -> None:
+    found = line(text)
+    assert found[field] == value
+    assert {key: left for key, left in found.items() if key != field} == {
+        key: left for key, left in line("").items() if key != field
+    }
+    assert getattr(JobSpec.of(found), field) == value
+
+
+@pytest.mark.parametrize(("field", "text"), [(field, text) for field, texts in WRONG.items() for text in texts])
+def test_wrong_names_the_option_and_the_hint_typed_back_is_right(field: str, text: str) -> None:
+    name = f"--{BY_FIELD[field].name}"
+    with pytest.raises(OptionError) as caught:
+        parse([f"{name}={text}"])
+    assert name in caught.value.message
+    corrected = typed_back(caught.value.hint)
+    assert corrected.startswith(f"{name} ")
+    assert line(corrected)[field]
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.read and option.bare is None])
+def test_without_its_value_an_option_shows_an_example_that_works(option: Any) -> None:
+    with pytest.raises(OptionError, match=f"--{option.name} needs a value") as caught:
+        parse([f"--{option.name}"])
+    assert line(typed_back(caught.value.hint))[option.field] is not None
+
+
+def test_every_example_is_right() -> None:
+    for option in OPTIONS:
+        assert line(option.example)[option.field] not in (None, option.default)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [("--gpu 2", "--gpus"), ("--time 2h", "--timeout"), ("--mem=2Gi", "--memory"), ("--dryrun", "--dry-run")],
+)
+def test_an_unknown_option_names_the_nearest(text: str, near: str) -> None:
+    with pytest.raises(OptionError, match="has no option") as caught:
+        line(text)
+    assert typed_back(caught.value.hint) == near
+
+
+def test_nothing_is_abbreviated_and_no_word_is_passed_over() -> None:
+    for text in ("--gp 1", "2", "-g 2", "--nonsense", "-- --gpus 1"):
+        with pytest.raises(OptionError):
+            line(text)
+
+
+def test_names_of_returns_with_blanks_between_them() -> None:
+    with pytest.raises(OptionError) as caught:
+        line("--returns model, score")
+    assert line(typed_back(caught.value.hint))["returns"] == ("model", "score")
+
+
+@pytest.mark.parametrize(("text", "field", "value"), [(t, f, v) for f, cases in RIGHT.items() for t, v in cases if t])
+def test_the_python_door_agrees_with_the_line(text: str, field: str, value: Any) -> None:
+    assert checked({field: value}) == line(text)
+
+
+def test_the_python_door_takes_python_values() -> None:
+    assert checked({"returns": ["a", "b"], "gpus": 2, "memory": None, "timeout": 90}) == line(
+        "--returns a,b --gpus 2 --timeout 90"
+    )
+    assert checked({}) == line("")
+
+
+@pytest.mark.parametrize("given", [{"gpus": "two"}, {"gpus": True}, {"memory": 16}, {"returns": [1]}, {"timeout": 0}])
+def test_the_python_door_names_the_keyword(given: dict[str, Any]) -> None:
+    with pytest.raises(OptionError) as caught:
+        checked(given)
+    assert f"{next(iter(given))}=" in caught.value.message
+
+
+def test_an_unknown_keyword_names_the_nearest() -> None:
+    with pytest.raises(OptionError) as caught:
+        checked({"gpu": 1})
+    assert typed_back(caught.value.hint) == "gpus"
+
+
+def test_split_known() -> None:
+    known = ("namespace", "context", "backend")
+    assert split_known([], known, "%kube jobs") == ({}, [])
+    assert split_known(["x", "--namespace", "a", "y", "--context=b=c", "k=v"], known, "%kube logs") == (
+        {"namespace": "a", "context": "b=c"},
+        ["x", "y", "k=v"],
+    )
+
+
+@pytest.mark.parametrize("words", [["--gpus", "1"], ["--namespace"], ["--backend", "x"], ["--dry-run"], ["-n", "a"]])
+def test_split_known_refuses_the_rest(words: list[str]) -> None:
+    with pytest.raises(OptionError):
+        split_known(words, ("namespace", "context", "backend"), "%kube logs")
+
+
+def test_help_shows_every_option_within_the_width_of_a_notebook() -> None:
+    text = help_text()
+    assert all(f"--{option.name}" in text for option in OPTIONS)
+    assert all(len(row) <= 110 for row in text.splitlines())
