@@ -33,6 +33,8 @@ class Outcome:
     """Names whose chunks did not fit together, and why."""
     snapshot: Snapshot | None = None
     """The last state seen."""
+    heard: bool = False
+    """Something of its log has come: it ran, whatever its state says yet."""
     lost_lines: int = 0
     failure: BaseException | None = None
     """What made following impossible."""
@@ -77,6 +79,7 @@ class Follower:
 
     def _take(self, piece: Snapshot | bytes | Gap) -> None:
         if isinstance(piece, bytes):
+            self.outcome.heard = True
             self._block(piece)
         elif isinstance(piece, Snapshot):
             self._tell_why_it_waits(piece)

@@ -89,8 +89,11 @@ class Job:
     @property
     def never_ran(self) -> bool:
         """Over, or given up, before its program started."""
-        state = self._follower.outcome.snapshot if self._follower else None
-        return state is not None and not state.started and self.done(0)
+        if self._follower is None or not self.done(0):
+            return False
+        outcome = self._follower.outcome
+        # A quick job's log is at its end before the cluster calls the pod started: what was heard decides.
+        return outcome.snapshot is not None and not outcome.snapshot.started and not outcome.heard
 
     @property
     def duration_s(self) -> float | None:
