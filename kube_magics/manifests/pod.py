@@ -53,7 +53,9 @@ class Placement:
     """False where the cluster assigns user ids itself (OpenShift)."""
 
 
-def template(spec: JobSpec, placement: Placement, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
+def template(
+    spec: JobSpec, placement: Placement, labels: dict[str, str], annotations: dict[str, str]
+) -> dict[str, Any]:
     """The `spec.template` of a Job."""
     volumes, mounts = _volumes(spec, placement)
     return {
