@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import ast
-import builtins
-import difflib
 import hashlib
 import json
-import keyword
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kube_magics.cells import modules
-from kube_magics.cells.closure import OF_IPYTHON, OF_THE_MODULE, Closure, Step, Travel
+from kube_magics.cells.checks import chains, check_local_imports, check_modules, check_names, check_returns
+from kube_magics.cells.closure import Closure, Step, Travel
 from kube_magics.cells.digests import digest
 from kube_magics.cells.notebook import Cell, Notebook
 from kube_magics.cells.program import Written, program_of_call, program_of_cell
 from kube_magics.cells.promotion import promoted
+from kube_magics.cells.reads import Outside
 from kube_magics.cells.results import Definitions
-from kube_magics.cells.scopes import CellNames, Outside, analyze
-from kube_magics.cells.syntax import absent_in_jobs, parse_cell
-from kube_magics.errors import CaptureError, CellError
+from kube_magics.cells.scopes import analyze
+from kube_magics.cells.syntax import parse_cell
+from kube_magics.errors import CaptureError
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
 
     Raises CellError (the cell itself cannot be a job) and CaptureError (something that it uses cannot travel).
     """
-    _check_returns(returns)
+    check_returns(returns)
     parsed = parse_cell(source, notebook.label)
     closure = Closure(notebook)
     nodes = [node for unit in parsed.units for node in unit.nodes]
@@ -86,17 +85,17 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
     names = analyze(
         nodes, future=future, outside=Outside(closure.later, closure.harmless, _star_names), returns=returns
     )
-    _check_names(nodes, names, closure, returns)
+    check_names(nodes, names, closure, returns)
     for name, need in names.needs.items():
         if closure.has(name):
             closure.add(name, weak=need.weak)
     closure.follow(names.needs, names.bindings)
     chosen = promoted(parsed.units, names, closure.standing, closure.later)
-    _check_local_imports([*nodes, *_sources(closure)])
-    _check_modules(closure, [*nodes, *_sources(closure)])
+    check_local_imports([*nodes, *_sources(closure)])
+    check_modules(closure, [*nodes, *_sources(closure)])
     own = Cell("<cell>", notebook.label or "cell", parsed.text)
-    chains = _chains([*nodes, *_sources(closure)])
-    written = program_of_cell(closure, parsed, chosen, own, future=future, chains=chains, returns=returns)
+    used = chains([*nodes, *_sources(closure)])
+    written = program_of_cell(closure, parsed, chosen, own, future=future, chains=used, returns=returns)
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
     return _capture(closure, written, text=parsed.text, early=early)
 
@@ -110,9 +109,9 @@ def capture_call(
     closure = Closure(notebook)
     size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
     closure.follow()
-    _check_local_imports(_sources(closure))
-    _check_modules(closure, _sources(closure))
-    written = program_of_call(closure, chains=_chains(_sources(closure)))
+    check_local_imports(_sources(closure))
+    check_modules(closure, _sources(closure))
+    written = program_of_call(closure, chains=chains(_sources(closure)))
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
     call = digest((name, tuple(args), dict(kwargs)))
     found = _capture(closure, written, text=f"call {name} {call}")
@@ -137,108 +136,6 @@ def _capture(closure: Closure, written: Written, *, text: str, early: Sequence[a
     )
 
 
-# Refusals
-
-
-def _check_returns(returns: Sequence[str]) -> None:
-    for number, name in enumerate(returns):
-        if not name.isidentifier() or keyword.iskeyword(name):
-            raise CellError(f"--returns {name}: not a name.", hint="write names, with commas: --returns model,score")
-        if name in returns[:number]:
-            raise CellError(f"--returns has {name} twice.", hint="--returns " + ",".join(dict.fromkeys(returns)))
-
-
-def _check_names(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure, returns: Sequence[str]) -> None:
-    for name in ("get_ipython", "input"):
-        used = any(name in statement.eager or name in statement.later.reads for statement in names.statements)
-        if used and not names.bindings[name] and not closure.has(name):
-            error = absent_in_jobs(name, _line(nodes, name))
-            if error is not None:
-                raise error
-    for name, need in names.needs.items():
-        if need.sure and not names.dynamic and not _known(name, closure):
-            raise _undefined(name, need.line, names, closure)
-    for name in returns:
-        if not (names.dynamic or names.bindings[name] or closure.has(name) or name in names.stores):
-            raise CellError(
-                f"--returns {name}: the cell never sets {name}, and the notebook does not have it.",
-                hint=f"set {name} in the cell, or take it out of --returns" + _similar(name, names, closure),
-            )
-
-
-def _known(name: str, closure: Closure) -> bool:
-    return closure.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name in OF_IPYTHON
-
-
-def _undefined(name: str, line: int, names: CellNames, closure: Closure) -> CaptureError:
-    error = CaptureError(
-        f"Line {line}: name '{name}' is not defined, neither in this cell before that line nor in the notebook.",
-        hint=f"run the cell that defines {name}, then this one" + _similar(name, names, closure),
-    )
-    error.__cause__ = NameError(f"name '{name}' is not defined", name=name)
-    return error
-
-
-def _similar(name: str, names: CellNames, closure: Closure) -> str:
-    known = [
-        *names.bindings,
-        *(each for each in closure.notebook.namespace if not each.startswith("_")),
-        *dir(builtins),
-    ]
-    close = difflib.get_close_matches(name, known, 1)
-    return f" (or did you mean {close[0]}?)" if close else ""
-
-
-def _line(nodes: Iterable[ast.AST], name: str) -> int:
-    parts = [part for node in nodes for part in ast.walk(node)]
-    lines = [part.lineno for part in parts if isinstance(part, ast.Name) and part.id == name]
-    return min(lines, default=1)
-
-
-def _check_local_imports(nodes: Iterable[ast.AST]) -> None:
-    for node in _imports(nodes):
-        relative = isinstance(node, ast.ImportFrom) and node.level > 0
-        found = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-        if found == [modules.OURS] and isinstance(node, ast.ImportFrom):
-            _check_ours(alias.name for alias in node.names)
-        for module in found:
-            if not relative and modules.kind(module) == "local":
-                raise modules.refuse_local(module, f"Line {node.lineno}: the cell's import")
-
-
-def _check_modules(closure: Closure, nodes: Iterable[ast.AST]) -> None:
-    """`import kube_magics` may travel, for what a job has of it."""
-    chains = _chains(nodes)
-    for step in closure.steps:
-        if step.item.statement.partition(" as ")[0] == f"import {modules.OURS}":
-            _check_ours(sorted(chain[0] for chain in chains.get(step.name, ())))
-
-
-def _check_ours(names: Iterable[str]) -> None:
-    for name in names:
-        if name not in modules.IN_JOBS:
-            raise CaptureError(
-                f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
-                hint=f"use {name} in the notebook, around the job",
-            )
-
-
-def _imports(nodes: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Import statements, but for those that a `try` prepares for their failure."""
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif isinstance(node, ast.Try) and node.handlers:
-            stack += [*node.orelse, *node.finalbody]
-        elif isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
-            stack += ast.iter_child_nodes(node)
-
-
-# What is known about a capture
-
-
 def _sources(closure: Closure) -> list[ast.stmt]:
     return [step.item.source.node for step in closure.steps if step.item.source is not None]
 
@@ -249,20 +146,6 @@ def _star_names(node: ast.ImportFrom) -> frozenset[str] | None:
         return None
     public = getattr(module, "__all__", None)
     return frozenset(public if public is not None else (name for name in dir(module) if not name.startswith("_")))
-
-
-def _chains(nodes: Iterable[ast.AST]) -> dict[str, set[tuple[str, ...]]]:
-    """Dotted uses of names: {"sklearn": {("linear_model", "Ridge")}}."""
-    found: dict[str, set[tuple[str, ...]]] = {}
-    for node in nodes:
-        for part in ast.walk(node):
-            attributes: list[str] = []
-            while isinstance(part, ast.Attribute):
-                attributes.insert(0, part.attr)
-                part = part.value  # noqa: PLW2901 - one way down a chain
-            if attributes and isinstance(part, ast.Name):
-                found.setdefault(part.id, set()).add(tuple(attributes))
-    return found
 
 
 def _versions(closure: Closure, early: Sequence[ast.stmt]) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""Whether a live function or class still is what its statement says: the first difference found, in words, or None.
+"""Whether a live function still is what its statement says: the first difference found, in words, or None.
 
 Code is compared as compiled, without lines and file names. Values (defaults, class attributes) are compared where the
 statement's expression can be evaluated without calling anything; what a call once gave is taken to be what it gives.
@@ -15,13 +15,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 FUTURE = __future__.annotations.compiler_flag
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
+PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
 _OPERANDS = (bool, int, float, complex, str, bytes)
-_MADE_BY_PYTHON = frozenset(
-    "__module__ __qualname__ __doc__ __dict__ __weakref__ __annotations__ __annotate__ __annotate_func__ __slots__"
-    " __firstlineno__ __static_attributes__ __orig_bases__ __parameters__ __type_params__ __classcell__ __hash__"
-    " __annotations_cache__ __classdictcell__".split()
-)
 
 
 @dataclass(frozen=True)
@@ -126,10 +121,10 @@ def function_difference(
 ) -> str | None:
     if not made_by(value.__code__, node, context):
         return "its code is not that of its def statement"
-    return _defaults_difference(value, node, namespace)
+    return defaults_difference(value, node, namespace)
 
 
-def _defaults_difference(
+def defaults_difference(
     value: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, namespace: Mapping[str, Any]
 ) -> str | None:
     names = [arg.arg for arg in [*node.args.posonlyargs, *node.args.args]]
@@ -154,13 +149,13 @@ class _Unknown(Exception):
 def changed(expression: ast.expr, live: object, namespace: Mapping[str, Any]) -> bool:
     """Whether an expression, evaluated now, is known to give something else than `live`."""
     try:
-        now = _evaluate(expression, namespace)
+        now = evaluate(expression, namespace)
     except Exception:  # noqa: BLE001 - whatever the user's attributes raise: nothing is known
         return False
     return not _same(now, live)
 
 
-def _evaluate(node: ast.expr, namespace: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one return a kind
+def evaluate(node: ast.expr, namespace: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one return a kind
     match node:
         case ast.Constant(value=value):
             return value
@@ -169,15 +164,15 @@ def _evaluate(node: ast.expr, namespace: Mapping[str, Any]) -> Any:  # noqa: PLR
                 return namespace[name]
             return getattr(builtins, name)
         case ast.Attribute(value=inner, attr=name):
-            return getattr(_evaluate(inner, namespace), name)
+            return getattr(evaluate(inner, namespace), name)
         case ast.Subscript(value=inner, slice=index):
-            return _evaluate(inner, namespace)[_evaluate(index, namespace)]
+            return evaluate(inner, namespace)[evaluate(index, namespace)]
         case ast.Tuple(elts=elements):
-            return tuple(_evaluate(each, namespace) for each in elements)
+            return tuple(evaluate(each, namespace) for each in elements)
         case ast.List(elts=elements):
-            return [_evaluate(each, namespace) for each in elements]
+            return [evaluate(each, namespace) for each in elements]
         case ast.Dict(keys=keys, values=values) if all(key is not None for key in keys):
-            return {_evaluate(k, namespace): _evaluate(v, namespace) for k, v in zip(keys, values, strict=True) if k}
+            return {evaluate(k, namespace): evaluate(v, namespace) for k, v in zip(keys, values, strict=True) if k}
         case ast.UnaryOp() | ast.BinOp():
             return _operation(node, namespace)
     raise _Unknown
@@ -186,7 +181,7 @@ def _evaluate(node: ast.expr, namespace: Mapping[str, Any]) -> Any:  # noqa: PLR
 def _operation(node: ast.UnaryOp | ast.BinOp, namespace: Mapping[str, Any]) -> Any:
     """Arithmetic of plain values, done by the compiler's own rules."""
     parts = [node.operand] if isinstance(node, ast.UnaryOp) else [node.left, node.right]
-    values = {f"v{number}": _evaluate(part, namespace) for number, part in enumerate(parts)}
+    values = {f"v{number}": evaluate(part, namespace) for number, part in enumerate(parts)}
     if not all(type(value) in _OPERANDS for value in values.values()):
         raise _Unknown
     names: list[ast.expr] = [ast.Name(name, ast.Load()) for name in values]
@@ -199,155 +194,10 @@ def _operation(node: ast.UnaryOp | ast.BinOp, namespace: Mapping[str, Any]) -> A
 def _same(one: object, other: object) -> bool:
     if one is other:
         return True
-    if type(one) is not type(other) or type(one) not in _PLAIN:
+    if type(one) is not type(other) or type(one) not in PLAIN:
         return False
     if isinstance(one, tuple | list) and isinstance(other, tuple | list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     return bool(one == other) or repr(one) == repr(other) == "nan"
-
-
-# Classes
-
-
-def class_difference(
-    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool = True
-) -> str | None:
-    """`values`: also compare class attributes, not only code."""
-    found = [_class_difference(value, node, namespace, variant, values=values) for variant in context.variants()]
-    return None if None in found else found[0]
-
-
-def _class_difference(
-    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool
-) -> str | None:
-    body = _class_code(node, context)
-    written = {code.co_name: code for code in body.co_consts if isinstance(code, CodeType)}
-    bound: set[str] = set()
-    for statement in _plain_statements(node.body):
-        for name, expression in _assigned(statement, node.name):
-            bound.add(name)
-            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-                difference = _method_difference(value, name, statement, written, namespace)
-            elif isinstance(statement, ast.ClassDef):
-                difference = _inner_difference(value, name, statement, namespace, context, values=values)
-            elif values and expression is not None and type(value) is type:
-                difference = _attribute_difference(value, name, expression, namespace)
-            else:
-                continue
-            if difference is not None:
-                return difference
-    if not _same_bases(value, node, namespace):
-        return "its base classes are not those of its class statement"
-    return _added(value, node, set(body.co_names) | bound) if values else None
-
-
-def _class_code(node: ast.ClassDef, context: Context) -> CodeType:
-    found = [code for code in codes(compiled(node, context)) if code.co_name == node.name]
-    decorators = {code for code in found if code.co_firstlineno < node.lineno and node.decorator_list}
-    return next(iter([code for code in found if code not in decorators] or found))
-
-
-def _plain_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The last binding of a name decides; statements in branches are not looked at."""
-    last: dict[str, ast.stmt] = {}
-    for node in body:
-        for name, _ in _assigned(node, ""):
-            last[name] = node
-    yield from dict.fromkeys(last.values())
-
-
-def _assigned(node: ast.stmt, owner: str) -> Iterator[tuple[str, ast.expr | None]]:
-    if isinstance(node, ast.Assign | ast.AnnAssign):
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            if isinstance(target, ast.Name) and node.value is not None:
-                yield _private(target.id, owner), node.value
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield _private(node.name, owner), None
-
-
-def _private(name: str, owner: str) -> str:
-    hidden = name.startswith("__") and not name.endswith("__") and owner.strip("_")
-    return f"_{owner.lstrip('_')}{name}" if hidden else name
-
-
-def _method_difference(
-    value: type,
-    name: str,
-    node: ast.FunctionDef | ast.AsyncFunctionDef,
-    written: Mapping[str, CodeType],
-    namespace: Mapping[str, Any],
-) -> str | None:
-    live = value.__dict__.get(name)
-    if live is None:
-        return f"{name} was deleted since"
-    code = written.get(node.name)
-    if code is None:
-        return None
-    found = list(functions_inside(live))
-    same = [function for function in found if same_code(function.__code__, code)]
-    if not same:
-        return f"{name} was replaced since" if found or not node.decorator_list else None
-    if not node.decorator_list and isinstance(live, FunctionType) and live is not same[0]:
-        return f"{name} was wrapped since"
-    difference = _defaults_difference(same[0], node, {**namespace, **value.__dict__})
-    return difference and f"{name}: {difference}"
-
-
-def _inner_difference(
-    value: type, name: str, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool
-) -> str | None:
-    live = value.__dict__.get(name)
-    if not isinstance(live, type):
-        return None if node.decorator_list else f"{name} was replaced since"
-    difference = class_difference(live, node, {**namespace, **value.__dict__}, context, values=values)
-    return difference and f"{name}: {difference}"
-
-
-def _attribute_difference(value: type, name: str, expression: ast.expr, namespace: Mapping[str, Any]) -> str | None:
-    if name in ("__slots__", "__doc__", "__annotations__"):
-        return None
-    if name not in value.__dict__:
-        taken_by_decorator = hasattr(value, "__dataclass_fields__") or hasattr(value, "__attrs_attrs__")
-        return None if taken_by_decorator else f"the attribute {name} was deleted since"
-    live = value.__dict__[name]
-    if hasattr(type(live), "__get__") and not isinstance(live, FunctionType):
-        return None  # what a field's default became: a slot, the item of a named tuple
-    if changed(expression, live, {**namespace, **value.__dict__}):
-        return f"the attribute {name} is not what its class statement gives: it was changed since"
-    return None
-
-
-def _same_bases(value: type, node: ast.ClassDef, namespace: Mapping[str, Any]) -> bool:
-    if any(isinstance(base, ast.Starred) for base in node.bases):
-        return True
-    live = list(value.__dict__.get("__orig_bases__", value.__bases__))
-    for base in node.bases:
-        try:
-            now = _evaluate(base, namespace)
-        except Exception:  # noqa: BLE001 - a call, or a name gone since: nothing is known
-            return True
-        if isinstance(now, type) and now not in live and now not in value.__mro__:
-            return False
-    return True
-
-
-def _added(value: type, node: ast.ClassDef, written: set[str]) -> str | None:
-    """Something that stands in the class and that neither its statement nor Python nor a decorator put there."""
-    for name, live in value.__dict__.items():
-        if name in written or name in _MADE_BY_PYTHON:
-            continue
-        by_notebook = isinstance(live, FunctionType) and live.__module__ == value.__module__ and _by_hand(live, value)
-        by_notebook = by_notebook and not (node.decorator_list and "<locals>" in live.__qualname__)
-        plain = not name.startswith("_") and type(live) in _PLAIN
-        if by_notebook or (plain and type(value) is type and not node.decorator_list):
-            return f"{name} was added to it since"
-    return None
-
-
-def _by_hand(function: FunctionType, owner: type) -> bool:
-    """Not generated by a decorator (dataclass compiles "<string>") and not made for this class."""
-    filename = function.__code__.co_filename
-    generated = filename.startswith("<string>") or "attrs generated" in filename
-    return not generated and not function.__qualname__.startswith(owner.__qualname__ + ".")

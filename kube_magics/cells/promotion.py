@@ -13,7 +13,7 @@ import builtins
 from collections.abc import Callable, Iterator, Sequence
 
 from kube_magics.cells.names import Later
-from kube_magics.cells.scopes import CellNames, Names
+from kube_magics.cells.reads import CellNames, Names
 from kube_magics.cells.syntax import Unit
 
 _STATEFUL = frozenset(

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from kube_magics.cells.compare import FUTURE, Context, class_difference, functions_inside, made_by
+from kube_magics.cells.classes import class_difference
+from kube_magics.cells.compare import FUTURE, Context, functions_inside, made_by
 from kube_magics.cells.names import import_name
 from kube_magics.cells.notebook import PLACED, Cell
 from kube_magics.cells.scopes import statement_names

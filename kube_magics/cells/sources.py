@@ -12,10 +12,10 @@ from pathlib import PurePath
 from types import FunctionType
 from typing import Any
 
+from kube_magics.cells.classes import class_difference
 from kube_magics.cells.compare import (
     FUTURE,
     Context,
-    class_difference,
     codes,
     function_difference,
     functions_inside,

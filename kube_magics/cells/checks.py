@@ -1,0 +1,126 @@
+"""What is refused before anything travels: wrong returns, undefined names, imports that cannot work in a job."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import keyword
+from collections.abc import Iterable, Iterator, Sequence
+
+from kube_magics.cells import modules
+from kube_magics.cells.closure import Closure
+from kube_magics.cells.items import OF_IPYTHON, OF_THE_MODULE
+from kube_magics.cells.reads import CellNames
+from kube_magics.cells.syntax import absent_in_jobs
+from kube_magics.errors import CaptureError, CellError
+
+
+def check_returns(returns: Sequence[str]) -> None:
+    for number, name in enumerate(returns):
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise CellError(f"--returns {name}: not a name.", hint="write names, with commas: --returns model,score")
+        if name in returns[:number]:
+            raise CellError(f"--returns has {name} twice.", hint="--returns " + ",".join(dict.fromkeys(returns)))
+
+
+def check_names(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure, returns: Sequence[str]) -> None:
+    for name in ("get_ipython", "input"):
+        used = any(name in statement.eager or name in statement.later.reads for statement in names.statements)
+        if used and not names.bindings[name] and not closure.has(name):
+            error = absent_in_jobs(name, _line(nodes, name))
+            if error is not None:
+                raise error
+    for name, need in names.needs.items():
+        if need.sure and not names.dynamic and not _known(name, closure):
+            raise _undefined(name, need.line, names, closure)
+    for name in returns:
+        if not (names.dynamic or names.bindings[name] or closure.has(name) or name in names.stores):
+            raise CellError(
+                f"--returns {name}: the cell never sets {name}, and the notebook does not have it.",
+                hint=f"set {name} in the cell, or take it out of --returns" + _similar(name, names, closure),
+            )
+
+
+def _known(name: str, closure: Closure) -> bool:
+    return closure.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name in OF_IPYTHON
+
+
+def _undefined(name: str, line: int, names: CellNames, closure: Closure) -> CaptureError:
+    error = CaptureError(
+        f"Line {line}: name '{name}' is not defined, neither in this cell before that line nor in the notebook.",
+        hint=f"run the cell that defines {name}, then this one" + _similar(name, names, closure),
+    )
+    error.__cause__ = NameError(f"name '{name}' is not defined", name=name)
+    return error
+
+
+def _similar(name: str, names: CellNames, closure: Closure) -> str:
+    known = [
+        *names.bindings,
+        *(each for each in closure.notebook.namespace if not each.startswith("_")),
+        *dir(builtins),
+    ]
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (or did you mean {close[0]}?)" if close else ""
+
+
+def _line(nodes: Iterable[ast.AST], name: str) -> int:
+    parts = [part for node in nodes for part in ast.walk(node)]
+    lines = [part.lineno for part in parts if isinstance(part, ast.Name) and part.id == name]
+    return min(lines, default=1)
+
+
+def check_local_imports(nodes: Iterable[ast.AST]) -> None:
+    for node in _imports(nodes):
+        relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        found = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        if found == [modules.OURS] and isinstance(node, ast.ImportFrom):
+            _check_ours(alias.name for alias in node.names)
+        for module in found:
+            if not relative and modules.kind(module) == "local":
+                raise modules.refuse_local(module, f"Line {node.lineno}: the cell's import")
+
+
+def check_modules(closure: Closure, nodes: Iterable[ast.AST]) -> None:
+    """`import kube_magics` may travel, for what a job has of it."""
+    used = chains(nodes)
+    for step in closure.steps:
+        if step.item.statement.partition(" as ")[0] == f"import {modules.OURS}":
+            _check_ours(sorted(chain[0] for chain in used.get(step.name, ())))
+
+
+def _check_ours(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in modules.IN_JOBS:
+            raise CaptureError(
+                f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
+                hint=f"use {name} in the notebook, around the job",
+            )
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Import statements, but for those that a `try` prepares for their failure."""
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.Try) and node.handlers:
+            stack += [*node.orelse, *node.finalbody]
+        elif isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
+            stack += ast.iter_child_nodes(node)
+
+
+def chains(nodes: Iterable[ast.AST]) -> dict[str, set[tuple[str, ...]]]:
+    """Dotted uses of names: {"sklearn": {("linear_model", "Ridge")}}."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for node in nodes:
+        for part in ast.walk(node):
+            attributes: list[str] = []
+            while isinstance(part, ast.Attribute):
+                attributes.insert(0, part.attr)
+                part = part.value  # noqa: PLW2901 - one way down a chain
+            if attributes and isinstance(part, ast.Name):
+                found.setdefault(part.id, set()).add(tuple(attributes))
+    return found

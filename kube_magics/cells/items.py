@@ -1,0 +1,189 @@
+"""What a name of the notebook travels as: an import statement, the source of a definition, or data."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any, Literal
+
+from kube_magics.cells import modules
+from kube_magics.cells.compare import functions_inside
+from kube_magics.cells.names import Later, may_call
+from kube_magics.cells.notebook import Notebook
+from kube_magics.cells.reads import Names
+from kube_magics.cells.scopes import statement_names
+from kube_magics.cells.sources import Source, find_class, find_function, has_definition, is_ours, parsed
+from kube_magics.cells.values import lookup
+from kube_magics.errors import CaptureError
+
+OF_THE_MODULE = frozenset(
+    "__name__ __doc__ __package__ __loader__ __spec__ __builtins__ __builtin__ __file__ __debug__ __annotations__"
+    " __cached__".split()
+)
+OF_IPYTHON = frozenset({"display", "open", "exit", "quit", "get_ipython"})
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a name of the notebook travels as: an import statement, a definition's source, or its value."""
+
+    kind: Literal["import", "function", "class", "data"]
+    statement: str = ""
+    source: Source | None = None
+
+
+class Items:
+    """The names of one notebook, each looked into once."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self.notebook = notebook
+        self._items: dict[str, Item | CaptureError] = {}
+        self._names: dict[str, Names] = {}
+        self._imports: dict[str, list[tuple[str, object]]] | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether the notebook gives this name a value that is its own, not the builtin."""
+        if name not in self.notebook.namespace or name in OF_THE_MODULE:
+            return False
+        value = self.notebook.namespace[name]
+        module = getattr(value, "__module__", None) or type(value).__module__
+        return not (name in OF_IPYTHON and str(module).partition(".")[0] in ("IPython", "ipykernel", "io", "_io"))
+
+    def item(self, name: str) -> Item:
+        """Raises CaptureError: the value can be neither imported, nor found as source, nor is it data."""
+        if name not in self._items:
+            try:
+                self._items[name] = self._classify(name, self.notebook.namespace[name])
+            except CaptureError as error:
+                self._items[name] = error
+        found = self._items[name]
+        if isinstance(found, CaptureError):
+            raise found
+        return found
+
+    def names(self, name: str) -> Names:
+        """What the definition of a name reads; nothing for what is no definition."""
+        if name not in self._names:
+            source = self.item(name).source
+            self._names[name] = statement_names(source.node, future=source.context.future) if source else Names()
+        return self._names[name]
+
+    def later(self, name: str) -> Later | None:
+        """What the notebook's value of that name may look up when it is called; None if that cannot be told."""
+        if not self.has(name):
+            return None
+        value = self.notebook.namespace[name]
+        defined = _defined_name(value, self.notebook)
+        if defined is None and type(value).__module__ == self.notebook.module:
+            defined = _defined_name(type(value), self.notebook)
+        try:
+            return self.names(defined or name).later
+        except CaptureError:
+            return None  # raised again, with its reason, when the name really has to travel
+
+    def harmless(self, name: str) -> bool:
+        """Whether a decorator of that name does not call what it decorates: those of libraries do not."""
+        if not self.has(name):
+            return hasattr(builtins, name)
+        value = self.notebook.namespace[name]
+        if isinstance(value, ModuleType):
+            return True
+        if getattr(value, "__module__", self.notebook.module) != self.notebook.module:
+            return True
+        try:
+            source = self.item(name).source
+        except CaptureError:
+            return False
+        return source is not None and not isinstance(source.node, ast.ClassDef) and not may_call(source.node)
+
+    def _classify(self, name: str, value: Any) -> Item:
+        if isinstance(value, ModuleType):
+            return self._module(name, value)
+        if isinstance(value, type):
+            return self._class(name, value)
+        if _defined_name(value, self.notebook) not in (None, name):
+            return Item("data")  # another name of a function, pickled by reference to its own
+        if any(function.__module__ == self.notebook.module for function in functions_inside(value)):
+            if has_definition(name, value, self.notebook):
+                return self._function(name, value)
+            if isinstance(value, FunctionType):
+                raise _no_statement(name, value)
+        elif callable(value) and getattr(value, "__module__", None) and hasattr(value, "__name__"):
+            return self._importable(name, value)
+        return Item("data")
+
+    def _function(self, name: str, value: Any) -> Item:
+        return Item("function", source=find_function(name, value, self.notebook))
+
+    def _class(self, name: str, value: type) -> Item:
+        if value.__module__ != self.notebook.module:
+            return self._importable(name, value)
+        if _defined_name(value, self.notebook) not in (None, name) or "." in value.__qualname__:
+            return Item("data")
+        return Item("class", source=find_class(name, value, self.notebook))
+
+    def _module(self, name: str, value: ModuleType) -> Item:
+        if value.__name__ != self.notebook.module:
+            kind = modules.kind(value.__name__)
+            if kind in ("local", "missing"):
+                raise modules.refuse_local(value.__name__, name)
+        statement = self._as_imported(name, value) or modules.import_of_module(name, value)
+        if statement is None:
+            raise CaptureError(
+                f"{name} cannot travel: importing {value.__name__} does not give this module.",
+                hint=f"write the import of {name} into the cell",
+            )
+        return Item("import", statement)
+
+    def _importable(self, name: str, value: Any) -> Item:
+        if is_ours(value):
+            exported = getattr(value, "__name__", "")
+            if exported in modules.IN_JOBS:
+                return Item("import", modules.from_import(modules.OURS, exported, name))
+            raise CaptureError(
+                f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
+                hint=f"use {name} in the notebook, around the job",
+            )
+        if modules.kind(value.__module__) == "local":
+            raise modules.refuse_local(value.__module__, name)
+        statement = self._as_imported(name, value) or modules.import_of_object(name, value)
+        return Item("import", statement) if statement else Item("data")
+
+    def _as_imported(self, name: str, value: object) -> str | None:
+        """The notebook's own import statement for the name, if it still gives this value: the last one wins."""
+        if self._imports is None:
+            self._imports = {}
+            for cell in self.notebook.latest.values():
+                tree = parsed(cell.source) if "import" in cell.source else None
+                for bound, statement, imported in modules.statements(ast.walk(tree) if tree else ()):
+                    self._imports.setdefault(bound, []).append((statement, imported))
+        for statement, imported in reversed(self._imports.get(name, [])):
+            if imported is value:
+                return statement
+        return None
+
+
+def _defined_name(value: object, notebook: Notebook) -> str | None:
+    """The top-level name under which the notebook has this function or class, by its own account."""
+    name = getattr(value, "__qualname__", None)
+    if not isinstance(name, str) or getattr(value, "__module__", None) != notebook.module:
+        return None
+    return name if "." not in name and lookup(notebook.namespace, name) is value else None
+
+
+def _no_statement(name: str, value: FunctionType) -> CaptureError:
+    if value.__name__ == "<lambda>":
+        return CaptureError(
+            f"{name} cannot travel: it is a lambda.", hint=f"a lambda cannot travel yet: write it as def {name}(...)"
+        )
+    if "<locals>" in value.__qualname__:
+        return CaptureError(
+            f"{name} cannot travel: it is a function made inside another one ({value.__qualname__}).",
+            hint=f"write def {name}(...) at the top level of a cell, with what it needs as arguments",
+        )
+    return CaptureError(
+        f"{name} cannot travel: no cell of this notebook has the def statement that made it.",
+        hint=f"run a cell with `def {name}` in this notebook, then this cell again",
+    )
