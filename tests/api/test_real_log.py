@@ -1,0 +1,113 @@
+"""A real job's log, read through a proxy that breaks connections: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from kube_magics import errors
+from kube_magics.cluster.client import Client
+from kube_magics.cluster.logs import Gap, PodLog
+from tests.api.proxy import proxy
+from tests.api.servers import load
+from tests.cluster import Cluster, Namespace
+
+LINES = 30_000
+MOST_BYTES = 1_500_000
+"""Of one connection; on average more than the lines of one second, which every new one has to pass again."""
+PROGRAM = f"""
+import sys, time
+for number in range({LINES}):
+    (sys.stderr if number % 7 == 3 else sys.stdout).write("%06d %s\\n" % (number, "." * (number % 90)))
+    if number % 100 == 0:
+        sys.stdout.flush(); time.sleep(0.02)
+sys.stdout.write("the end, without a newline")
+"""
+
+
+def job(image: str) -> dict[str, Any]:
+    container = {
+        "name": "counter",
+        "image": image,
+        "command": ["python3", "-c", PROGRAM],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    security = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {"restartPolicy": "Never", "securityContext": security, "containers": [container]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "counter"},
+        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+    }
+
+
+def through(port: int, namespace: Namespace, folder: Path) -> Path:
+    """The namespace's kubeconfig, with the proxy in place of the server."""
+    content = yaml.safe_load(namespace.kubeconfig.read_text())
+    entry = content["clusters"][0]["cluster"]
+    entry["tls-server-name"] = urlsplit(entry["server"]).hostname
+    entry["server"] = f"https://127.0.0.1:{port}"
+    path = folder / "config"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.cluster
+def test_every_line_once_through_broken_connections(cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
+    image = cluster.ensure_image("quickstart")
+    server = urlsplit(yaml.safe_load(namespace.kubeconfig.read_text())["clusters"][0]["cluster"]["server"])
+    assert server.hostname is not None
+
+    async def follow() -> tuple[list[bytes | Gap], int, int]:
+        async with proxy(server.hostname or "", server.port or 443, seed=3, most_bytes=MOST_BYTES) as between:
+            client = Client(load(through(between.port, namespace, tmp_path)))
+            straight = Client(load(namespace.kubeconfig))
+            pods = f"/api/v1/namespaces/{namespace.name}/pods"
+
+            async def newest() -> Any:
+                found = (await straight.get(pods, {"labelSelector": "job-name=counter"}))["items"]
+                return found[0] if found else None
+
+            async def over() -> bool:
+                return (await newest())["status"]["phase"] in ("Succeeded", "Failed")
+
+            async def read() -> list[bytes | Gap]:
+                while not (pod := await newest()) or "nodeName" not in pod["spec"]:
+                    await asyncio.sleep(0.05)
+                while True:
+                    log = PodLog(client, namespace.name, pod["metadata"]["name"], "counter")
+                    try:
+                        pieces = [piece async for piece in log.lines(over)]
+                    except errors.Rejected:
+                        await asyncio.sleep(0.05)
+                    else:
+                        return pieces
+
+            try:
+                await straight.post(f"/apis/batch/v1/namespaces/{namespace.name}/jobs", job(image))
+                async with asyncio.timeout(100):
+                    pieces = await read()
+                return pieces, between.cuts, int((await newest())["status"]["phase"] == "Succeeded")
+            finally:
+                await client.close()
+                await straight.close()
+
+    pieces, cuts, succeeded = asyncio.run(follow())
+    assert succeeded
+    assert not [piece for piece in pieces if isinstance(piece, Gap)]
+    got = b"".join(piece for piece in pieces if isinstance(piece, bytes)).split(b"\n")
+    assert cuts > 3
+    assert got[-1] == b""
+    assert got[-2] == b"the end, without a newline"
+    # stdout and stderr are two pipes: only within each is there an order.
+    numbers = [int(line[:6]) for line in got[:-2]]
+    assert sorted(numbers) == list(range(LINES))
+    for errors_only in (True, False):
+        own = [number for number in numbers if (number % 7 == 3) is errors_only]
+        assert own == sorted(own)
