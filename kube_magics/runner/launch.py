@@ -70,7 +70,7 @@ def start(folder: str, spec: dict[str, Any]) -> Child:
     out, out_child = os.pipe()
     err, err_child = os.pipe()
     child = Child(0, out, err, events)
-    argv = [spec.get("python") or sys.executable]
+    argv = [spec.get("python") or sys.executable or "python3"]
     argv += [os.path.join(folder, arg) if arg == "main.py" else arg for arg in spec.get("argv") or ["main.py"]]
     try:
         os.chdir(cwd)  # posix_spawn cannot, and the supervisor does not mind
@@ -86,8 +86,8 @@ def start(folder: str, spec: dict[str, Any]) -> Child:
             setpgroup=0,
             setsigdef=[SIGPIPE, SIGXFSZ],
         )
-    except OSError as error:
-        child.problem = f"cannot start {argv[0]} in {cwd}: {error.strerror}"
+    except (OSError, ValueError) as error:
+        child.problem = f"cannot start {argv[0]} in {cwd}: {error}"
     os.close(out_child)
     os.close(err_child)
     return child

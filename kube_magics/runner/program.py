@@ -85,7 +85,7 @@ class Program:
         elif kind == "import":
             self._exec(step["source"], "<import>", show=False)
         elif kind == "load":
-            self.names[step["name"]] = self._load()
+            self.names[step["name"]] = self._captured(step["name"])
         elif kind == "call":
             function, args, kwargs = self._load()
             self.values[VALUE] = function(*args, **kwargs)
@@ -131,6 +131,14 @@ class Program:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
         return self._loop.run_until_complete(value)
+
+    def _captured(self, name: str) -> Any:
+        try:
+            return self._load()
+        except Exception as error:
+            here = ".".join(map(str, sys.version_info[:3]))
+            problem = f"{name} was pickled in the notebook and cannot be loaded here, by Python {here}"
+            raise RuntimeError(f"{problem}: {type(error).__name__}: {error}") from error
 
     def _load(self) -> Any:
         if self._unpickler is None:

@@ -113,13 +113,12 @@ class Supervisor:
 
     def _due(self, now: float) -> float:
         """When the clock asks for something."""
-        due = [self._pump.due(now), self._sampler.due(), self._custody.due(), self._messages.due(now)]
+        due = [self._pump.due(now), self._sampler.due(), self._custody.due()]
         if self._custody.ended is not None:
             due.append(self._custody.ended + PIPE_GRACE_S)
         if self._output.waiting and not self._output.pollable:
             due.append(now + FULL_DISK_RETRY_S)
-        if not self._started:
-            due.append(self._began + START_PATIENCE_S)
+        due.append(self._messages.due(now) if self._started else self._began + START_PATIENCE_S)
         return min(due)
 
     def _tick(self, now: float) -> None:

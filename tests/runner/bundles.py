@@ -151,9 +151,15 @@ class Runner:
     """A runner on a bundle in `folder`, as the local backend starts it. Its standard output is a file or a pipe."""
 
     def __init__(
-        self, folder: Path, *args: Any, to_file: bool = False, env: dict[str, str] | None = None, **kwargs: Any
-    ):
-        unpack(folder, files(*args, **kwargs))
+        self,
+        folder: Path,
+        *args: Any,
+        to_file: bool = False,
+        env: dict[str, str] | None = None,
+        replaced: dict[str, bytes] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        unpack(folder, {**files(*args, **kwargs), **(replaced or {})})
         self.folder = folder
         self.log = folder / "log" if to_file else None
         command = [PYTHON, "-I", "-S", str(folder / "kube_magics_runner" / "__main__.py"), str(folder)]

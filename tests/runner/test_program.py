@@ -246,3 +246,14 @@ print(kube_magics.should_stop(), sorted(kube_magics.__all__))
     assert metrics[-1]["step"] == 2999
     assert log.all("progress")[-1] == {"e": "progress", "step": 2999, "total": 3000, "text": "train"}
     assert sum(len(str(event)) for event in log.all("metric") + log.all("progress")) < 200_000
+
+
+def test_a_captured_value_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    steps = {"definitions": [{"do": "load", "name": "X"}]}
+    pickled = {"data.pkl": b"cnot_a_module_here\nName\n."}
+    log = bundles.Runner(tmp_path, "print('never')", of_program=steps, replaced=pickled).wait()
+    error = log.error
+    assert log.out == b""
+    assert error["type"] == "RuntimeError"
+    assert error["message"].startswith("X was pickled in the notebook and cannot be loaded here, by Python 3.")
+    assert "ModuleNotFoundError: No module named 'not_a_module_here'" in error["message"]
