@@ -11,7 +11,7 @@ from kube_magics import errors
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import Gap, PodLog
 from kube_magics.cluster.watch import Listed, watch
-from kube_magics.telemetry.snapshot import Snapshot, of_job
+from kube_magics.telemetry.snapshot import Snapshot, of_job, own_pods
 
 NO_CONTAINER_YET_S = 0.1
 FIRST_PAUSE_S = 0.04
@@ -37,6 +37,7 @@ class Following:
         self._job: Mapping[str, Any] | None = None
         self._job_seen = False
         self._job_gone = False
+        self._uid = ""
         self._pods: dict[str, Mapping[str, Any]] = {}
         self._events: list[Mapping[str, Any]] = []
         self._queue: asyncio.Queue[Snapshot | bytes | Gap | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
@@ -113,7 +114,9 @@ class Following:
         if self._job is None and not self._job_gone:
             return
         job = None if self._job_gone else self._job
-        fresh = of_job(job, list(self._pods.values()), self._events, name=self._name, namespace=self._namespace)
+        self._uid = job["metadata"]["uid"] if job else self._uid
+        pods = own_pods(self._uid, list(self._pods.values()))
+        fresh = of_job(job, pods, self._events, name=self._name, namespace=self._namespace)
         if fresh != self.snapshot:
             self.snapshot = fresh
             self._changed.set()
@@ -127,14 +130,17 @@ class Following:
             if not state.scheduled or state.pod is None:
                 await self._next_change()
                 continue
+            ended = await self._over()
             log = PodLog(self._client, self._namespace, state.pod, self._container(state.pod_uid))
             try:
                 async for piece in log.lines(self._over):
                     await self._queue.put(piece)
                 break
             except errors.NotFound:
-                # The pod is gone; its end is in the watches.
-                break
+                # The pod is gone, or its node has not heard of it yet: the watch knows which.
+                if ended or state.pod_uid not in self._pods:
+                    break
+                await self._start_or(next(pauses))
             except errors.Rejected:
                 await self._start_or(next(pauses))
         while not self.snapshot.over:

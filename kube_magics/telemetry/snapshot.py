@@ -69,7 +69,8 @@ def of_job(
     namespace: str = "",
 ) -> Snapshot:
     """The snapshot of a `batch/v1` Job, its pods (the newest counts) and its events; `job` None: it is gone."""
-    pod = max(pods, key=lambda p: text(p, "metadata", "creationTimestamp"), default=None)
+    mine = own_pods(text(job, "metadata", "uid"), pods)
+    pod = max(mine, key=lambda p: text(p, "metadata", "creationTimestamp"), default=None)
     if job is None:
         return Snapshot(name, namespace, GONE, explain(None, pod, events), terminated=True)
     meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
@@ -99,6 +100,16 @@ def of_job(
         uid=text(meta, "uid") or None,
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
     )
+
+
+def own_pods(uid: str, pods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of the Job `uid`: pods of a deleted Job bear its name for a while, also beside a new Job of that name."""
+
+    def others(pod: Mapping[str, Any]) -> bool:
+        owners = {text(owner, "uid") for owner in rows(pod, "metadata", "ownerReferences")}
+        return bool(uid and owners) and uid not in owners
+
+    return [pod for pod in pods if not others(pod)]
 
 
 def unix(stamp: Any) -> float | None:
