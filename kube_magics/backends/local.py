@@ -30,7 +30,7 @@ from kube_magics.backends.contract import Gap, GpuNode, GpuReport
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.spec.job import Submission
 from kube_magics.telemetry.explain import Cause
-from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot
+from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot, succeeded
 
 POLL_S = 0.02
 LONGEST_POLL_S = 0.2
@@ -176,7 +176,7 @@ class LocalBackend:
         # The runner's first deed is an event: with none, what was started was no Python of ours.
         started = alive or _size(home / LOG) > 0
         if not alive:
-            phase = SUCCEEDED if end and end.get("code") == 0 else FAILED
+            phase = SUCCEEDED if succeeded(end) else FAILED
             if end is None:
                 cause = _wordless(home, started=started)
                 if home.name not in self._swept:

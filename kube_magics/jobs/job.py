@@ -16,7 +16,7 @@ from kube_magics.jobs import endings, loop, remote
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.screen import Screen
 from kube_magics.spec.quantities import human_bytes
-from kube_magics.telemetry.snapshot import Snapshot
+from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeeded
 
 VALUE = "@value"
 """Result name of a function's value."""
@@ -62,7 +62,7 @@ class Job:
     def status(self) -> str:
         """`pending`, `running`, `succeeded`, `failed`, `suspended` or `gone`."""
         if self._follower is not None and self._follower.outcome.end is not None:
-            return "succeeded" if self._follower.outcome.end.get("code") == 0 else "failed"
+            return SUCCEEDED if succeeded(self._follower.outcome.end) else FAILED
         return self.snapshot().phase
 
     def snapshot(self) -> Snapshot:

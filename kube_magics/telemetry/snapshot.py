@@ -102,6 +102,11 @@ def of_job(
     )
 
 
+def succeeded(end: Mapping[str, Any] | None) -> bool:
+    """Whether the runner's last word is success: a job that was stopped and then ended with 0 did not come to its end."""
+    return end is not None and end.get("code") == 0 and end.get("reason", "completed") == "completed"
+
+
 def own_pods(uid: str, pods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those of the Job `uid`: pods of a deleted Job bear its name for a while, also beside a new Job of that name."""
 

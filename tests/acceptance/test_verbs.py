@@ -1,0 +1,263 @@
+"""`%kube jobs | logs | stop | delete | gpus | config`, on our jobs and on those that kubectl made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kube_magics import errors
+from tests.acceptance.desk import Desk, admin_of, eventually, without
+from tests.cluster import Cluster
+
+# Says what it hears; ends at TERM or INT within the grace.
+LISTENS = """
+import kube_magics, signal, sys, time
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append('TERM'))
+signal.signal(signal.SIGINT, lambda *_: heard.append('INT'))
+print('up', flush=True)
+while not heard:
+    time.sleep(0.05)
+print('heard', heard[0], kube_magics.should_stop(), flush=True)
+time.sleep(0.2)
+print('saved', flush=True)
+"""
+
+
+def shown(desk: Desk, name: str) -> str:
+    """The job's line in `%kube jobs`; empty: none."""
+    found = re.search(rf"^{name} .*$", desk.right("%kube jobs").stdout, re.MULTILINE)
+    return found[0] if found else ""
+
+
+def job_of(desk: Desk, name: str) -> Any:
+    return admin_of(desk).kubectl.get("job", name)
+
+
+def train(desk: Desk, name: str, body: str, options: str = "") -> None:
+    """Submit `body` as a function's job that nobody waits for, bound to `job`."""
+    indented = "".join(f"    {line}\n" for line in body.strip().splitlines())
+    desk.right(f"import kube_magics\ndef work():\n{indented}\njob = kube_magics.train(work, name={name!r}{options})")
+
+
+@pytest.fixture
+def by_kubectl(there: Desk, cluster: Cluster) -> Iterator[str]:
+    """A Job that knows nothing of us, printing a line, waiting, then another."""
+    space = admin_of(there)
+    space.kubectl.apply(kubectl_job("plain", cluster.images.quickstart))
+    yield "plain"
+    space.kubectl("delete", "job", "plain", "--ignore-not-found", "--wait=false", "--cascade=background")
+
+
+def kubectl_job(name: str, image: str) -> dict[str, Any]:
+    script = (
+        "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit('told to end'))\n"
+        "print('one', flush=True)\ntime.sleep(60)\nprint('two')"
+    )
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": {
+            "backoffLimit": 0,
+            "template": {
+                "spec": {
+                    "restartPolicy": "Never",
+                    "terminationGracePeriodSeconds": 5,
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": 1000,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [
+                        {
+                            "name": "theirs",
+                            "image": image,
+                            "command": ["python3", "-u", "-c", script],
+                            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                        }
+                    ],
+                }
+            },
+        },
+    }
+
+
+def test_no_jobs_yet(anywhere: Desk) -> None:
+    assert anywhere.right("%kube jobs").stdout.startswith("no jobs on ")
+
+
+def test_logs_while_running_and_after(anywhere: Desk) -> None:
+    """The same text from this kernel, as from any: `%kube logs` asks where the job ran."""
+    train(
+        anywhere,
+        "told",
+        "print('one', flush=True)\nimport sys, time\nprint('err', file=sys.stderr, flush=True)\n" + LISTENS,
+    )
+    anywhere.says("told", "up\n")
+    assert shown(anywhere, "told").split()[1] == "running"
+    assert anywhere.right("%kube logs told").stdout == "one\nerr\nup\n"
+    anywhere.right("job.stop(); job.wait()")
+    after = anywhere.right("%kube logs told").stdout
+    assert after.startswith("one\nerr\nup\nheard "), after
+    assert after.endswith("saved\n")
+    anywhere.right("%kube delete told")
+    assert not shown(anywhere, "told")
+
+
+def test_stop_gives_its_grace_and_keeps_the_log(anywhere: Desk) -> None:
+    before = anywhere.left()
+    train(anywhere, "asked", LISTENS)
+    anywhere.says("asked", "up\n")
+    said = anywhere.right("%kube stop asked").stdout
+    assert "its log stays" in said
+    anywhere.right("try:\n    job.result()\nexcept Exception as error:\n    how = type(error).__name__")
+    assert anywhere.kernel.value("how") == "'JobStopped'"
+    log = anywhere.right("%kube logs asked").stdout
+    # KeyboardInterrupt is what Python code is used to, so this machine's jobs hear INT first; a kubelet sends TERM.
+    assert f"heard {'INT' if anywhere.space is None else 'TERM'} True\nsaved\n" in log
+    eventually(lambda: "failed" in shown(anywhere, "asked"), "the end of the job")
+    assert "over already" in anywhere.right("%kube stop asked").stdout
+    anywhere.right("%kube delete asked")
+    anywhere.settles(before | {"log asked.log"})
+
+
+@pytest.mark.cluster
+def test_stop_lowers_the_deadline_of_the_pod(there: Desk) -> None:
+    train(there, "lowered", LISTENS)
+    there.says("lowered", "up\n")
+    there.right("%kube stop lowered")
+    there.right("job.wait()")
+    pod = eventually(
+        lambda: [
+            pod
+            for pod in admin_of(there).kubectl.get("pods", "-l", "job-name=lowered")["items"]
+            if pod["status"].get("reason") == "DeadlineExceeded"
+        ],
+        "the pod, kept as failed",
+    )[0]
+    assert pod["spec"]["activeDeadlineSeconds"] == 1
+    assert "suspend" not in job_of(there, "lowered")["spec"] or not job_of(there, "lowered")["spec"]["suspend"]
+    there.right("%kube delete lowered")
+
+
+@pytest.mark.cluster
+def test_stop_without_the_right_to_patch_pods_suspends_and_says_so(there: Desk) -> None:
+    train(there, "suspended", LISTENS)
+    there.says("suspended", "up\n")
+    with without(admin_of(there), "pods", "patch"):
+        said = there.right("%kube stop suspended").stdout
+    assert "suspending" in said
+    assert "`patch pods`" in said
+    assert job_of(there, "suspended")["spec"]["suspend"] is True
+    there.right("job.wait()")
+    # The pod and its log are gone from the cluster; what was followed is not.
+    eventually(lambda: "suspended" in shown(there, "suspended").split()[1:2], "the state of the job")
+    assert "heard TERM True\nsaved\n" in there.log("suspended")
+    assert "heard TERM True\nsaved\n" in there.right("%kube logs suspended").stdout
+    there.right("%kube delete suspended")
+
+
+@pytest.mark.cluster
+def test_stop_of_a_job_that_waits_suspends_it(there: Desk) -> None:
+    train(there, "waits", "print('never')", ", gpus=64")
+    eventually(lambda: "Not enough free GPUs" in there.right("%kube jobs").stdout, "why it waits")
+    assert "pending" in shown(there, "waits")
+    said = there.right("%kube stop waits").stdout
+    assert "had not started" in said
+    assert job_of(there, "waits")["spec"]["suspend"] is True
+    ran = there.run("job.result()")
+    assert ran.error == errors.JobStopped.__name__, ran
+    eventually(lambda: "suspended" in shown(there, "waits"), "the state of the job")
+    there.right("%kube delete waits")
+
+
+@pytest.mark.cluster
+def test_a_job_of_kubectl(there: Desk, by_kubectl: str) -> None:
+    before = there.left()
+    eventually(lambda: there.right("%kube logs plain").stdout == "one\n", "its first line")
+    eventually(lambda: "running" in shown(there, "plain"), "its state")
+    assert shown(there, "plain").endswith("-"), "it comes from no notebook"
+    said = there.right("%kube stop plain").stdout
+    assert "its log stays" in said
+    eventually(lambda: "failed" in shown(there, "plain"), "its end")
+    assert there.right("%kube logs plain").stdout == "one\ntold to end\n"
+    there.right("%kube delete plain")
+    there.settles(before - {left for left in before if "plain" in left})
+    eventually(lambda: not [left for left in there.left() if "plain" in left], "the end of its pod")
+
+
+@pytest.mark.cluster
+def test_gpus_with_and_without_the_right_to_see_nodes(there: Desk, cluster: Cluster) -> None:
+    """An ordinary user sees the GPUs of their own jobs; an administrator all of them."""
+    train(there, "holds", LISTENS, ", gpus=1")
+    there.says("holds", "up\n")
+    own = there.right("%kube gpus").stdout
+    node = next(iter(cluster.kubectl.get("nodes")["items"]))
+    name, product = node["metadata"]["name"], node["metadata"]["labels"]["nvidia.com/gpu.product"]
+    assert re.search(rf"^{name} +\? +\? +1 +\?$", own, re.MULTILINE), own
+    assert "You may not list nodes" in own
+    there.right(
+        f"import os\nkubeconfig = os.environ['KUBECONFIG']\nos.environ['KUBECONFIG'] = {str(cluster.admin_kubeconfig)!r}"
+    )
+    try:
+        everything = there.right("%kube gpus").stdout
+    finally:
+        there.right("os.environ['KUBECONFIG'] = kubeconfig")
+    total = int(node["status"]["allocatable"]["nvidia.com/gpu"])
+    found = re.search(rf"^{name} +{product} +{total} +(\d+) +(\d+)$", everything, re.MULTILINE)
+    assert found, everything
+    assert int(found[1]) >= 1
+    assert int(found[1]) + int(found[2]) == total
+    assert "You may not" not in everything
+    there.right("%kube stop holds")
+    there.right("job.wait()")
+    there.right("%kube delete holds")
+
+
+def test_gpus_of_a_machine_without(here: Desk) -> None:
+    assert "No NVIDIA GPU is found" in here.right("%kube gpus").stdout
+
+
+def test_config(anywhere: Desk) -> None:
+    shows = anywhere.right("%kube config").stdout
+    assert f"jobs run on {'local' if anywhere.space is None else 'kubernetes (context '}" in shows
+    assert "backend    local" in anywhere.right("%kube config backend=local").stdout
+    assert "local (" in anywhere.right("%%kubetrain\nprint('ran')").stdout
+    assert "backend    -" in anywhere.right("%kube config backend=").stdout
+
+
+@pytest.mark.parametrize("typed", ["%kube config context=nowhere", "%kube config backend=docker"])
+def test_a_setting_that_leads_nowhere_is_not_kept(anywhere: Desk, typed: str) -> None:
+    assert anywhere.run(typed).error == errors.ConfigError.__name__
+    anywhere.right("%kube config")
+
+
+@pytest.mark.parametrize(
+    ("typed", "says", "next_line"),
+    [
+        ("%kube job", "no verb job", "%kube jobs"),
+        ("%kube log x", "no verb log", "%kube logs"),
+        ("%kube logs", "takes the name of one job", "%kube jobs"),
+        ("%kube logs a b", "takes the name of one job", "%kube jobs"),
+        ("%kube logs -f a", "no option -f", "%kube?"),
+        ("%kube logs absent", "absent", "%kube jobs"),
+        ("%kube stop absent", "absent", "%kube jobs"),
+        ("%kube delete absent", "absent", "%kube jobs"),
+        ("%kube jobs now", "takes no name", "%kube jobs"),
+        ("%kube config contxt=lab", "no setting contxt", "%kube config context"),
+    ],
+)
+def test_mistakes(anywhere: Desk, typed: str, says: str, next_line: str) -> None:
+    ran = anywhere.run(typed)
+    assert ran.error in ("OptionError", "NotFound"), ran
+    assert says in ran.traceback
+    assert f"  next: {next_line}" in ran.traceback
+
+
+def test_help(anywhere: Desk) -> None:
+    assert "%kube jobs" in anywhere.right("%kube").stdout
+    assert "%kube jobs" in anywhere.right("%kube help").stdout
