@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from importlib import resources
 from typing import Any
 
 from kube_magics import errors
@@ -18,6 +17,7 @@ from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import PodLog
 from kube_magics.manifests import bundle as bundle_manifests
 from kube_magics.manifests import job as job_manifests
+from kube_magics.runner import shipped
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Submission
@@ -146,7 +146,7 @@ class KubernetesBackend:
         return job_manifests.job(
             submission,
             image=image_for(submission.spec),
-            boot=resources.files("kube_magics.runner").joinpath("boot.py").read_text("utf-8"),
+            boot=shipped.boot(),
             fixed_user=self._fixed_user is not False,
         )
 

@@ -128,7 +128,7 @@ class LocalBackend:
             with (home / LOG).open("wb") as log, (home / "runner.err").open("wb") as err:
                 try:
                     child = subprocess.Popen(
-                        [python, "-I", "-S", str(bundle / "kube_magics_runner"), str(bundle)],
+                        [python, "-I", "-S", str(bundle / "kube_magics_runner" / "__main__.py"), str(bundle)],
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=err,

@@ -87,7 +87,8 @@ def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]
     return {
         "name": names.CONTAINER,
         "image": placement.image,
-        "command": [spec.python or "python3", "-c", placement.boot],
+        # Isolated and without site, whose start-up files can take longer than boot itself; the user's program has both.
+        "command": [spec.python or "python3", "-ISc", placement.boot],
         "env": [{"name": name, "value": value} for name, value in environment.items()],
         "resources": _resources(spec),
         "securityContext": {
