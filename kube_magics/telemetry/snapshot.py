@@ -103,7 +103,7 @@ def of_job(
 
 
 def succeeded(end: Mapping[str, Any] | None) -> bool:
-    """Whether the runner's last word is success: a job that was stopped and then ended with 0 did not come to its end."""
+    """Whether the last word is success; a job that was stopped and then ended with 0 did not come to its end."""
     return end is not None and end.get("code") == 0 and end.get("reason", "completed") == "completed"
 
 
