@@ -194,8 +194,8 @@ class Reads(Flow):
         scope = self.scopes[-1]
         if name is not None and scope.kind in ("module", "class"):
             scope.pending.setdefault(mangle(name, self._owner), []).append(later)
-        elif not self._class_sinks:
-            self._call(later, set(), weak=False)
+        else:
+            self._call(later, set(), weak=bool(self._class_sinks))
         if not all(self._harmless(decorator) for decorator in decorators):
             self._names.at_once = True
             self._call(later, set(), weak=True)

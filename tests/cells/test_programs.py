@@ -69,7 +69,7 @@ def test_a_job_does_what_its_cell_does_here(before: list[str], cell: str) -> Non
 
 
 @pytest.mark.long
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(notebook_cells, programs)
 def test_many_jobs_do_what_their_cells_do_here(before: list[str], cell: str) -> None:
     job_does_what_the_cell_does(before, cell)

@@ -39,6 +39,7 @@ TRAPS = {
     "function passed on early": ("def f(): return g()\nh = [f]\ng = 1", "g"),
     "function never called": ("def f(): return g()", "g"),
     "method called early": ("class A:\n def m(self): return g\nA()\ng = 1", "g"),
+    "lambda in a class, perhaps called at once": ("class A:\n y = f(lambda: g)\ng = 1", "f! g?"),
     "method of a base class": ("class A:\n def m(self): return g\nclass B(A): pass\ng = 1", "g"),
     "mutual recursion": ("def f(): return g()\ndef g(): return f() + x\nf()", "x"),
     "default": ("def f(a=x): pass", "x!"),
@@ -168,7 +169,7 @@ def test_a_program_runs_the_same_with_only_the_names_that_it_needs(text: str) ->
 
 
 @pytest.mark.long
-@settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs)
 def test_many_programs_run_the_same_with_only_the_names_that_they_need(text: str) -> None:
     same_with_only_what_it_needs(text)
