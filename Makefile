@@ -41,7 +41,7 @@ fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports
 lab: .venv/.with-demo,lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-bench: .venv/.with-demo,test ## measure; choose with BENCH='--only load'
+bench: .venv/.with-demo,test ## measure; choose with BENCH=load
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 cluster-up: .venv/.with-demo,test ## start the real test cluster, print the line that points Jupyter and kubectl at it

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import done, first_line, load, log_rate, runner_start, submit_warm
@@ -33,31 +33,31 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(NAMES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    samples, missing = measure([name for name in NAMES if name in (asked.names or NAMES)], asked.rounds)
+    samples: list[Sample] = []
+    for found in measure([name for name in NAMES if name in (asked.names or NAMES)], asked.rounds):
+        # Each as soon as it is there: a run that is interrupted keeps what it has.
+        write([sample.row for sample in found], asked.output)
+        samples += found
     print(table(samples))
-    write([sample.row for sample in samples], asked.output)
-    for why in missing:
-        print(why, file=sys.stderr)
     return 0
 
 
-def measure(names: Sequence[str], rounds: int) -> tuple[list[Sample], list[str]]:
-    """All samples, and a sentence for each benchmark that this machine cannot run."""
-    samples, missing = [], []
+def measure(names: Sequence[str], rounds: int) -> Iterator[list[Sample]]:
+    """Benchmark after benchmark; on stderr how long each took, and why this machine cannot run it."""
     with contextlib.ExitStack() as exits:
         found: Place | None = None
         for name in names:
             began = time.monotonic()
             try:
                 if name in ALONE:
-                    samples += ALONE[name](rounds)
+                    yield ALONE[name](rounds)
                 else:
                     found = found or exits.enter_context(place())
-                    samples += ON_THE_CLUSTER[name](found, rounds)
+                    yield ON_THE_CLUSTER[name](found, rounds)
             except CannotRun as error:
-                missing.append(f"{name} was not measured: {error}")
-            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return samples, missing
+                print(f"{name} was not measured: {error}", file=sys.stderr)
+            else:
+                print(f"{name}: measured in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

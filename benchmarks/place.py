@@ -45,7 +45,7 @@ class Place:
             "HOME": str(self.folder),
         }
 
-    @property
+    @functools.cached_property
     def image(self) -> str:
         return str(self.cluster.images.quickstart)
 

@@ -1,0 +1,1 @@
+"""That the benchmarks run, and what they write. How fast anything is, is no test's business."""
