@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.cluster import Cluster, Namespace
@@ -14,10 +15,14 @@ from tests.notebooks.notebooks import FOLDER, NBVAL
 _HOME = "/home/scientist"
 
 
-def run_inside(name: str, cluster: Cluster, namespace: Namespace, variables: Mapping[str, str]) -> tuple[bool, str]:
-    """(whether all cells passed, what nbval printed)."""
+def run_inside(
+    name: str, cluster: Cluster, namespace: Namespace, variables: Mapping[str, str], folder: Path = FOLDER
+) -> tuple[bool, str]:
+    """(whether all cells passed, what nbval printed) of the notebook `name` in `folder`."""
     pod, here = "notebook", f"--namespace={namespace.name}"
-    cluster.kubectl.apply(_config_map(namespace.name, name), _pod(pod, cluster, namespace.name, name, variables))
+    cluster.kubectl.apply(
+        _config_map(namespace.name, folder / name), _pod(pod, cluster, namespace.name, name, variables)
+    )
     phase, deadline = "", time.monotonic() + 400
     while phase not in ("Succeeded", "Failed") and time.monotonic() < deadline:
         time.sleep(1)
@@ -28,15 +33,15 @@ def run_inside(name: str, cluster: Cluster, namespace: Namespace, variables: Map
     return phase == "Succeeded", log
 
 
-def _config_map(namespace: str, name: str) -> dict[str, Any]:
+def _config_map(namespace: str, notebook: Path) -> dict[str, Any]:
     # nbformat would accept less, nbval would not: the file goes in as it is in the checkout.
-    content = (FOLDER / name).read_text(encoding="utf-8")
+    content = notebook.read_text(encoding="utf-8")
     assert json.loads(content)["nbformat"] == 4
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "notebooks", "namespace": namespace},
-        "data": {name: content},
+        "data": {notebook.name: content},
     }
 
 
