@@ -8,6 +8,10 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
+FAST := not (cluster or notebook or demo or browser or long)
+# A process a core; the tests of one file share a kernel, so they stay together.
+SIDE_BY_SIDE := -n auto --dist loadfile
+
 .PHONY: help demo test test-fast test-long check fix lab bench cluster-up cluster-down upgrade
 
 help: ## this list
@@ -19,13 +23,15 @@ demo: .venv/.with-demo ## watch a notebook cell train a real model as a job on t
 	@echo 'The same notebook in JupyterLab: make lab, then open quickstart.ipynb and choose Run > Run All Cells.'
 
 test: check ## everything: check, all tests, the notebooks, the real cluster, make demo in a bare root file system
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
+	@$(BIN)/python -m pytest -m 'not long and not ($(FAST))'
 
 test-fast: .venv/.with-demo,test ## the tests that need neither cluster nor whole notebooks; under a minute
-	@$(BIN)/python -m pytest -m 'not (cluster or notebook or demo or browser or long)'
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
 
 test-long: check ## all of test in its long forms
-	@$(BIN)/python -m pytest -m ''
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
+	@$(BIN)/python -m pytest -m 'not ($(FAST))'
 
 check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner may use of Python
 	@$(BIN)/ruff check --quiet --output-format concise .

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -234,8 +235,10 @@ def test_a_uid_without_name_and_a_small_stack_will_do(tmp_path: Path) -> None:
     bundles.unpack(tmp_path, bundles.files("import getpass, os\nprint(os.getuid(), getpass.getuser())"))
     for path in [tmp_path, *tmp_path.rglob("*")]:
         os.chown(path, 123456, 0)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
+    temporary = Path(tempfile.gettempdir())
+    for parent in tmp_path.parents:
+        if parent != temporary and parent.is_relative_to(temporary):
+            parent.chmod(0o755)
     command = [sys.executable, "-I", "-S", str(tmp_path / "kube_magics_runner" / "__main__.py"), str(tmp_path)]
     python = Path(sys.executable).resolve()
     if not all(parent.stat().st_mode & 0o001 for parent in python.parents):
