@@ -190,6 +190,14 @@ def again(desk: Desk, mistake: Mistake, ran: Ran) -> None:
         desk.right(f"%%kubetrain {corrected(mistake.line, command, mistake.wrong)}\n{mistake.body}")
 
 
+def test_what_a_line_may_hold(here: Desk) -> None:
+    """Comments, quotes, expressions with blanks and quotes: as one would write it in Python."""
+    here.right("limits = {'time': 1}\nwanted = ['a', 'b']")
+    line = """--returns $wanted --timeout {limits["time"] * 60}  # that's a minute, "quoted"""
+    here.right(f"%%kubetrain {line}\na, b = 1, 2")
+    assert here.kernel.value("(a, b)") == "(1, 2)"
+
+
 @pytest.mark.parametrize("name", ON_THE_LINE)
 def test_on_the_line(here: Desk, name: str) -> None:
     check(here, ON_THE_LINE[name])
