@@ -36,6 +36,8 @@ BUSY_BYTES = 1 << 15
 BEHIND_S = 0.4
 """Lag at which the rest is fetched without following: a third of the CPU here, two thirds on node and API server.
 Sooner than a second: the lines of the position's own second are fetched once more."""
+ROTATION_S = 10.0
+"""The kubelet looks this often whether a log has to be rotated."""
 PART_BYTES = 16 << 10
 """Longer lines are stored in parts, and `tailLines` counts parts."""
 
@@ -86,6 +88,8 @@ class PodLog:
         self._least_lag_s = float("inf")
         self._lag_checked = 0.0
         self._remark = b""
+        self._head = b""
+        """What stood after the last newline when the last answer ended: rotation cuts the line being written in two."""
 
     async def lines(self, over: Callable[[], Awaitable[bool]]) -> AsyncGenerator[bytes | Gap, None]:
         """Follow to the end; `over` says whether the container has terminated (or its pod is gone).
@@ -164,7 +168,7 @@ class PodLog:
 
     async def _stored(self, read: _Read) -> AsyncGenerator[bytes | Gap, None]:
         """From the position to the log's present end, reconciled where the log does not go on where we left it."""
-        resume = Resume(self.position)
+        resume, head = Resume(self.position), self._head
         async with aclosing(self._blocks(read, follow=False)) as blocks:
             async for block in blocks:
                 for piece in self._new(resume.feed(block), read):
@@ -176,7 +180,7 @@ class PodLog:
         fresh, found = self.position.new_in(text)
         if fresh and not found:
             yield Gap("the node had rotated the log")
-        for piece in self._new(fresh, read):
+        for piece in self._new(fresh, read, b"" if found else _begun(head, fresh)):
             yield piece
         read.confirmed = found or bool(fresh)
         if read.confirmed:
@@ -216,6 +220,7 @@ class PodLog:
 
     async def _blocks(self, read: _Read, *, follow: bool) -> AsyncGenerator[bytes, None]:
         """Whole lines of one request as they come, until EOF; raises Unreachable when the link is dead or breaks."""
+        self._head = b""
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._answer_s):
@@ -234,7 +239,7 @@ class PodLog:
                     tail.append(data)
                 if follow and len(data) > BUSY_BYTES:
                     await asyncio.sleep(COALESCE_S)
-            read.tail = b"".join(tail)
+            read.tail = self._head = b"".join(tail)
 
     async def _data(self, content: aiohttp.StreamReader, tail: list[bytes], *, follow: bool) -> bytes:
         while True:
@@ -273,11 +278,11 @@ class PodLog:
         query = {"container": self._container, "timestamps": "true", **self.position.since()}
         return {**query, "follow": "true"} if follow else query
 
-    def _new(self, raw: bytes, read: _Read) -> Iterator[bytes | Gap]:
+    def _new(self, raw: bytes, read: _Read, head: bytes = b"") -> Iterator[bytes | Gap]:
         text = self.position.take(raw) if raw else b""
         if text:
             read.added = True
-            yield text
+            yield head + text
         for remark in self.position.remarks:
             # "unable to retrieve container logs for …": in the log's place, once however often it is asked.
             if remark != self._remark:
@@ -291,3 +296,11 @@ class PodLog:
             yield self.position.take(tail + b"\n")
         elif tail:
             yield Gap(tail.decode("utf-8", "replace"))
+
+
+def _begun(head: bytes, fresh: bytes) -> bytes:
+    """What stands before the first of `fresh`'s lines in the file that was rotated away, if `head` ended that file."""
+    begun, went_on = unix_time(head), unix_time(fresh)
+    if begun is None or went_on is None or not 0 <= went_on - begun < ROTATION_S:
+        return b""
+    return head.partition(b" ")[2]

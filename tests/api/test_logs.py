@@ -290,6 +290,26 @@ def test_a_rotation_in_the_middle_of_the_second_loses_nothing_when_our_last_line
     assert not gaps_of(pieces)
 
 
+def test_a_line_that_a_rotation_cuts_in_two_stays_one() -> None:
+    """containerd ends the old file with the line's head, marked as a part, and begins the new one with its rest."""
+
+    def log_of() -> Log:
+        log = Log()
+
+        def rotate() -> None:
+            log.rotate()
+            log.write(b"and end", START_NS + 3)
+            log.write(b"after", START_NS + 4)
+
+        log.write(b"before", START_NS + 1)
+        log.write(b"begin ", START_NS + 2, end=b"")
+        log.faults.append(Fault("eof", len(b"".join(log.lines)), then=rotate))
+        return log
+
+    _, pieces, _ = read(log_of, until_rotated)
+    assert lines_of(pieces).split(b"\n") == [b"before", b"begin and end", b"after", b""]
+
+
 def test_a_rotation_is_not_waited_out_for_lines_that_will_not_come() -> None:
     """The second had hundreds of lines, the new file trickles: each of its lines must come at once."""
 
