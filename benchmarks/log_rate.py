@@ -18,6 +18,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +72,11 @@ def measure(place: Place, rounds: int) -> list[Sample]:
 def _ours(place: Place) -> Followed:
     name = f"rate-{secrets.token_hex(3)}"
     before_s = _cpu_s(place.kernel.pid)
-    request = place.kernel.send(f"%%kubetrain --name {name}\n{PROGRAM}")
     path = place.folder / ".kube_magics" / "logs" / f"{name}.log"
-    ended_ns = _wait_for_end(path, lambda: None)
-    ran = place.kernel.finish(request)
+    with ThreadPoolExecutor(1) as pool:
+        cell = pool.submit(place.kernel.run, f"%%kubetrain --name {name}\n{PROGRAM}", TIMEOUT_S)
+        ended_ns = _wait_for_end(path, cell.done)
+        ran = cell.result()
     if ran.error:
         raise RuntimeError(ran.traceback)
     found = _followed(path, ended_ns, _cpu_s(place.kernel.pid) - before_s)
@@ -92,7 +94,7 @@ def _peer(place: Place) -> Followed:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with path.open("wb") as file:
         logs = place.start_kubectl("logs", "--follow", f"job/{name}", stdout=file)
-        ended_ns = _wait_for_end(path, logs.poll)
+        ended_ns = _wait_for_end(path, lambda: logs.poll() is not None)
         logs.wait(TIMEOUT_S)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -101,12 +103,15 @@ def _peer(place: Place) -> Followed:
     return found
 
 
-def _wait_for_end(path: Path, gone: Callable[[], int | None]) -> int:
+def _wait_for_end(path: Path, gone: Callable[[], bool]) -> int:
     """When the last line stood in the file, or its writer was `gone`, in nanoseconds since the epoch."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
-        over = gone() is not None
-        if path.exists():
+        over = gone()
+        if not path.exists():
+            if over:
+                return time.time_ns()
+        else:
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
                 if b"the end\n" in file.read() or over:
