@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from kube_magics import errors
@@ -44,8 +45,10 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         return errors.JobStopped(f"Job {name} was stopped.", hint=f"{logs} shows what it had done")
     if reason == "oom":
         peak = end.get("peak_memory_bytes")
-        said = f"peak memory {peak / 2**30:.1f} GiB" if isinstance(peak, (int, float)) else None
-        return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint="a larger --memory")
+        known = isinstance(peak, (int, float)) and peak > 0
+        said = f"peak memory {peak / 2**30:.1f} GiB" if known else None
+        more = f"--memory {_twice(peak)}   (twice its peak)" if known else "a larger --memory"
+        return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint=more)
     if reason == "import":
         return import_missing(name, dict(outcome.error or {}))
     if reason == "signal" or end.get("signal"):
@@ -59,6 +62,12 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
     failed = errors.JobFailed(f"Job {name} ended with exit code {code}.", hint=f"{logs} shows its last lines")
     failed.exit_code = code
     return failed
+
+
+def _twice(peak_bytes: float) -> str:
+    """Twice as much as a quantity."""
+    mebibytes = math.ceil(2 * peak_bytes / 2**20)
+    return f"{mebibytes}Mi" if mebibytes < 2048 else f"{math.ceil(mebibytes / 1024)}Gi"
 
 
 def import_missing(name: str, event: dict[str, Any]) -> errors.ImportMissing:

@@ -447,3 +447,13 @@ def test_a_job_made_by_kubectl_that_pod_security_refuses(there: Desk) -> None:
         eventually(lambda: "Pod Security" in there.right("%kube jobs").stdout, "the reason in %kube jobs")
     finally:
         there.right("%kube delete privileged")
+
+
+@pytest.mark.cluster
+def test_out_of_memory(there: Desk) -> None:
+    """The limit is named, and one that is large enough."""
+    body = "hoard = bytearray(300 << 20)\nprint(sum(hoard[::4096]))"
+    ran = there.run(f"%%kubetrain --memory 128Mi\n{body}")
+    assert_clear(ran, errors.JobOutOfMemory, "killed at its memory limit")
+    assert "larger --memory" in next_lines(ran) or (suggested(ran) or "").startswith("--memory ")
+    there.right(f"%%kubetrain --memory 512Mi\n{body}")
