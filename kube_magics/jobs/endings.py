@@ -64,7 +64,7 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
     return failed
 
 
-def _twice(peak_bytes: float) -> str:
+def _twice(peak_bytes: Any) -> str:
     """Twice as much as a quantity."""
     mebibytes = math.ceil(2 * peak_bytes / 2**20)
     return f"{mebibytes}Mi" if mebibytes < 2048 else f"{math.ceil(mebibytes / 1024)}Gi"

@@ -17,6 +17,7 @@ from kube_magics.jobs.logfile import FOLDER
 from kube_magics.magics import line as lines
 from kube_magics.magics import table
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.names import checked_namespace, checked_object
 from kube_magics.spec.options import split_known, unknown_word
 from kube_magics.spec.verbs import VERBS, VERBS_HELP
 
@@ -43,7 +44,7 @@ def _backend(spec: JobSpec) -> Backend:
 def _one(verb: str, names: Sequence[str]) -> str:
     if len(names) != 1:
         raise OptionError(f"{MAGIC} {verb} takes the name of one job.", hint="%kube jobs shows the names")
-    return names[0]
+    return checked_object(names[0])
 
 
 def _none(verb: str, names: Sequence[str]) -> None:
@@ -96,6 +97,8 @@ def _config(spec: JobSpec, names: Sequence[str]) -> None:
     before = dict(vars(configured))
     for word in names:
         key, _, value = word.partition("=")
+        if key == "namespace" and value:
+            checked_namespace("namespace", value)
         setattr(configured, key, value or None)
     chosen = with_defaults(spec)
     try:

@@ -18,6 +18,7 @@ _HELD = re.compile("\0([0-9]+)\0")
 
 def tokens(line: str, namespace: Mapping[str, Any], magic: str) -> list[str]:
     """The words of `line`, expanded. Raises OptionError that names what is undefined."""
+    line = _without_comment(line)
     held: list[str] = []
 
     def hold(match: re.Match[str]) -> str:
@@ -33,6 +34,17 @@ def tokens(line: str, namespace: Mapping[str, Any], magic: str) -> list[str]:
         what = f"{magic}: {error} in the line: {line.strip()}"
         raise OptionError(what, hint="close the quote, or escape it with \\") from None
     return [_expanded(word, namespace, magic) for word in words]
+
+
+def _without_comment(line: str) -> str:
+    """The line up to a `# comment` as Python has it; a `#` inside quotes, or inside a word, is none."""
+    for match in re.finditer(r"(?:^|\s)#", line):
+        try:
+            shlex.split(line[: match.start()])
+        except ValueError:
+            continue  # a quote is open there
+        return line[: match.start()]
+    return line
 
 
 def _expanded(word: str, namespace: Mapping[str, Any], magic: str) -> str:

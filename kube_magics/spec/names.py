@@ -33,6 +33,7 @@ CONTAINER = "main"
 
 LONGEST_NAME = 52
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_OBJECT = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DIGESTED = re.compile(r"(?:^|-)[0-9a-f]{10}$")
 """Looks like a value that was changed: must not pass for one."""
@@ -49,6 +50,20 @@ def checked_name(option: str, name: str) -> str:
         else "may hold a-z, 0-9 and '-' only, with a letter or digit at both ends"
     )
     raise OptionError(f"{option} {name!r}: a job's name {what}.", hint=f"{option} {stem(name, LONGEST_NAME)}")
+
+
+def checked_object(name: str) -> str:
+    """`name` if some Job can bear it, whoever made it. It becomes part of a URL: "" would mean all jobs."""
+    if _OBJECT.fullmatch(name) and len(name) <= 253:
+        return name
+    raise OptionError(f"{name!r} is no job's name.", hint="%kube jobs   (shows the names)")
+
+
+def checked_namespace(option: str, name: str) -> str:
+    """`name` if it can be a namespace's. It becomes part of a URL."""
+    if _NAME.fullmatch(name) and len(name) <= 63:
+        return name
+    raise OptionError(f"{option} {name!r} is no namespace's name.", hint=f"{option} {stem(name, 63)}")
 
 
 def stem(text: str, longest: int = LONGEST_NAME - 6) -> str:

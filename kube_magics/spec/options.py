@@ -91,7 +91,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("image", "Container image (default: KUBE_MAGICS_IMAGE, else python:X.Y-slim of the notebook's Python).", _text, "IMAGE", example="--image team/torch:2.6"),
     Option("name", "Name of the job (default: made from the notebook's name).", names.checked_name, "NAME", example="--name digits-svm"),
     Option("returns", "Names that come back into the notebook when the job has ended.", _names, "A,B", default=(), example="--returns model,score"),
-    Option("namespace", "Kubernetes namespace (default: the context's).", _text, "NAME", example="--namespace team-a"),
+    Option("namespace", "Kubernetes namespace (default: the context's).", names.checked_namespace, "NAME", example="--namespace team-a"),
     Option("context", "Context of the kubeconfig (default: its current one).", _text, "NAME", example="--context lab"),
     Option("backend", "Where to run: kubernetes, or local (processes on this machine).", _backend, "WHERE", example="--backend local"),
     Option("dry-run", "Print the exact manifests instead of submitting; fit for kubectl create -f -.", None, default=False, example="--dry-run"),
