@@ -45,9 +45,9 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         return errors.JobStopped(f"Job {name} was stopped.", hint=f"{logs} shows what it had done")
     if reason == "oom":
         peak = end.get("peak_memory_bytes")
-        known = isinstance(peak, (int, float)) and peak > 0
-        said = f"peak memory {peak / 2**30:.1f} GiB" if known else None
-        more = f"--memory {_twice(peak)}   (twice its peak)" if known else "a larger --memory"
+        peak = peak if isinstance(peak, (int, float)) and peak > 0 else None
+        said = f"peak memory {peak / 2**30:.1f} GiB" if peak else None
+        more = f"--memory {_twice(peak)}   (twice its peak)" if peak else "a larger --memory"
         return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint=more)
     if reason == "import":
         return import_missing(name, dict(outcome.error or {}))
@@ -64,7 +64,7 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
     return failed
 
 
-def _twice(peak_bytes: Any) -> str:
+def _twice(peak_bytes: float) -> str:
     """Twice as much as a quantity."""
     mebibytes = math.ceil(2 * peak_bytes / 2**20)
     return f"{mebibytes}Mi" if mebibytes < 2048 else f"{math.ceil(mebibytes / 1024)}Gi"
