@@ -22,32 +22,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from kube_magics import errors
-from kube_magics.backends import machine
+from kube_magics.backends import jobfolder, machine
 from kube_magics.backends.contract import Gap, GpuNode, GpuReport
+from kube_magics.backends.jobfolder import END, FACTS, LOG, RESULTS
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.spec.job import Submission
-from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot, succeeded
 
 POLL_S = 0.02
 LONGEST_POLL_S = 0.2
-READ_BYTES = 1 << 20
 STOP_MARGIN_S = 5.0
 """After the runner's own grace: then its whole session is killed."""
-
-FACTS = "job.json"
-LOG = "log"
-END = "end.json"
-RESULTS = "results"
-
-
-def state_folder() -> Path:
-    """Where local jobs are kept; below the user's state folder, or KUBE_MAGICS_STATE."""
-    named = os.environ.get("KUBE_MAGICS_STATE")
-    return (Path(named) if named else Path(platformdirs.user_state_dir("kube_magics", appauthor=False))) / "jobs"
 
 
 class LocalBackend:
@@ -59,7 +45,7 @@ class LocalBackend:
 
     def __init__(self, why: str, folder: Path | None = None) -> None:
         self._why = why
-        self._folder = folder or state_folder()
+        self._folder = folder or jobfolder.state_folder()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._swept: set[str] = set()
 
@@ -88,7 +74,7 @@ class LocalBackend:
         try:
             home.mkdir(mode=0o700)
         except FileExistsError:
-            if _facts(home).get("submission_id") == submission.submission_id:
+            if jobfolder.facts(home).get("submission_id") == submission.submission_id:
                 return
             raise errors.Conflict(
                 f"There is a job {submission.name} already on this machine.",
@@ -141,13 +127,13 @@ class LocalBackend:
                         hint=f"--python {sys.executable}   (or leave --python out: it is the default)",
                     ) from error
             facts |= {"pid": child.pid, "pid_started": machine.process_started(child.pid)}
-            _write_atomically(home / FACTS, json.dumps(facts))
+            jobfolder.write_atomically(home / FACTS, json.dumps(facts))
         self._children[submission.name] = child
 
     def _devices_in_use(self) -> set[str]:
         used: set[str] = set()
         for home in self._homes():
-            facts = _facts(home)
+            facts = jobfolder.facts(home)
             if facts.get("devices") and self._alive(home.name, facts):
                 used |= set(facts["devices"])
         return used
@@ -169,16 +155,16 @@ class LocalBackend:
         return self._snapshot(home)
 
     def _snapshot(self, home: Path) -> Snapshot:
-        facts = _facts(home)
+        facts = jobfolder.facts(home)
         alive = self._alive(home.name, facts)
-        end = _json(home / END)
+        end = jobfolder.read_json(home / END)
         phase, cause = RUNNING, None
         # The runner's first deed is an event: with none, what was started was no Python of ours.
-        started = alive or _size(home / LOG) > 0
+        started = alive or jobfolder.size_bytes(home / LOG) > 0
         if not alive:
             phase = SUCCEEDED if succeeded(end) else FAILED
             if end is None:
-                cause = _wordless(home, started=started)
+                cause = jobfolder.wordless(home, started=started)
                 if home.name not in self._swept:
                     # Without its runner the user's own process would go on unseen.
                     self._swept.add(home.name)
@@ -195,7 +181,7 @@ class LocalBackend:
             end=end,
             created_at=facts.get("created_at"),
             started_at=facts.get("created_at"),
-            finished_at=None if alive else _changed_at(home / (END if end else LOG)),
+            finished_at=None if alive else jobfolder.changed_at(home / (END if end else LOG)),
             gpus=facts.get("gpus"),
             notebook=facts.get("notebook"),
             ours=True,
@@ -211,7 +197,7 @@ class LocalBackend:
             while True:
                 # Looked at before reading: what was written by then is read below.
                 state = self._snapshot(home) if home.is_dir() else Snapshot(name, self.namespace, GONE, terminated=True)
-                block = _whole_lines(log, last=state.terminated)
+                block = jobfolder.whole_lines(log, last=state.terminated)
                 if block:
                     pause_s = POLL_S
                     yield block
@@ -231,14 +217,14 @@ class LocalBackend:
     async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
         await self.poll(name)
         with (self._folder / name / LOG).open("rb") as log:
-            while block := _whole_lines(log, last=True):
+            while block := jobfolder.whole_lines(log, last=True):
                 yield block
 
     async def stop(self, name: str) -> str:
         state = await self.poll(name)
         if state.over:
             return f"{name} is over already ({state.phase})."
-        pid = int(_facts(self._folder / name)["pid"])
+        pid = int(jobfolder.facts(self._folder / name)["pid"])
         # The runner passes INT on, TERM after a third of the grace, KILL at its end.
         _signal(pid, signal.SIGINT)
         asyncio.get_running_loop().call_later(GRACE_S + STOP_MARGIN_S, self._kill, name)
@@ -246,7 +232,7 @@ class LocalBackend:
 
     def _kill(self, name: str) -> None:
         home = self._folder / name
-        facts = _facts(home)
+        facts = jobfolder.facts(home)
         if facts and self._alive(name, facts):
             machine.kill_tree(facts["pid"])
 
@@ -275,79 +261,11 @@ class LocalBackend:
         """Nothing is held: the jobs go on."""
 
 
-def _whole_lines(log: Any, *, last: bool) -> bytes:
-    """The next block of whole lines; `last`: an unterminated line at the end counts as one."""
-    data: bytes = log.read(READ_BYTES)
-    cut = data.rfind(b"\n") + 1
-    if cut == len(data):
-        return data
-    if cut:
-        log.seek(cut - len(data), os.SEEK_CUR)
-        return data[:cut]
-    if last or len(data) == READ_BYTES:
-        return data + b"\n" if last and len(data) < READ_BYTES else data + _rest_of_line(log)
-    log.seek(-len(data), os.SEEK_CUR)
-    return b""
-
-
-def _rest_of_line(log: Any) -> bytes:
-    rest: bytes = log.readline()
-    return rest if rest.endswith(b"\n") else rest + b"\n"
-
-
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _facts(home: Path) -> dict[str, Any]:
-    return _json(home / FACTS) or {}
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _wordless(home: Path, *, started: bool) -> Cause:
-    """Why a runner that is gone left no last word."""
-    said = _text(home / "runner.err")[-500:] or None
-    if started:
-        return Cause("signal", "The job's runner was killed.", said, "run the cell again")
-    fix = "leave --python out, or name a Python of 3.8 or newer"
-    return Cause("start", "The interpreter did not start the job's program.", said, fix, hopeless=True)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace").strip()
-    except OSError:
-        return ""
-
-
-def _changed_at(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return None
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text, "utf-8")
-    fresh.replace(path)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

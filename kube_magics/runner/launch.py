@@ -9,8 +9,6 @@ import os
 import sys
 import time
 
-from . import quickjson
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -29,18 +27,6 @@ class Child:
         self.events = events
         self.problem = ""
         self.began = time.monotonic()
-
-
-def main(folder: str) -> int:
-    """Run the bundle in `folder` to its end; the exit code."""
-    folder = os.path.abspath(folder)
-    spec = quickjson.read_file(os.path.join(folder, "spec.json"))
-    if os.getpid() != 1:
-        adopt_orphans()
-    child = start(folder, spec)
-    from .supervisor import Supervisor
-
-    return Supervisor(folder, spec, child).run()
 
 
 def results_dir(folder: str, spec: dict[str, Any]) -> str:

@@ -56,6 +56,6 @@ def main() -> None:
     sys.modules[package].__path__[:] = [os.path.join(folder, package)]
     sys.path.remove(bundle)
     os.remove(bundle)
-    from .launch import main as launch
+    from .run import main as run
 
-    sys.exit(launch(folder))
+    sys.exit(run(folder))

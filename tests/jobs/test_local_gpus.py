@@ -39,7 +39,9 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 def test_two_jobs_at_once_get_different_devices(kernel: Kernel) -> None:
     started = kernel.run(
         "import kube_magics\n"
-        "def hold():\n    import os, time\n    time.sleep(8)\n    return os.environ['CUDA_VISIBLE_DEVICES']\n"
+        "def hold():\n    import os, time\n"
+        "    while not os.path.exists('release'):\n        time.sleep(0.05)\n"
+        "    return os.environ['CUDA_VISIBLE_DEVICES']\n"
         "first = kube_magics.train(hold, gpus=3)"
     )
     assert started.error is None, started
@@ -48,6 +50,7 @@ def test_two_jobs_at_once_get_different_devices(kernel: Kernel) -> None:
     refused = kernel.run(f"%%kubetrain --gpus 6 --returns seen\n{SHOW}")
     assert refused.error == "SubmitError", refused
     assert "5 are free" in refused.message
+    kernel.run("open('release', 'w').close()")
     both = kernel.value("sorted(first.result().split(',') + seen)")
     assert both.count("GPU-") == 8
     assert kernel.value("len(set(first.result().split(',') + seen))") == "8"

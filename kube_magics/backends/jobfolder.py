@@ -1,0 +1,98 @@
+"""The folder of a local job, and how to read it: facts, log, last word, results. It is all that outlives the kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from kube_magics.telemetry.explain import Cause
+
+READ_BYTES = 1 << 20
+
+FACTS = "job.json"
+LOG = "log"
+END = "end.json"
+RESULTS = "results"
+
+
+def state_folder() -> Path:
+    """Where local jobs are kept; below the user's state folder, or KUBE_MAGICS_STATE."""
+    named = os.environ.get("KUBE_MAGICS_STATE")
+    return (Path(named) if named else Path(platformdirs.user_state_dir("kube_magics", appauthor=False))) / "jobs"
+
+
+def facts(home: Path) -> dict[str, Any]:
+    """What was known when the job was started; empty where it was not."""
+    return read_json(home / FACTS) or {}
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file; None: there is no file, or no object in it."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def wordless(home: Path, *, started: bool) -> Cause:
+    """Why a runner that is gone left no last word."""
+    said = _text(home / "runner.err")[-500:] or None
+    if started:
+        return Cause("signal", "The job's runner was killed.", said, "run the cell again")
+    fix = "leave --python out, or name a Python of 3.8 or newer"
+    return Cause("start", "The interpreter did not start the job's program.", said, fix, hopeless=True)
+
+
+def size_bytes(path: Path) -> int:
+    """0 for a file that is not there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def changed_at(path: Path) -> float | None:
+    """Seconds since the epoch."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """A reader sees the old text or the new one, never half of it."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, "utf-8")
+    fresh.replace(path)
+
+
+def whole_lines(log: Any, *, last: bool) -> bytes:
+    """The next block of whole lines; `last`: an unterminated line at the end counts as one."""
+    data: bytes = log.read(READ_BYTES)
+    cut = data.rfind(b"\n") + 1
+    if cut == len(data):
+        return data
+    if cut:
+        log.seek(cut - len(data), os.SEEK_CUR)
+        return data[:cut]
+    if last or len(data) == READ_BYTES:
+        return data + b"\n" if last and len(data) < READ_BYTES else data + _rest_of_line(log)
+    log.seek(-len(data), os.SEEK_CUR)
+    return b""
+
+
+def _rest_of_line(log: Any) -> bytes:
+    rest: bytes = log.readline()
+    return rest if rest.endswith(b"\n") else rest + b"\n"

@@ -1,0 +1,20 @@
+"""A bundle from its folder to its end event."""
+
+from __future__ import annotations
+
+import os
+
+from . import launch, quickjson
+
+
+def main(folder: str) -> int:
+    """Run the bundle in `folder` to its end; the exit code."""
+    folder = os.path.abspath(folder)
+    spec = quickjson.read_file(os.path.join(folder, "spec.json"))
+    if os.getpid() != 1:
+        launch.adopt_orphans()
+    child = launch.start(folder, spec)
+    # Only now: the user's interpreter starts while these are imported.
+    from .supervisor import Supervisor
+
+    return Supervisor(folder, spec, child).run()
