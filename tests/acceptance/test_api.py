@@ -170,11 +170,14 @@ def test_a_flood_of_output(anywhere: Desk) -> None:
     assert len(ran.arrivals) < 400
     assert "line 1999999\nthe last line\n" in ran.stdout
     assert "lines are not shown here" in ran.stderr
-    lines = (anywhere.folder / LOGS / "flood.log").read_text().splitlines()
-    assert len(lines) == 2_000_001
-    assert lines[-1] == "the last line"
-    assert all(line == f"line {i}" for i, line in enumerate(lines[:-1]))
-    assert "lost" not in ran.stderr
+    log = (anywhere.folder / LOGS / "flood.log").read_text()
+    numbers = [int(number) for number in re.findall(r"^line (\d+)$", log, re.MULTILINE)]
+    assert numbers == sorted(set(numbers)), "in order, none twice"
+    assert log.endswith("line 1999999\nthe last line\n")
+    # A node may rotate a log away under whoever reads it: then what is missing is said, to the line.
+    said = re.findall(r"([\d,]+) lines \([\d,]+ bytes\) were lost", log)
+    assert 2_000_000 - len(numbers) == sum(int(count.replace(",", "")) for count in said), ran.stderr[-2000:]
+    assert not said or anywhere.space is not None
 
 
 def test_a_progress_bar(anywhere: Desk) -> None:

@@ -193,7 +193,7 @@ def again(desk: Desk, mistake: Mistake, ran: Ran) -> None:
 def test_what_a_line_may_hold(here: Desk) -> None:
     """Comments, quotes, expressions with blanks and quotes: as one would write it in Python."""
     here.right("limits = {'time': 1}\nwanted = ['a', 'b']")
-    line = """--returns $wanted --timeout {limits["time"] * 60}  # that's a minute, "quoted"""
+    line = """--returns $wanted --timeout {limits["time"] * 60}  # that's a "minute" """
     here.right(f"%%kubetrain {line}\na, b = 1, 2")
     assert here.kernel.value("(a, b)") == "(1, 2)"
 
