@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import uuid
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +24,9 @@ from kube_magics.manifests.pod import GRACE_S
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.version import VERSION
+
+UNDO_S = 10.0
+"""Of patience with a submit that was interrupted; then it is cancelled, and takes back itself what it has made."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +88,31 @@ def submit(prepared: Prepared, origin: Origin) -> Job:
         ) from error
     screen = Screen(str(path))
     follower = Follower(backend, submission.name, log, screen)
+    creating = loop.start(backend.submit(submission))
     try:
-        loop.wait(backend.submit(submission))
+        creating.result()
+    except KeyboardInterrupt:
+        loop.wait(_undo(creating, backend, submission))
+        log.close()
+        path.unlink(missing_ok=True)
+        what = f"Interrupted while job {submission.name} was being submitted: nothing is left of it."
+        raise errors.SubmitError(what, hint="run the cell again") from None
     except BaseException:
         log.close()
         path.unlink(missing_ok=True)
         raise
     loop.start(follower.run())
     return Job(backend, submission.name, follower, origin)
+
+
+async def _undo(creating: Future[None], backend: Backend, submission: Submission) -> None:
+    """What is half made cannot be taken back in the middle (a thread, a request under way): first it ends."""
+    with suppress(Exception):
+        await asyncio.wait_for(asyncio.wrap_future(creating), UNDO_S)
+    with suppress(errors.KubeMagicsError):
+        state = await backend.poll(submission.name)
+        if state.submission_id == submission.submission_id:
+            await backend.delete(submission.name)
 
 
 def _free(path: Path) -> Path:

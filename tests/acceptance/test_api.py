@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -324,3 +325,19 @@ def test_jobs_of_a_user_are_marked(there: Desk, cluster: Cluster) -> None:
     assert "acceptance.ipynb" in meta["annotations"].values()
     assert meta["labels"]["app.kubernetes.io/managed-by"] == "kube-magics"
     assert "acceptance.ipynb" in there.right("%kube jobs").stdout
+
+
+def test_an_interrupt_at_any_moment_leaves_no_job_that_nobody_knows_of(anywhere: Desk) -> None:
+    """Before it is submitted: nothing is left. After: Detached, which names the job."""
+    for number, delay_s in enumerate((0.01, 0.02, 0.04, 0.08)):
+        name = f"early-{number}"
+        request = anywhere.kernel.send(f"%%kubetrain --name {name} --cpus 10m\nimport time\ntime.sleep(30)")
+        time.sleep(delay_s)
+        anywhere.kernel.interrupt()
+        ran = anywhere.kernel.finish(request)
+        if ran.error == "Detached":
+            assert f"%kube stop {name}" in ran.traceback
+            anywhere.right(f"%kube delete {name}")
+        else:
+            assert ran.error in ("SubmitError", "KeyboardInterrupt"), ran
+            assert not re.search(rf"^{name} ", anywhere.right("%kube jobs").stdout, re.MULTILINE), ran
