@@ -23,6 +23,7 @@ more than it gains: each refusal is 5 ms of work, most of it there."""
 NO_POD_S = 0.5
 """A Job without a pod after this: its events may say why."""
 EVENTS_EVERY_S = 2.0
+NO_LOG = "you may not read logs here (the right `get pods/log`): no output is shown, and no value comes back"
 QUEUE_BLOCKS = 64
 """Blocks of lines that wait for a slow reader; then the connection itself is slowed."""
 
@@ -135,6 +136,9 @@ class Following:
             try:
                 async for piece in log.lines(self._over):
                     await self._queue.put(piece)
+                break
+            except errors.Forbidden:
+                await self._queue.put(Gap(NO_LOG))
                 break
             except errors.NotFound:
                 # The pod is gone, or its node has not heard of it yet: the watch knows which.

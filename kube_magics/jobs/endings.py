@@ -20,7 +20,7 @@ def error_of(name: str, outcome: Outcome, timeout_s: int | None) -> BaseExceptio
     The user's own exception is `outcome.error`; see `remote`.
     """
     if outcome.failure is not None:
-        return outcome.failure
+        return _unfollowed(name, outcome.failure)
     end = outcome.end or (outcome.snapshot.end if outcome.snapshot else None)
     if end is not None:
         return _by_end(name, dict(end), outcome, timeout_s)
@@ -30,6 +30,13 @@ def error_of(name: str, outcome: Outcome, timeout_s: int | None) -> BaseExceptio
     if state.phase == SUCCEEDED and not state.ours:
         return None
     return _by_state(name, outcome)
+
+
+def _unfollowed(name: str, failure: BaseException) -> BaseException:
+    if isinstance(failure, errors.KubeMagicsError):
+        goes_on = f"%kube logs {name}   (the job goes on, unseen from here)"
+        failure.hint = f"{failure.hint}\n{goes_on}" if failure.hint else goes_on
+    return failure
 
 
 def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | None) -> BaseException | None:

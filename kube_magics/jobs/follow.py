@@ -86,6 +86,9 @@ class Follower:
             self.outcome.snapshot = piece
             if self.on_change:
                 self.on_change(piece)
+        else:
+            self.log.note(piece.why)
+            self.screen.add(STDERR, f"[kube_magics: {piece.why}]\n".encode())
 
     def _tell_why_it_waits(self, state: Snapshot) -> None:
         before = self.outcome.snapshot.cause if self.outcome.snapshot else None

@@ -92,6 +92,9 @@ class Job:
         if self._follower is None or not self.done(0):
             return False
         outcome = self._follower.outcome
+        if outcome.failure is not None:
+            # It could not be followed, which says nothing about the job.
+            return False
         # A quick job's log is at its end before the cluster calls the pod started: what was heard decides.
         return outcome.snapshot is not None and not outcome.snapshot.started and not outcome.heard
 

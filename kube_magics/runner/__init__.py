@@ -1,7 +1,7 @@
 """The ground: what runs beside the user's program, in the pod or on this machine.
 
-Belongs here: the container's first process (boot, unpack, run, launch, supervisor, pump, sampler), the program that runs
-user's statements, and the line protocol that both sides speak. Does not belong here: anything that knows notebooks,
+Belongs here: the container's first process (boot, unpack, run, launch, supervisor, pump, sampler), the program that
+runs the user's statements, and the line protocol that both sides speak. Does not belong here: anything that knows notebooks,
 specs or Kubernetes.
 
 May import: the standard library and nothing else, not even the rest of kube_magics. These files are shipped in every

@@ -339,7 +339,7 @@ def test_a_kubeconfig_that_is_broken_is_an_error(nameless: Desk, tmp_path: Path)
 # (verbs that are taken away, of which resource) → what the job does then.
 RIGHTS: dict[str, tuple[tuple[str, str], type[errors.KubeMagicsError] | None, str]] = {
     "create jobs": (("jobs", "create"), errors.Forbidden, "refuses this"),
-    "get pods/log": (("pods/log", "get"), errors.Forbidden, "refuses this"),
+    "get pods/log": (("pods/log", "get"), None, "you may not read logs here"),
     "list events": (("events", "list"), None, ""),
     "watch pods": (("pods", "watch"), errors.Forbidden, "refuses this"),
 }
@@ -356,7 +356,9 @@ def test_without_the_right(there: Desk, right: str) -> None:
         ran = there.run("%%kubetrain\nprint('ran')")
         if error is None:
             assert ran.error is None, ran
-            assert "ran" in ran.stdout
+            assert says in ran.stderr
+            assert "done" in ran.stdout
+            assert ("ran\n" in ran.stdout) == (not says)
             return
         assert_clear(ran, error, says)
         assert resource in ran.traceback
