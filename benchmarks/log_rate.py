@@ -65,7 +65,7 @@ def measure(place: Place, rounds: int) -> list[Sample]:
     return [
         Sample("log-rate", name, "lines/s", GOAL, [f.lines_s for f in ours], [f.lines_s for f in peer]),
         Sample("log-rate-cpu", name, "us/line", GOAL_CPU, [f.cpu_us_line for f in ours], [f.cpu_us_line for f in peer]),
-        Sample("log-rate-exact", name, "lines lost or doubled", GOAL_EXACT, wrong, wrong_peer),
+        Sample("log-rate-exact", name, "lines lost or doubled", GOAL_EXACT, wrong, wrong_peer, max),
     ]
 
 
