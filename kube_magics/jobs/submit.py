@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
@@ -88,11 +88,19 @@ def submit(prepared: Prepared, origin: Origin) -> Job:
         ) from error
     screen = Screen(str(path))
     follower = Follower(backend, submission.name, log, screen)
-    creating = loop.start(backend.submit(submission))
+    begun: list[asyncio.Task[Any]] = []
+
+    async def create() -> None:
+        begun.extend(filter(None, [asyncio.current_task()]))
+        await backend.submit(submission)
+
     try:
-        creating.result()
+        loop.start(create()).result()
+        loop.start(follower.run())
+        return Job(backend, submission.name, follower, origin)
     except KeyboardInterrupt:
-        loop.wait(_undo(creating, backend, submission))
+        # The loop takes its work in order: what was begun before the interrupt, this finds.
+        loop.wait(_undo(begun, backend, submission))
         log.close()
         path.unlink(missing_ok=True)
         what = f"Interrupted while job {submission.name} was being submitted: nothing is left of it."
@@ -101,14 +109,13 @@ def submit(prepared: Prepared, origin: Origin) -> Job:
         log.close()
         path.unlink(missing_ok=True)
         raise
-    loop.start(follower.run())
-    return Job(backend, submission.name, follower, origin)
 
 
-async def _undo(creating: Future[None], backend: Backend, submission: Submission) -> None:
+async def _undo(begun: list[asyncio.Task[Any]], backend: Backend, submission: Submission) -> None:
     """What is half made cannot be taken back in the middle (a thread, a request under way): first it ends."""
-    with suppress(Exception):
-        await asyncio.wait_for(asyncio.wrap_future(creating), UNDO_S)
+    if begun and (await asyncio.wait(begun, timeout=UNDO_S))[1]:
+        begun[0].cancel()
+        await asyncio.wait(begun)
     with suppress(errors.KubeMagicsError):
         state = await backend.poll(submission.name)
         if state.submission_id == submission.submission_id:
