@@ -127,7 +127,8 @@ def test_what_does_not_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_is_followed_by_a_termination(tmp_path: Path) -> None:
-    source = f"import signal\nsignal.signal(signal.SIGINT, lambda *_: print('no', flush=True))\n{READY}{SLEEP}"
+    # os.write: the signal may come while `ready` is still being printed, and a stream is not reentrant.
+    source = f"import os, signal\nsignal.signal(signal.SIGINT, lambda *_: os.write(1, b'no\\n'))\n{READY}{SLEEP}"
     runner = Runner(tmp_path, source, grace_s=6)
     runner.until(b"ready")
     runner.signal(signal.SIGINT)
