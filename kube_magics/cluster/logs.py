@@ -89,7 +89,8 @@ class PodLog:
         self._lag_checked = 0.0
         self._remark = b""
         self._head = b""
-        """What stood after the last newline when the last answer ended: rotation cuts the line being written in two."""
+        """What stood after the last newline where the log ended, with nothing read since: a rotation cuts the line
+        being written in two, and for a moment afterwards the node has no log at all."""
 
     async def lines(self, over: Callable[[], Awaitable[bool]]) -> AsyncGenerator[bytes | Gap, None]:
         """Follow to the end; `over` says whether the container has terminated (or its pod is gone).
@@ -220,7 +221,6 @@ class PodLog:
 
     async def _blocks(self, read: _Read, *, follow: bool) -> AsyncGenerator[bytes, None]:
         """Whole lines of one request as they come, until EOF; raises Unreachable when the link is dead or breaks."""
-        self._head = b""
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._answer_s):
@@ -239,7 +239,9 @@ class PodLog:
                     tail.append(data)
                 if follow and len(data) > BUSY_BYTES:
                     await asyncio.sleep(COALESCE_S)
-            read.tail = self._head = b"".join(tail)
+            read.tail = b"".join(tail)
+            if stamped(read.tail):
+                self._head = read.tail
 
     async def _data(self, content: aiohttp.StreamReader, tail: list[bytes], *, follow: bool) -> bytes:
         while True:
@@ -282,6 +284,7 @@ class PodLog:
         text = self.position.take(raw) if raw else b""
         if text:
             read.added = True
+            self._head = b""
             yield head + text
         for remark in self.position.remarks:
             # "unable to retrieve container logs for …": in the log's place, once however often it is asked.

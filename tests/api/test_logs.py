@@ -304,6 +304,7 @@ def test_a_line_that_a_rotation_cuts_in_two_stays_one() -> None:
         log.write(b"before", START_NS + 1)
         log.write(b"begin ", START_NS + 2, end=b"")
         log.faults.append(Fault("eof", len(b"".join(log.lines)), then=rotate))
+        log.faults.append(Fault("refuse"))
         return log
 
     _, pieces, _ = read(log_of, until_rotated)
