@@ -138,7 +138,7 @@ class Following:
                     await self._queue.put(piece)
                 break
             except errors.Forbidden:
-                await self._queue.put(Gap(NO_LOG))
+                await self._queue.put(Gap(NO_LOG, sure=True))
                 break
             except errors.NotFound:
                 # The pod is gone, or its node has not heard of it yet: the watch knows which.

@@ -44,9 +44,11 @@ PART_BYTES = 16 << 10
 
 @dataclass(frozen=True)
 class Gap:
-    """Lines may be missing here; how many, only the runner's own count tells."""
+    """Lines may be missing here; how many, if any, only the runner's own count tells."""
 
     why: str
+    sure: bool = False
+    """They are missing: nothing was read at all."""
 
 
 @dataclass

@@ -55,6 +55,7 @@ class Follower:
         self._backend = backend
         self._totals = protocol.Totals()
         self._assembler = protocol.Assembler()
+        self._gap = ""
 
     async def run(self) -> None:
         """Until the job is over in the cluster's eyes too, which is seconds after its own last word."""
@@ -86,9 +87,15 @@ class Follower:
             self.outcome.snapshot = piece
             if self.on_change:
                 self.on_change(piece)
+        elif piece.sure:
+            self._note(piece.why)
         else:
-            self.log.note(piece.why)
-            self.screen.add(STDERR, f"[kube_magics: {piece.why}]\n".encode())
+            # A rotated log need not have lost anything: the runner's next count decides whether this is worth a word.
+            self._gap = f" ({piece.why})"
+
+    def _note(self, text: str) -> None:
+        self.log.note(text)
+        self.screen.add(STDERR, f"[kube_magics: {text}]\n".encode())
 
     def _tell_why_it_waits(self, state: Snapshot) -> None:
         before = self.outcome.snapshot.cause if self.outcome.snapshot else None
@@ -167,8 +174,8 @@ class Follower:
             self.outcome.lost_lines += max(lines, 0)
             self._totals.lines += lines
             self._totals.bytes += size
-            self.log.note(text)
-            self.screen.add(STDERR, f"[kube_magics: {text}]\n".encode())
+            self._note(text + self._gap)
+        self._gap = ""
 
     def _result(self, event: dict[str, Any]) -> None:
         try:
