@@ -207,7 +207,7 @@ class PodLog:
                         return
 
     async def _catch_up(self, read: _Read) -> AsyncGenerator[bytes | Gap, None]:
-        """Everything up to now at a tenth of the cost, if the log's current file still continues our position.
+        """Everything up to now at less cost, if the log's current file still continues our position.
 
         Where it does not (rotated meanwhile), nothing is yielded: the open stream still reads the older file.
         """
