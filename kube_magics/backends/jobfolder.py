@@ -20,9 +20,14 @@ RESULTS = "results"
 
 
 def state_folder() -> Path:
-    """Where local jobs are kept; below the user's state folder, or KUBE_MAGICS_STATE."""
+    """What kube_magics remembers for this user: the system's place for it, or KUBE_MAGICS_STATE."""
     named = os.environ.get("KUBE_MAGICS_STATE")
-    return (Path(named) if named else Path(platformdirs.user_state_dir("kube_magics", appauthor=False))) / "jobs"
+    return Path(named or platformdirs.user_state_dir("kube_magics", appauthor=False))
+
+
+def jobs_folder() -> Path:
+    """Where local jobs are kept."""
+    return state_folder() / "jobs"
 
 
 def facts(home: Path) -> dict[str, Any]:

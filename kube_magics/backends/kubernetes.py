@@ -101,8 +101,7 @@ class KubernetesBackend:
                 created: dict[str, Any] = await self.client.post(self._jobs, body)
             except errors.Conflict as conflict:
                 found = await self.client.get(f"{self._jobs}/{submission.name}")
-                annotations = found["metadata"].get("annotations") or {}
-                if annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id:
+                if _is_of(submission, found):
                     return dict(found)
                 raise errors.Conflict(
                     f"There is a job {submission.name} already in namespace {self.namespace}.",
@@ -135,8 +134,7 @@ class KubernetesBackend:
         """A submission that failed half-way leaves nothing: our Job, if it is there, goes."""
         try:
             found = await self.client.get(f"{self._jobs}/{submission.name}")
-            annotations = found["metadata"].get("annotations") or {}
-            if annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id:
+            if _is_of(submission, found):
                 await self.client.delete(f"{self._jobs}/{submission.name}")
         except errors.ClusterError:
             # Nothing more can be done from here, and the error that brought us here says more.
@@ -240,6 +238,12 @@ class KubernetesBackend:
         for following in self._following.values():
             following.stop()
         await self.client.close()
+
+
+def _is_of(submission: Submission, job: Mapping[str, Any]) -> bool:
+    """Whether the Job of this name is this very submission's."""
+    annotations = job["metadata"].get("annotations") or {}
+    return bool(annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id)
 
 
 def _podless(job: Mapping[str, Any]) -> bool:

@@ -45,7 +45,7 @@ class LocalBackend:
 
     def __init__(self, why: str, folder: Path | None = None) -> None:
         self._why = why
-        self._folder = folder or jobfolder.state_folder()
+        self._folder = folder or jobfolder.jobs_folder()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._swept: set[str] = set()
 

@@ -15,7 +15,7 @@ import json
 import platform
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +50,6 @@ def build(capture: Capture, options: Mapping[str, Any]) -> Bundle:
     }
     data = _zip(files)
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
-
-
-def slices(bundle: Bundle, limit: int) -> Iterator[bytes]:
-    """The zip in parts of at most `limit` bytes, in order."""
-    if limit < 1:
-        raise ValueError(f"limit must be positive: {limit}")
-    for start in range(0, bundle.size_bytes, limit):
-        yield bundle.data[start : start + limit]
 
 
 def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from kube_magics.cells.results import Definitions
 from kube_magics.cells.scopes import analyze
 from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError
+from kube_magics.spec.quantities import human_bytes
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Capture:
     def summary(self) -> str:
         """One line for the user: `travels: Net, train_step, cfg (312 B), X (1.4 MB)`."""
         shown = [
-            travel.name if travel.size_bytes is None else f"{travel.name} ({_size(travel.size_bytes)})"
+            travel.name if travel.size_bytes is None else f"{travel.name} ({human_bytes(travel.size_bytes)})"
             for travel in self.travels
             if travel.kind != "import"
         ]
@@ -178,12 +179,3 @@ def _content(step: Step, notebook: Notebook) -> str | None:
     if step.item.source is not None:
         return "\n".join(step.item.source.lines)
     return digest(notebook.namespace[step.name])
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    value, units = size_bytes / 1000, ["kB", "MB", "GB", "TB"]
-    while value >= 999.95 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.1f} {units[0]}"

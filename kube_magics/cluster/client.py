@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -44,8 +43,6 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
         self._renewing = asyncio.Lock()
-        self.last_used = 0.0
-        """time.monotonic() of the last answer."""
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
         """The object or list at `path` (`/api/v1/namespaces/x/pods`)."""
@@ -70,7 +67,6 @@ class Client:
         with self._translated():
             async with self._sent("GET", path, params=params, timeout=limits) as response:
                 await _checked(response)
-                self.last_used = time.monotonic()
                 yield response.content
 
     async def close(self) -> None:
@@ -95,7 +91,6 @@ class Client:
             async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:
                 await _checked(response)
                 text = await response.read()
-                self.last_used = time.monotonic()
                 return self._read(text, json_expected=asked.get("Accept", JSON) == JSON)
 
     def _read(self, text: bytes, *, json_expected: bool) -> Any:

@@ -9,10 +9,9 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import platformdirs
-
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
+from kube_magics.backends.jobfolder import state_folder
 from kube_magics.cluster import auth
 from kube_magics.spec.job import JobSpec
 
@@ -108,8 +107,7 @@ def _stamp(source: auth.Source) -> str:
 
 
 def _known_file() -> Path:
-    named = os.environ.get("KUBE_MAGICS_STATE")
-    return Path(named or platformdirs.user_state_dir("kube_magics", appauthor=False)) / "contexts.json"
+    return state_folder() / "contexts.json"
 
 
 def confirm_context(backend: Backend, spec: JobSpec) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,8 +48,6 @@ class Follower:
         self.outcome = Outcome()
         self.done = threading.Event()
         """The job's last word is here, or there will be none."""
-        self.on_change: Callable[[Snapshot], None] | None = None
-        """Called on the loop at every change of state."""
         self.log = log
         self.screen = screen
         self._backend = backend
@@ -85,8 +83,6 @@ class Follower:
         elif isinstance(piece, Snapshot):
             self._tell_why_it_waits(piece)
             self.outcome.snapshot = piece
-            if self.on_change:
-                self.on_change(piece)
         elif piece.sure:
             self._note(piece.why)
         else:

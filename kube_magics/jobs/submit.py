@@ -38,7 +38,7 @@ class Prepared:
 
 
 def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
-    """`spec` with its defaults, and the backend it will run on, with its connection being opened."""
+    """`spec` with its defaults, and the backend it will run on."""
     spec = with_defaults(spec)
     backend = backend_for(spec)
     if not spec.dry_run:

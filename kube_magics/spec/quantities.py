@@ -98,7 +98,7 @@ def seconds(option: str, text: str) -> int:
 def human_bytes(size_bytes: float) -> str:
     """`size_bytes` as people read it: `312 B`, `1.4 MB` (powers of 1000, one decimal)."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
+        if size_bytes < (1000 if unit == "B" else 999.95):
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
         size_bytes /= 1000
     return f"{size_bytes:.1f} TB"
