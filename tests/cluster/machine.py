@@ -214,5 +214,9 @@ def _remove_dead_sockets() -> None:
 
 
 def _quiet(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": search_path()})
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": search_path()})
+    except FileNotFoundError:
+        # A new machine is cleared before its packages are installed: what has no program there, left nothing there.
+        return ""
     return done.stdout
