@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kube_magics.spec.environment import Secret
+from kube_magics.spec.volumes import Volume
+
 
 @dataclass(frozen=True)
 class JobSpec:
@@ -39,6 +42,26 @@ class JobSpec:
     read_only_root: bool = False
     cpu_ok: bool = False
     """On the local backend: run without the asked GPUs where there are none."""
+    capture: tuple[str, ...] = ()
+    """Names that travel although their values look like credentials."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Variables of the job's environment."""
+    secret: tuple[Secret, ...] = ()
+    """Secrets of the namespace that become variables of the job's environment."""
+    pip: str = "auto"
+    """`auto`: what the notebook's imports come from and the image lacks; `none`; else requirements, blanks between."""
+    requirements: str | None = None
+    """Path of a requirements file, here."""
+    cache: str | None = None
+    """Claim that keeps installed packages between jobs."""
+    files: tuple[str, ...] = ()
+    """Paths and globs, relative to the notebook's folder, that travel into the job's working folder."""
+    volume: tuple[Volume, ...] = ()
+    """Claims that the job mounts."""
+    artifacts: str | None = None
+    """fsspec URL of a folder that carries what is too large for the cluster's database and the log."""
+    returns_files: tuple[str, ...] = ()
+    """Globs, relative to the job's working folder, whose files come back."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> JobSpec:

@@ -52,11 +52,23 @@ def checked_name(option: str, name: str) -> str:
     raise OptionError(f"{option} {name!r}: a job's name {what}.", hint=f"{option} {stem(name, LONGEST_NAME)}")
 
 
+def is_object(name: str) -> bool:
+    """Whether an object of the cluster can bear this name (a DNS-1123 subdomain)."""
+    return _OBJECT.fullmatch(name) is not None and len(name) <= 253
+
+
 def checked_object(name: str) -> str:
     """`name` if some Job can bear it, whoever made it. It becomes part of a URL: "" would mean all jobs."""
-    if _OBJECT.fullmatch(name) and len(name) <= 253:
+    if is_object(name):
         return name
     raise OptionError(f"{name!r} is no job's name.", hint="%kube jobs   (shows the names)")
+
+
+def claim(option: str, text: str) -> str:
+    """`text` as the name of a PersistentVolumeClaim."""
+    if is_object(text):
+        return text
+    raise OptionError(f"{option} {text!r} is no claim's name.", hint=f"{option} {stem(text, 63)}")
 
 
 def checked_namespace(option: str, name: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from kube_magics.errors import OptionError
-from kube_magics.spec import names, quantities
+from kube_magics.spec import environment, names, quantities, volumes
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Option:
     """The value of the option typed without text; None: text is needed."""
     example: str = ""
     """As a user would type it."""
+    many: bool = False
+    """May be given more than once; `read` gives a tuple, and all of them are put together."""
+    short: str = ""
+    """A second name that users know: `-r`."""
 
     @property
     def field(self) -> str:
@@ -84,6 +88,35 @@ def _backend(option: str, text: str) -> str:
     return text
 
 
+def _pip(option: str, text: str) -> str:
+    words = _text(option, text).split()
+    for word in words:
+        if not re.match(r"[A-Za-z0-9]", word):
+            raise OptionError(
+                f"{option}: {word!r} is not a requirement.", hint=f'{option} "tqdm torch==2.6"   (or auto, none)'
+            )
+    if len(words) > 1 and {"auto", "none"} & set(words):
+        rest = " ".join(word for word in words if word not in ("auto", "none")) or words[0]
+        raise OptionError(f"{option}: auto and none stand alone.", hint=f'{option} "{rest}"')
+    return " ".join(words)
+
+
+def _paths(option: str, text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found:
+        raise OptionError(f"{option} needs a path.", hint=BY_FIELD[option.strip("-=").replace("-", "_")].example)
+    return found
+
+
+def _url(option: str, text: str) -> str:
+    scheme, colon, rest = text.partition("://")
+    if not text.startswith("/") and not (colon and rest and re.fullmatch(r"[a-z][a-z0-9+.:-]*", scheme)):
+        raise OptionError(
+            f"{option} {text!r} is neither a URL nor an absolute path.", hint=f"{option} s3://bucket/folder"
+        )
+    return text
+
+
 OPTIONS: tuple[Option, ...] = (
     Option("gpus", "GPUs of the job.", _count, "N", default=0, example="--gpus 2"),
     Option("cpus", "CPU cores to reserve (default: 500m, a half).", quantities.cpus, "CORES", example="--cpus 4"),
@@ -100,6 +133,16 @@ OPTIONS: tuple[Option, ...] = (
     Option("shm", "In-memory /dev/shm, with a limit or none (on by itself with GPUs or torch).", _shm, "[SIZE]", bare="", example="--shm 8Gi"),
     Option("read-only-root", "Read-only root file system, for sites whose policy asks for it.", None, default=False, example="--read-only-root"),
     Option("cpu-ok", "On this machine: run without the GPUs that are asked for, if there are none.", None, default=False, example="--cpu-ok"),
+    Option("capture", "Names that may travel although their values look like credentials.", _names, "A,B", default=(), many=True, example="--capture token_counts"),
+    Option("env", "A variable of the job's environment (repeatable).", environment.variables, "NAME=VALUE", default=(), many=True, example="--env NCCL_DEBUG=INFO"),
+    Option("secret", "A Secret of the namespace as variables of the job's environment: all its keys, or one (repeatable).", environment.secrets, "NAME[:KEY=ENV]", default=(), many=True, example="--secret wandb:key=WANDB_API_KEY"),
+    Option("pip", "What to install before the cell runs: auto (what it imports and the image lacks), none, or requirements.", _pip, "WHAT", default="auto", example='--pip "torch==2.6 tqdm"'),
+    Option("requirements", "Install what this requirements file lists.", _text, "FILE", short="-r", example="--requirements requirements.txt"),
+    Option("cache", "Keep installed packages between jobs on this PersistentVolumeClaim.", names.claim, "CLAIM", example="--cache packages"),
+    Option("files", "Files, folders and globs that travel into the job's working folder (repeatable; .kubeignore is heeded).", _paths, "PATHS", default=(), many=True, example="--files data/*.csv,config.yaml"),
+    Option("volume", "Mount a PersistentVolumeClaim (repeatable).", volumes.volumes, "CLAIM:/path[:ro]", default=(), many=True, example="--volume datasets:/data:ro"),
+    Option("artifacts", "Folder (any fsspec URL) for captures and results that are too large to travel with the job.", _url, "URL", example="--artifacts s3://bucket/folder"),
+    Option("returns-files", "Files of the job's working folder that come back (repeatable).", _paths, "GLOB", default=(), many=True, example="--returns-files checkpoints/*.pt"),
 )  # fmt: skip
 
 BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}
@@ -109,7 +152,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse that raises our errors instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
-        bare = re.fullmatch(r"argument --(\S+): expected one argument", message)
+        bare = re.fullmatch(r"argument --([a-z-]+)\S*: expected one argument", message)
         if bare:
             option = BY_FIELD[bare[1].replace("-", "_")]
             raise OptionError(f"--{option.name} needs a value.", hint=option.example)
@@ -123,11 +166,14 @@ def parse(tokens: Sequence[str], prog: str = "%%kubetrain") -> dict[str, Any]:
     """The options of a line that is split into tokens already: field name → value, defaults filled in."""
     parser = _Parser(prog=prog, add_help=False, allow_abbrev=False)
     for option in OPTIONS:
+        flags = [f"--{option.name}", *([option.short] if option.short else [])]
         if option.read is None:
-            parser.add_argument(f"--{option.name}", dest=option.field, action="store_true", default=option.default)
+            parser.add_argument(*flags, dest=option.field, action="store_true", default=option.default)
+        elif option.many:
+            parser.add_argument(*flags, dest=option.field, action="append", default=None)
         else:
             few: dict[str, Any] = {} if option.bare is None else {"nargs": "?", "const": option.bare}
-            parser.add_argument(f"--{option.name}", dest=option.field, default=None, **few)
+            parser.add_argument(*flags, dest=option.field, default=None, **few)
     found, unknown = parser.parse_known_args(list(tokens))
     if unknown and found.returns and unknown[0].strip(",").isidentifier():
         # `--returns model, score`: what people type first.
@@ -196,8 +242,13 @@ def checked(given: Mapping[str, Any], typed: str = "{}=") -> dict[str, Any]:
 def _value(option: Option, name: str, raw: Any) -> Any:
     if option.read is None:
         return bool(raw)
+    if option.many:
+        items = raw.items() if isinstance(raw, Mapping) else raw if isinstance(raw, (list, tuple)) else [raw]
+        texts = ["=".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in items]
+        read = option.read
+        return tuple(value for text in texts for value in read(name, text))
     if isinstance(raw, (list, tuple)):
-        raw = ",".join(map(str, raw))
+        raw = (" " if option.field == "pip" else ",").join(map(str, raw))
     return option.read(name, str(raw))
 
 

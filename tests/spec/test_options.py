@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from kube_magics.errors import OptionError
+from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.options import BY_FIELD, OPTIONS, checked, help_text, parse, split_known
+from kube_magics.spec.volumes import Volume
 
 RIGHT: dict[str, list[tuple[str, Any]]] = {
     "gpus": [("--gpus 2", 2), ("--gpus=0", 0)],
@@ -28,6 +30,21 @@ RIGHT: dict[str, list[tuple[str, Any]]] = {
     "shm": [("--shm", ""), ("--shm 8Gi", "8Gi"), ("", None)],
     "read_only_root": [("--read-only-root", True)],
     "cpu_ok": [("--cpu-ok", True)],
+    "capture": [("--capture a --capture b,c", ("a", "b", "c"))],
+    "env": [("--env A=1 --env 'B=x y=z'", (("A", "1"), ("B", "x y=z"))), ("--env A=", (("A", ""),))],
+    "secret": [
+        ("--secret wandb", (Secret("wandb"),)),
+        ("--secret s3:aws.key=AWS_KEY --secret s3:id", (Secret("s3", "aws.key", "AWS_KEY"), Secret("s3", "id", "id"))),
+    ],
+    "pip": [("--pip none", "none"), ('--pip "torch==2.6 tqdm"', "torch==2.6 tqdm"), ("", "auto")],
+    "requirements": [("--requirements r.txt", "r.txt"), ("-r 'my file.txt'", "my file.txt")],
+    "cache": [("--cache packages", "packages")],
+    "files": [("--files data/*.csv,a.py --files b", ("data/*.csv", "a.py", "b"))],
+    "volume": [
+        ("--volume d:/data --volume e:/x/:ro", (Volume("d", "/data"), Volume("e", "/x", read_only=True))),
+    ],
+    "artifacts": [("--artifacts s3://b/f", "s3://b/f"), ("--artifacts /mnt/x", "/mnt/x")],
+    "returns_files": [("--returns-files '*.pt'", ("*.pt",))],
 }
 WRONG: dict[str, list[str]] = {
     "gpus": ["two", "-1", "1.5", "1000000", ""],
@@ -42,6 +59,16 @@ WRONG: dict[str, list[str]] = {
     "timeout": ["soon", "0", "2 h", "99999999d", "1.5h", "", "0s"],
     "python": [""],
     "shm": ["8GB", "lots"],
+    "capture": ["a b", "1x", ""],
+    "env": ["A", "1A=2", "=x", "", "KUBE_MAGICS_EVENTS=x", "a b=c"],
+    "secret": ["", "My Secret", "s3:", "s3:a b=C", "s3:key=1X", "s3:key=KUBE_MAGICS_STOP"],
+    "pip": ["", "--index-url=x", "auto torch", "none auto"],
+    "requirements": ["", " "],
+    "cache": ["", "My Claim", "a/b"],
+    "files": ["", ","],
+    "volume": ["", "claim", "claim:data", "claim:/data:rx", "My Claim:/data", "claim:/tmp", "claim:/"],
+    "artifacts": ["", "bucket", "s3:/x", "S3://x"],
+    "returns_files": ["", ","],
 }
 
 

@@ -1,0 +1,42 @@
+"""Volumes that a job mounts: `CLAIM:/path[:ro]`."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from kube_magics.errors import OptionError
+from kube_magics.spec import names
+
+TAKEN = ("/", "/tmp", "/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/kube-magics")  # noqa: S108 - paths in the pod
+"""Mounting over these would break the container or the job itself."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One `--volume`."""
+
+    claim: str
+    """Name of a PersistentVolumeClaim in the job's namespace."""
+    path: str
+    """Absolute, in the job's container."""
+    read_only: bool = False
+
+    def __str__(self) -> str:
+        """As it is typed."""
+        return f"{self.claim}:{self.path}" + (":ro" if self.read_only else "")
+
+
+def volumes(option: str, text: str) -> tuple[Volume, ...]:
+    """One volume, in a tuple."""
+    claim, _, rest = text.partition(":")
+    path, _, mode = rest.partition(":")
+    claim_hint = claim if names.is_object(claim) else names.stem(claim, 63)
+    plain = posixpath.normpath(path) if path.startswith("/") else ""
+    if not plain or mode not in ("", "ro", "rw"):
+        raise OptionError(f"{option} {text!r} is not CLAIM:/path[:ro].", hint=f"{option} {claim_hint}:/data")
+    if not names.is_object(claim):
+        raise OptionError(f"{option} {claim!r} is no claim's name.", hint=f"{option} {claim_hint}:{plain}")
+    if plain in TAKEN:
+        raise OptionError(f"{option} {text}: {plain} belongs to the container itself.", hint=f"{option} {claim}:/data")
+    return (Volume(claim, plain, mode == "ro"),)
