@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kube_magics.cells import modules
+from kube_magics.cells import cautions, modules
 from kube_magics.cells.checks import chains, check_local_imports, check_modules, check_names, check_returns
 from kube_magics.cells.closure import Closure, Step, Travel
 from kube_magics.cells.digests import digest
@@ -48,6 +48,8 @@ class Capture:
     "name of a cell's code in the job -> its name in this notebook, the job's own cell excepted"
     own: str | None
     "name of the job's own cell in the job: <In [5]>; None for a call"
+    warnings: tuple[str, ...] = ()
+    "what the user should know although the job runs: sentences of one line"
 
     def files(self, file: str | None) -> dict[str, str]:
         """Names of the cells' code in the job -> in this notebook; `file` is the job's own cell's name here."""
@@ -98,7 +100,9 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
     used = chains([*nodes, *_sources(closure)])
     written = program_of_cell(closure, parsed, chosen, own, future=future, chains=used, returns=returns)
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
-    return _capture(closure, written, text=parsed.text, early=early)
+    found = _capture(closure, written, text=parsed.text, early=early)
+    warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
+    return replace(found, warnings=(*warnings, *found.warnings))
 
 
 def capture_call(

@@ -32,7 +32,7 @@ def check_names(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure, r
             if error is not None:
                 raise error
     for name, need in names.needs.items():
-        if need.sure and not names.dynamic and not _known(name, closure):
+        if need.sure and not names.dynamic and not known(name, closure):
             raise _undefined(name, need.line, names, closure)
     for name in returns:
         if not (names.dynamic or names.bindings[name] or closure.has(name) or name in names.stores):
@@ -42,7 +42,8 @@ def check_names(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure, r
             )
 
 
-def _known(name: str, closure: Closure) -> bool:
+def known(name: str, closure: Closure) -> bool:
+    """Whether a job has this name without the cell's help."""
     return closure.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name in OF_IPYTHON
 
 

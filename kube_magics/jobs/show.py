@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from kube_magics import errors
 from kube_magics.jobs.job import Job
@@ -35,6 +36,12 @@ def _write(screen: Screen, *, last: bool = False) -> None:
         out = sys.stderr if stream == STDERR else sys.stdout
         out.write(text)
         out.flush()
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """One line each, where the cell's errors go."""
+    for sentence in sentences:
+        sys.stderr.write(f"[kube_magics: {sentence}]\n")
 
 
 def last_line(job: Job) -> str:

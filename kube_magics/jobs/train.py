@@ -13,7 +13,7 @@ from kube_magics.errors import OptionError
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import VALUE, Job, Origin
-from kube_magics.jobs.show import show
+from kube_magics.jobs.show import show, warn
 from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
 
@@ -39,6 +39,7 @@ def train(
         # `train(fn, data)` is what one types first, and a string would be taken apart in silence.
         raise OptionError("train() takes the arguments of the function as a tuple.", hint="train(fn, args=(data,))")
     captured = capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook())
+    warn(captured.warnings)
     spec, backend = submitting.place(replace(spec, returns=(VALUE,)))
     stem = getattr(fn, "__name__", "call")
     prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())

@@ -12,7 +12,7 @@ from kube_magics.cells.capture import capture
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
-from kube_magics.jobs.show import last_line, show
+from kube_magics.jobs.show import last_line, show, warn
 from kube_magics.magics import line as lines
 from kube_magics.magics import notebook as notebooks
 from kube_magics.spec import options
@@ -27,6 +27,7 @@ def run(shell: Any, line: str, cell: str) -> None:
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
     captured = capture(source, notebooks.read(shell), returns=spec.returns)
+    warn(captured.warnings)
     spec, backend = submitting.place(spec)
     notebook = here.notebook_path()
     prepared = submitting.prepare(spec, backend, captured, stem=_stem(notebook), notebook=notebook)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -321,3 +322,35 @@ def test_a_script_is_a_notebook_of_one_cell(tmp_path: Path) -> None:
     exec(compile(script.read_text(), str(script), "exec"), namespace)
     captured = capture("f(1)", Notebook(namespace), returns=())
     assert travelling(captured) == ["A", "K", "f"]
+
+
+WARNED = {
+    "only a function": ("", "import math\ndef f(): return math.pi", "this cell only defines f: the job will compute"),
+    "functions and classes": ("", "'''Models.'''\nN = 2\nclass A: pass\ndef f(): pass", "only defines A, f:"),
+    "many": ("", "\n".join(f"def f{number}(): pass" for number in range(5)), "only defines f0, f1, f2 and 2 more:"),
+    "in a branch": ("x = 0", "if x:\n    print(nowhere)", "line 3: name 'nowhere' is not defined here"),
+    "in a loop": ("", "for x in []:\n    print(x)\n    nowhere", "line 4: name 'nowhere' is not defined here"),
+    "in a function": ("", "def f():\n    return nowhere\nf()", "line 3: name 'nowhere' is not defined here"),
+    "in the notebook": (
+        "def f():\n    return nowhere",
+        "f()",
+        r"f \(In \[1\], line 2\): name 'nowhere' is not defined",
+    ),
+    "called": ("", "def f(): pass\nf()", None),
+    "called by its decorator": ("def now(f): f()", "@now\ndef f(): pass", None),
+    "wanted back": ("", "def f(): pass", None),
+    "only imports": ("", "import math", None),
+    "for type hints alone": ("from __future__ import annotations", "def f(x: nowhere): return x\nf(1)", None),
+    "nobody can tell": ("", "exec('nowhere = 1')\nif 1: print(nowhere)", None),
+    "bound by a loop": ("", "for i in [1]:\n    last = i\nprint(last)", None),
+}
+
+
+@pytest.mark.parametrize(("before", "cell", "warning"), WARNED.values(), ids=WARNED)
+def test_what_the_user_is_told_although_the_job_runs(before: str, cell: str, warning: str | None) -> None:
+    returns = ("f",) if cell == "def f(): pass" and warning is None else ()
+    warnings = Book(before).capture(cell, *returns).warnings
+    assert len(warnings) == (warning is not None)
+    for sentence in warnings:
+        assert re.search(warning or "", sentence)
+        assert "\n" not in sentence

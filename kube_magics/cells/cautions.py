@@ -1,0 +1,59 @@
+"""What a user is told although the job runs: sentences, each of one line, for `Capture.warnings`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from kube_magics.cells.checks import known
+from kube_magics.cells.closure import Closure
+from kube_magics.cells.reads import CellNames
+
+_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_COMPUTE_NOTHING = (ast.Import, ast.ImportFrom, ast.Pass, *_DEFINITIONS.__args__)
+
+
+def only_defines(nodes: Sequence[ast.stmt], names: CellNames, returns: Sequence[str]) -> Iterator[str]:
+    """A cell whose statements leave nothing behind but functions and classes that nobody calls."""
+    made = [node.name for node in nodes if isinstance(node, _DEFINITIONS)]
+    called = any(statement.at_once for statement in names.statements)
+    if made and not called and not returns and all(_computes_nothing(node) for node in nodes):
+        yield f"this cell only defines {_listed(made)}: the job will compute nothing"
+
+
+def undefined(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure) -> Iterator[str]:
+    """Names that nobody has, read where it is not certain that the cell comes to it."""
+    if names.dynamic:
+        return
+    for name, need in names.needs.items():
+        if not need.sure and not need.weak and not known(name, closure):
+            place = _place(name, nodes, names, closure)
+            if place:
+                yield f"{place}: name '{name}' is not defined here; the job fails if it comes to that line"
+
+
+def _computes_nothing(node: ast.stmt) -> bool:
+    plain = isinstance(node, ast.Expr | ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant)
+    return plain or isinstance(node, _COMPUTE_NOTHING)
+
+
+def _listed(made: Sequence[str]) -> str:
+    few = list(dict.fromkeys(made))
+    return ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
+
+
+def _place(name: str, nodes: Sequence[ast.stmt], names: CellNames, closure: Closure) -> str | None:
+    for node, found in zip(nodes, names.statements, strict=True):
+        if name in found.eager or name in found.later.reads:
+            return f"line {_line(node, name)}"
+    for step in closure.steps:
+        source = step.item.source
+        if source is not None and name in closure.names(step.name).later.reads:
+            return f"{step.name} ({source.cell.label}, line {_line(source.node, name)})"
+    return None
+
+
+def _line(node: ast.stmt, name: str) -> int:
+    """Of the first part that reads the name; a name mangled by its class stands nowhere as it is."""
+    found = [part.lineno for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
+    return min(found, default=node.lineno)
