@@ -8,7 +8,9 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
-FAST := not (cluster or notebook or demo or browser or long)
+FAST := not (cluster or notebook or demo or browser or corpus or long)
+# What runs side by side: the corpus' one kernel keeps one process busy, and the rest the others.
+ABREAST := $(FAST) or corpus
 # A process a core; the tests of one file share a kernel, so they stay together.
 SIDE_BY_SIDE := -n auto --dist loadfile
 
@@ -23,15 +25,15 @@ demo: .venv/.with-demo ## watch a notebook cell train a real model as a job on t
 	@echo 'The same notebook in JupyterLab: make lab, then open quickstart.ipynb and choose Run > Run All Cells.'
 
 test: check ## everything: check, all tests, the notebooks, the real cluster, make demo in a bare root file system
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
-	@$(BIN)/python -m pytest -m 'not long and not ($(FAST))'
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
+	@$(BIN)/python -m pytest -m 'not long and not ($(ABREAST))'
 
 test-fast: .venv/.with-demo,test ## the tests that need neither cluster nor whole notebooks; under a minute
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
 
 test-long: check ## all of test in its long forms
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
-	@$(BIN)/python -m pytest -m 'not ($(FAST))'
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
+	@$(BIN)/python -m pytest -m 'not ($(ABREAST))'
 
 check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner may use of Python
 	@$(BIN)/ruff check --quiet --output-format concise .

@@ -31,6 +31,8 @@ class Ran:
     message: str = ""
     traceback: str = ""
     """As shown, without colours."""
+    number: int = 0
+    """Its execution count: the N of In [N]."""
     arrivals: list[tuple[float, str]] = field(default_factory=list)
     """(seconds since the cell was sent, text) of each stream message."""
 
@@ -92,7 +94,9 @@ class Kernel:
 def _took(ran: Ran, message: Mapping[str, Any], at_s: float) -> bool:
     """Add one message; True when the cell has ended."""
     kind, content = message["msg_type"], message["content"]
-    if kind == "stream":
+    if kind == "execute_input":
+        ran.number = content["execution_count"]
+    elif kind == "stream":
         if content["name"] == "stdout":
             ran.stdout += content["text"]
         else:

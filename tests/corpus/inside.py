@@ -1,0 +1,53 @@
+"""What a corpus kernel needs inside: a clean table for the next case, and a look at what the last one left."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MARK = "@seen "
+"""Begins the line that a look prints."""
+
+
+def look(namespace: Mapping[str, Any], expressions: Sequence[str]) -> dict[str, str]:
+    """`repr` of each expression, or what it raises."""
+    found = {}
+    for expression in expressions:
+        try:
+            found[expression] = repr(eval(expression, {**namespace}))
+        except Exception as error:  # noqa: BLE001 - what is not there is an answer
+            found[expression] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def clean(shell: Any, before: Mapping[str, Any], folder: Path) -> None:
+    """The names of `before` and no others, no module of the last case's folder, and `folder` to work in."""
+    last = Path.cwd()
+    for name, module in list(sys.modules.items()):
+        if Path(str(getattr(module, "__file__", None) or "/")).is_relative_to(last):
+            del sys.modules[name]
+    for name in [*shell.user_ns]:
+        if name not in before and not name.startswith("_"):
+            del shell.user_ns[name]
+    shell.user_ns.update(before)
+    shell.compile.reset_compiler_flags()
+    os.chdir(folder)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%corpus_clean FOLDER` and `%corpus_look ["x", "y"]`."""
+    before = {name: value for name, value in shell.user_ns.items() if not name.startswith("_")}
+    names = shell.user_ns
+
+    def corpus_clean(line: str) -> None:
+        clean(shell, before, Path(line))
+
+    def corpus_look(line: str) -> None:
+        print(MARK + json.dumps(look(names, json.loads(line))))
+
+    shell.register_magic_function(corpus_clean, "line")
+    shell.register_magic_function(corpus_look, "line")
