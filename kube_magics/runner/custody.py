@@ -1,4 +1,7 @@
-"""The user's process and everything below it: signals passed on, time limits, stopping with grace, reaping."""
+"""The user's process and everything below it: signals passed on, time limits, stopping with grace, reaping.
+
+The steps before and after the program are in the same custody, one after the other: one time limit, one way to stop.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,10 @@ class Custody:
 
     def __init__(self, pid: int, folder: str, spec: dict[str, Any], now: float) -> None:
         self.status: int | None = None
-        """The wait status of the user's process, once it has ended, at `ended`."""
+        """The wait status of the process in custody, once it has ended, at `ended`."""
         self.ended: float | None = None
+        self.last = True
+        """Nothing is started after it: once it has ended, it is too late to stop the job."""
         self.asked = ""
         """Why the runner ended it: "timeout", "stopped", or "" if it did not."""
         self._pid = pid
@@ -51,6 +56,12 @@ class Custody:
         signals.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         for number in (*FORWARDED, signals.SIGCHLD):
             signals.signal(number, self._note)
+        self.reap()
+
+    def take(self, pid: int) -> None:
+        """The next process, once the one before has ended."""
+        self._pid = pid
+        self.status = self.ended = None
         self.reap()
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
@@ -81,7 +92,7 @@ class Custody:
 
     def _ask_to_end(self, why: str, now: float, number: int) -> None:
         """Tell the program, by file and by signal. INT is followed by TERM at a third of the grace, all by KILL."""
-        if self.ended is not None:
+        if self.ended is not None and self.last:
             return
         if not self.asked:
             self.asked = why

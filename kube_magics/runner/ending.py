@@ -22,6 +22,8 @@ OWN_FAILURE = 70
 TIMED_OUT = 124
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_BYTES = 4096
+QUOTED_LINES = 8
+"""Of what a failed step said last."""
 
 
 def how(status: int, asked: str, error: dict[str, Any] | None, oom_kills: int) -> dict[str, Any]:
@@ -30,13 +32,31 @@ def how(status: int, asked: str, error: dict[str, Any] | None, oom_kills: int) -
     code = 128 + number if number is not None else os.WEXITSTATUS(status)
     if asked:
         reason = asked
+    elif number == SIGKILL and oom_kills:
+        reason = "oom"
+    elif code and error and error.get("reason"):
+        reason = error["reason"]  # an import is missing, or a step before or after the program has failed
     elif number is not None:
-        reason = "oom" if number == SIGKILL and oom_kills else "signal"
-    elif code and error and error.get("reason") == "import":
-        reason = "import"
+        reason = "signal"
     else:
         reason = "failed" if code else "completed"
     return {"e": "end", "code": TIMED_OUT if asked == "timeout" else code, "signal": number, "reason": reason}
+
+
+def why(step: dict[str, Any], status: int, said: str) -> dict[str, Any]:
+    """The error event of a step that failed, where the step itself has left none; `said`: the last that it said."""
+    last = [line for line in said.splitlines() if line.strip()][-QUOTED_LINES:]
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    how = f"signal {number}" if number is not None else f"exit code {os.WEXITSTATUS(status)}"
+    return {
+        "type": "StepError",
+        "module": "kube_magics_runner",
+        "message": "\n".join(last) or f"it ended with {how} and said nothing",
+        "frames": [],
+        "text": said,
+        "exit": None,
+        "reason": step["reason"],
+    }
 
 
 def resources(sampled_bytes: int | None, killed_in: Cgroup | None) -> dict[str, Any]:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
+MAIN = ("main.py",)
 SIGPIPE, SIGXFSZ = 13, 25  # the signal module costs 3 ms; Python ignores these two, and ignoring is inherited
 
 
 class Child:
-    """The started process and the ends of its pipes that the supervisor reads. pid 0: it could not be started."""
+    """A started process and the ends of its pipes that the supervisor reads. pid 0: it could not be started."""
 
-    def __init__(self, pid: int, out: int, err: int, events: int) -> None:
+    def __init__(self, pid: int, out: int, err: int) -> None:
         self.pid = pid
         self.out = out
         self.err = err
-        self.events = events
         self.problem = ""
         self.began = time.monotonic()
 
@@ -37,46 +37,79 @@ def stop_file(folder: str) -> str:
     return os.path.join(folder, "should_stop")
 
 
-def start(folder: str, spec: dict[str, Any]) -> Child:
-    """Start the user's interpreter on main.py, in a process group of its own, its output in pipes."""
-    for number in (0, 1, 2):  # a pipe must not become one of these
-        if not _is_open(number):
-            os.open(os.devnull, os.O_RDWR)
-    results = results_dir(folder, spec)
-    os.makedirs(results, exist_ok=True)
-    cwd = spec.get("cwd")
-    if not cwd:
-        cwd = os.path.join(folder, "work")
-        os.makedirs(cwd, exist_ok=True)
-    fifo = os.path.join(folder, "events")
-    os.mkfifo(fifo, 0o600)
-    events = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)  # also for writing: never at its end while writers come and go
-    env = environment(dict(os.environ), folder)
-    env.update(KUBE_MAGICS_EVENTS=fifo, KUBE_MAGICS_STOP=stop_file(folder), KUBE_MAGICS_RESULTS=results)
-    out, out_child = os.pipe()
-    err, err_child = os.pipe()
-    child = Child(0, out, err, events)
-    argv = [spec.get("python") or sys.executable or "python3"]
-    argv += [os.path.join(folder, arg) if arg == "main.py" else arg for arg in spec.get("argv") or ["main.py"]]
-    try:
-        os.chdir(cwd)  # posix_spawn cannot, and the supervisor does not mind
-        child.pid = os.posix_spawnp(
-            argv[0],
-            argv,
-            env,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, out_child, 1),
-                (os.POSIX_SPAWN_DUP2, err_child, 2),
-            ],
-            setpgroup=0,
-            setsigdef=[SIGPIPE, SIGXFSZ],
-        )
-    except (OSError, ValueError) as error:
-        child.problem = f"cannot start {argv[0]} in {cwd}: {error}"
-    os.close(out_child)
-    os.close(err_child)
-    return child
+def packages_dir(folder: str) -> str:
+    """Where the install step puts packages, as a virtual environment has them; not there while there are none."""
+    return os.path.join(folder, "packages")
+
+
+WISH = "wish.json"
+"""In the bundle's folder: the step that the program wants done before it begins; `imports.ask` writes it."""
+STEP = "import sys; sys.path[0] = sys.argv.pop(1); sys.exit(__import__(sys.argv.pop(1), fromlist=['main']).main())"
+"""How a step is run: the bundle's folder and the step's module come first, then its own arguments."""
+
+
+class Launcher:
+    """Starts the processes of one job, one after the other: the program, and the steps before and after it."""
+
+    def __init__(self, folder: str, spec: dict[str, Any]) -> None:
+        for number in (0, 1, 2):  # a pipe must not become one of these
+            if not _is_open(number):
+                os.open(os.devnull, os.O_RDWR)
+        results = results_dir(folder, spec)
+        os.makedirs(results, exist_ok=True)
+        fifo = os.path.join(folder, "events")
+        os.mkfifo(fifo, 0o600)
+        self.events = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        """Opened for writing too: never at its end while writers come and go."""
+        self._folder = folder
+        self._python = spec.get("python") or sys.executable or "python3"
+        self._program = [os.path.join(folder, arg) if arg == "main.py" else arg for arg in spec.get("argv") or MAIN]
+        self._env = environment(dict(os.environ), folder)
+        self._env.update(KUBE_MAGICS_EVENTS=fifo, KUBE_MAGICS_STOP=stop_file(folder), KUBE_MAGICS_RESULTS=results)
+        self._cwd = spec.get("cwd") or _made(folder, "work")
+
+    def program(self) -> Child:
+        """The user's interpreter on main.py."""
+        return self._start([self._python, *self._program])
+
+    def step(self, step: dict[str, Any]) -> Child:
+        """One of spec.json's `before` or `after`: a module of the bundle, its `main()` giving the exit code."""
+        return self._start([self._python, "-c", STEP, self._folder, step["module"], *(step.get("args") or ())])
+
+    def _start(self, argv: list[str]) -> Child:
+        """Start a process in a group of its own, its output in pipes."""
+        out, out_child = os.pipe()
+        err, err_child = os.pipe()
+        child = Child(0, out, err)
+        try:
+            os.chdir(self._cwd)  # posix_spawn cannot, and the supervisor does not mind
+            child.pid = os.posix_spawnp(
+                argv[0],
+                argv,
+                with_packages(self._env, self._folder),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, out_child, 1),
+                    (os.POSIX_SPAWN_DUP2, err_child, 2),
+                ],
+                setpgroup=0,
+                setsigdef=[SIGPIPE, SIGXFSZ],
+            )
+        except (OSError, ValueError) as error:
+            child.problem = f"cannot start {argv[0]} in {self._cwd}: {error}"
+        os.close(out_child)
+        os.close(err_child)
+        return child
+
+
+def with_packages(env: dict[str, str], folder: str) -> dict[str, str]:
+    """`env` as a process needs it to find what the install step has installed, before what the image has."""
+    packages = packages_dir(folder)
+    if not os.path.isdir(packages):
+        return env
+    site = os.path.join(packages, "lib", "python{}.{}".format(*sys.version_info), "site-packages")
+    path = os.pathsep.join([os.path.join(packages, "bin"), env.get("PATH") or os.defpath])
+    return {**env, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, [site, env.get("PYTHONPATH")]))}
 
 
 def adopt_orphans() -> None:

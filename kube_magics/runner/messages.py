@@ -92,4 +92,6 @@ class Messages:
 
     def rest(self) -> list[dict[str, Any]]:
         """All that waits, at the end."""
-        return [*self._waiting, *self._thinned.values()]
+        rest = [*self._waiting, *self._thinned.values()]
+        self._waiting, self._thinned = [], {}
+        return rest

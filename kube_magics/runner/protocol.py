@@ -13,9 +13,10 @@ Events (a reader ignores names and keys that it does not know; null means unknow
 
     start     v python host pid devices versions
               first. devices: [{index uuid name memory_bytes}], only if GPUs were asked for. versions: distribution
-              versions of the captured imports. It may come once more, complete, when the devices have been found
+              versions of the captured imports. It comes again, complete, when the devices have been found, and when
+              the program has introduced itself after steps that ran before it
     stage     name
-              starting | installing | running | collecting
+              starting | installing | fetching | running | collecting
     partial   s d
               bytes of stream s (1 stdout, 2 stderr) that have no newline yet, each byte once; the line that ends them
               carries only the rest. d: UTF-8, other bytes as surrogate escapes
@@ -36,9 +37,11 @@ Events (a reader ignores names and keys that it does not know; null means unknow
               `@value`: what a function given to train() returned
     error     type module message frames text exit [reason install]
               frames: [{file line name text}], outermost first. exit: code of a SystemExit. For a missing import
-              install is the distribution that provides it, and reason "import" if it is a captured one
+              install is the distribution that provides it, and reason "import" if it is a captured one. Of a step
+              before or after the program: reason as that of `end`, message and text are the last that it said
     end       code signal reason duration_s cpu_s peak_memory_bytes lines bytes results missing too_large [oom_kills]
-              last. reason: completed | failed | signal | timeout | stopped | oom | import | bundle | start
+              last. reason: completed | failed | signal | timeout | stopped | oom | import | bundle | start, or that of
+              the step that failed: install | fetch | collect. duration_s: of the program alone
 """
 
 from __future__ import annotations

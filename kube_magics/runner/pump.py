@@ -25,6 +25,8 @@ PIPE_BYTES = 1024 * 1024
 F_SETPIPE_SZ = 1031
 TAIL_BYTES = 1024 * 1024
 """Bytes without a newline that are kept until they are due as partial events; more than this is sent at once."""
+KEPT_BYTES = 8 * 1024
+"""Of what a step says for the case that it fails."""
 PARTIAL_AFTER_S = 0.5
 PARTIAL_EVERY_S = 0.25
 MARK_LINES = 10_000
@@ -49,6 +51,8 @@ class Stream:
         self.tail_bytes = 0
         self.tail_since = 0.0
         self.partly_sent = False
+        self.kept: bytes | None = None
+        """The last of what it sent, where that is not for the log."""
         os.set_blocking(fd, False)
         try:
             fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
@@ -88,6 +92,26 @@ class Pump:
         self._reads = 0
         self._paced_until = 0.0
 
+    def take(self, out: int, err: int, *, step: bool) -> None:
+        """The pipes of the next process. A step is none of the user's: what it prints is for people, so it stands in
+        the log as stderr; its own stderr is kept back, see `kept`."""
+        self.streams = {
+            out: Stream(out, protocol.STDERR if step else protocol.STDOUT),
+            err: Stream(err, protocol.STDERR),
+        }
+        if step:
+            self.streams[err].kept = b""
+
+    def kept(self, now: float) -> str:
+        """The last lines that a step kept back; they go into the log too."""
+        for stream in self.streams.values():
+            if stream.kept:
+                whole = stream.kept if stream.kept.endswith(b"\n") else stream.kept + b"\n"
+                stream.kept = None
+                self._feed(stream, whole, now)
+                return whole.decode("utf-8", "replace")
+        return ""
+
     def readable(self, now: float) -> list[int]:
         """The pipes that should be read now."""
         if self.output.full or now < self._paced_until:
@@ -126,6 +150,9 @@ class Pump:
             self._paced_until = now + PACE_S
 
     def _feed(self, stream: Stream, data: bytes, now: float) -> None:
+        if stream.kept is not None:
+            stream.kept = (stream.kept + data)[-KEPT_BYTES:]
+            return
         end = data.rfind(b"\n") + 1
         if end:
             block = data if end == len(data) else data[:end]

@@ -24,9 +24,10 @@ NEVER_SET = "never set"
 class Results:
     """The folder's content. `sent`, `missing` and `too_large` are complete once `events` has been run through."""
 
-    def __init__(self, folder: str, spec: dict[str, Any]) -> None:
+    def __init__(self, folder: str, spec: dict[str, Any], error: dict[str, Any] | None = None) -> None:
+        """`error` counts where the folder has none."""
         left = _read(os.path.join(folder, "missing.json")) or {}
-        self.error = _read(os.path.join(folder, "error.json"))
+        self.error = _read(os.path.join(folder, "error.json")) or error
         self.sent: list[str] = []
         self.missing: dict[str, str] = dict(left.get("missing") or {})
         self.too_large: dict[str, int] = dict(left.get("too_large") or {})

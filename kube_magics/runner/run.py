@@ -13,8 +13,10 @@ def main(folder: str) -> int:
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))
     if os.getpid() != 1:
         launch.adopt_orphans()
-    child = launch.start(folder, spec)
+    launcher = launch.Launcher(folder, spec)
+    before = spec.get("before")
+    child = launcher.step(before[0]) if before else launcher.program()
     # Only now: the user's interpreter starts while these are imported.
     from .supervisor import Supervisor
 
-    return Supervisor(folder, spec, child).run()
+    return Supervisor(folder, spec, launcher, child).run()

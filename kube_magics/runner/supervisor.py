@@ -1,6 +1,7 @@
-"""The container's first process, once the user's program is starting: one loop over poll(), until the last event.
+"""The container's first process, once the first process of the job is starting: one loop over poll(), until the end.
 
-Whatever happens to the program, the log gets its `end`.
+The job is its program, with the steps of spec.json before and after it. Whatever happens to them, the log gets its
+`end`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import os
 import select
 import time
 
-from . import protocol
+from . import protocol, quickjson
 from .cgroup import Cgroup
 from .custody import SIGKILL, Custody
-from .ending import OWN_FAILURE, how, resources, send
-from .launch import results_dir
+from .ending import OWN_FAILURE, how, resources, send, why
+from .launch import WISH, results_dir
 from .messages import Messages
 from .output import Output
 from .pump import STALLED_S, Pump
@@ -22,9 +23,10 @@ from .sampler import Sampler, Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from .launch import Child
+    from .launch import Child, Launcher
     from .nvml import Gpus
 
 PIPE_GRACE_S = 2.0
@@ -36,44 +38,134 @@ LONGEST_SLEEP_S = 60.0
 FULL_DISK_RETRY_S = 1.0
 
 
-class Supervisor:
-    """Follows one started program to its end."""
+class CannotStart(Exception):
+    """A process of the job could not be started."""
 
-    def __init__(self, folder: str, spec: dict[str, Any], child: Child) -> None:
+
+class Supervisor:
+    """Follows one job, whose first process has been started, to its end."""
+
+    def __init__(self, folder: str, spec: dict[str, Any], launcher: Launcher, child: Child) -> None:
         now = child.began
         self._custody = Custody(child.pid, folder, spec, now)
         self._folder = folder
         self._spec = spec
+        self._launcher = launcher
         self._child = child
-        self._began = now
+        self._fresh = True
+        """Nobody has followed the child yet."""
         self._output = Output(1)
         self._pump = Pump(self._output, child.out, child.err, now)
-        self._messages = Messages(child.events)
+        self._messages = Messages(launcher.events)
         self._cgroup = Cgroup()
         self._oom_kills = self._cgroup.oom_kills()
         self._started = False
+        self._announced = False
+        """The log knows that the program runs. While a step runs there is nothing to announce."""
         self._gpus: Gpus | None = None
         self._devices_announced = not spec.get("gpus")
+        self._status = 0
+        """The wait status that decides how the job ended: the program's, or that of the step that failed."""
+        self._ran_s = 0.0
+        """Of the program."""
+        self._error: dict[str, Any] | None = None
+        """Of a step that has failed without telling why."""
 
     def run(self) -> int:
-        """The whole life of the program; the runner's exit code."""
+        """The whole life of the job; the runner's exit code."""
         try:
-            if not self._child.pid:
-                return self._without_program(self._child.problem)
-            if self._spec.get("gpus"):
+            if self._spec.get("gpus") and self._child.pid:
                 from .nvml import Gpus
 
                 self._gpus = Gpus()
                 self._gpus.start()
             self._sampler = Sampler(Usage(self._cgroup, os.getpid() == 1), self._gpus, time.monotonic())
-            while not self._over():
-                self._turn()
+            if self._before() and self._program():
+                self._after()
             return self._finish()
+        except CannotStart as problem:
+            return self._without_program(str(problem))
         except Exception:  # noqa: BLE001  (a fault of ours must not look like silence)
             import traceback
 
             self._custody.signal(SIGKILL)
             return self._without_program(f"the runner failed:\n{traceback.format_exc()}")
+
+    # -- the processes, one after the other -------------------------------------------------------------------------
+
+    def _before(self) -> bool:
+        return all(self._step(step) for step in self._spec.get("before") or ())
+
+    def _program(self) -> bool:
+        """The user's program, to its end; False if there was none. It may ask for one step before it begins."""
+        last = not self._spec.get("after")
+        self._take(self._launcher.program, step=False, last=last)
+        self._follow()
+        wish = self._wish()
+        if wish is not None:
+            if not self._step(wish):
+                return False
+            self._take(self._launcher.program, step=False, last=last)
+            self._follow()
+        self._status = self._custody.status or 0
+        self._ran_s = (self._custody.ended or 0.0) - self._child.began
+        now = time.monotonic()
+        self._announce(now)
+        self._pump.finish(time.monotonic)
+        self._messages.read(now)
+        for event in self._messages.rest():
+            self._pump.event(event, now)
+        return True
+
+    def _wish(self) -> dict[str, Any] | None:
+        """The step that a program wants done first, which has ended without even introducing itself."""
+        self._messages.read(time.monotonic())
+        if self._messages.hello is not None or self._custody.status or self._custody.asked:
+            return None
+        try:
+            return quickjson.read_file(os.path.join(self._folder, WISH))
+        except (OSError, ValueError):
+            return None
+
+    def _after(self) -> None:
+        """What follows a program that succeeded; after one that did not, only steps marked `always`."""
+        steps = self._spec.get("after") or []
+        good = not self._status and not self._custody.asked
+        for step in steps:
+            if good or step.get("always"):
+                self._step(step, last=step is steps[-1])
+
+    def _step(self, step: dict[str, Any], *, last: bool = False) -> bool:
+        """Whether it succeeded, and the job is to go on."""
+        self._take(lambda: self._launcher.step(step), step=True, last=last)
+        if not self._started:
+            self._send_start(self._child.began)
+        self._pump.event({"e": "stage", "name": step["stage"]}, self._child.began)
+        self._follow()
+        self._pump.finish(time.monotonic)
+        status = self._custody.status
+        if status and not self._custody.asked:
+            said = self._pump.kept(time.monotonic())
+            self._error = self._error or why(step, status, said)
+        self._status = self._status or status or 0
+        return not status and not self._custody.asked
+
+    def _take(self, start: Callable[[], Child], *, step: bool, last: bool) -> None:
+        """The next process under our eyes; the first one has been started already."""
+        if not self._fresh:
+            self._child = start()
+            self._custody.take(self._child.pid)
+        self._fresh = False
+        self._announced = step
+        self._custody.last = last
+        if not self._child.pid:
+            raise CannotStart(self._child.problem)
+        self._pump.take(self._child.out, self._child.err, step=step)
+
+    def _follow(self) -> None:
+        """Until the process has ended and its pipes are empty, or held open by others."""
+        while not self._over():
+            self._turn()
 
     def _over(self) -> bool:
         ended = self._custody.ended
@@ -87,7 +179,7 @@ class Supervisor:
         if self._custody.wakeup in ready:
             os.read(self._custody.wakeup, 4096)
         self._custody.obey(now)
-        if self._child.events in ready:
+        if self._launcher.events in ready:
             self._messages.read(now)
             if self._messages.hello is not None:
                 self._announce(now)
@@ -103,7 +195,7 @@ class Supervisor:
         """Sleep until there is something to do; the descriptors that have something."""
         poll = select.poll()
         poll.register(self._custody.wakeup, select.POLLIN)
-        poll.register(self._child.events, select.POLLIN)
+        poll.register(self._launcher.events, select.POLLIN)
         for fd in self._pump.readable(now):
             poll.register(fd, select.POLLIN)
         if self._output.waiting and self._output.pollable:
@@ -118,11 +210,11 @@ class Supervisor:
             due.append(self._custody.ended + PIPE_GRACE_S)
         if self._output.waiting and not self._output.pollable:
             due.append(now + FULL_DISK_RETRY_S)
-        due.append(self._messages.due(now) if self._started else self._began + START_PATIENCE_S)
+        due.append(self._messages.due(now) if self._announced else self._child.began + START_PATIENCE_S)
         return min(due)
 
     def _tick(self, now: float) -> None:
-        if not self._started and now < self._began + START_PATIENCE_S:
+        if not self._announced and now < self._child.began + START_PATIENCE_S:
             return
         self._announce(now)
         for event in self._messages.take(now):
@@ -138,8 +230,9 @@ class Supervisor:
 
     def _announce(self, now: float) -> None:
         """The start event, before anything else: when the program introduces itself, or writes, or is late."""
-        if self._started:
+        if self._announced:
             return
+        self._announced = True
         if self._messages.hello is None:
             self._messages.read(now)
         self._send_start(now)
@@ -148,7 +241,7 @@ class Supervisor:
     def _announce_devices(self, now: float) -> None:
         """Finding devices may take the driver seconds: the start event is repeated with them."""
         devices = self._gpus.devices if self._gpus else []
-        if devices is None and now < self._began + DEVICES_PATIENCE_S:
+        if devices is None and now < self._child.began + DEVICES_PATIENCE_S:
             return
         self._devices_announced = True
         if devices:
@@ -171,20 +264,14 @@ class Supervisor:
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def _finish(self) -> int:
-        now = time.monotonic()
-        self._announce(now)
-        self._pump.finish(time.monotonic)
-        self._messages.read(now)
-        for event in self._messages.rest():
-            self._pump.event(event, now)
         if self._gpus:
             self._gpus.stop()
-        results = Results(results_dir(self._folder, self._spec), self._spec)
+        results = Results(results_dir(self._folder, self._spec), self._spec, self._error)
         self._send_results(results)
         new_kills = self._new_oom_kills()
-        end = how(self._custody.status or 0, self._custody.asked, results.error, new_kills)
+        end = how(self._status, self._custody.asked, results.error, new_kills)
         end.update(
-            duration_s=round((self._custody.ended or now) - self._began, 3),
+            duration_s=round(self._ran_s, 3),
             **resources(self._sampler.peak_memory_bytes, self._cgroup if end["reason"] == "oom" else None),
             lines=self._pump.totals.lines,
             bytes=self._pump.totals.bytes,
@@ -196,6 +283,11 @@ class Supervisor:
             end["oom_kills"] = new_kills
         self._custody.sweep()
         return send(end, results.summary(), self._output)
+
+    def _tell_messages(self, now: float) -> None:
+        self._messages.read(now)
+        for event in self._messages.rest():
+            self._pump.event(event, now)
 
     def _send_results(self, results: Results) -> None:
         now = time.monotonic()
@@ -220,6 +312,6 @@ class Supervisor:
         error = {"type": "StartError", "module": "kube_magics_runner", "message": problem[:4000], "frames": []}
         self._pump.event({"e": "error", **error, "text": problem[-4000:], "exit": None}, now)
         end: dict[str, Any] = {"e": "end", "code": OWN_FAILURE, "signal": None, "reason": "start"}
-        end.update(duration_s=round(now - self._began, 3), cpu_s=0.0, peak_memory_bytes=None)
+        end.update(duration_s=round(now - self._child.began, 3), cpu_s=0.0, peak_memory_bytes=None)
         end.update(lines=self._pump.totals.lines, bytes=self._pump.totals.bytes, results=[], missing={}, too_large={})
         return send(end, problem, self._output)
