@@ -42,11 +42,12 @@ class Bundle:
 
 def build(capture: Capture, options: Mapping[str, Any]) -> Bundle:
     """The bundle of a job; `options` are fields of spec.json, before the defaults given here."""
+    spec = _spec(capture, options)
     files: dict[str, bytes] = {
-        "spec.json": _json(_spec(capture, options)),
+        "spec.json": _json(spec),
         "program.json": _json(capture.program),
         "data.pkl": capture.data,
-        **shipped.files(options.get("gpus", 0)),
+        **shipped.files(spec),
     }
     data = _zip(files)
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))

@@ -77,4 +77,4 @@ def _import_all() -> None:
     for name in ("kube_magics.magics.kubetrain", "kube_magics.magics.kube", "kube_magics.backends.kubernetes"):
         importlib.import_module(name)
     importlib.import_module("kube_magics.cluster.auth").warm()
-    importlib.import_module("kube_magics.runner.shipped").files(0)
+    importlib.import_module("kube_magics.runner.shipped").files({})

@@ -10,12 +10,14 @@ import ast
 import functools
 import io
 import tokenize
+from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = "kube_magics_runner"
 HERE = Path(__file__).parent
 STAY = ("boot.py", "shipped.py")
-ONLY_WITH_GPUS = "nvml.py"
+ONLY_WITH = {"nvml.py": "gpus"}
+"""Files that travel only where the named field of spec.json asks for them; the runner imports them late."""
 
 
 @functools.lru_cache(maxsize=None)
@@ -36,9 +38,10 @@ def _all() -> dict[str, bytes]:
     return found
 
 
-def files(gpus: int) -> dict[str, bytes]:
-    """Path in the bundle -> content: main.py, the runner, and the `kube_magics` that jobs import."""
-    return {path: content for path, content in _all().items() if gpus or not path.endswith("/" + ONLY_WITH_GPUS)}
+def files(spec: Mapping[str, object]) -> dict[str, bytes]:
+    """Path in the bundle -> content: main.py, the runner, the `kube_magics` that jobs import; `spec` is spec.json."""
+    left = {f"{PACKAGE}/{name}" for name, field in ONLY_WITH.items() if not spec.get(field)}
+    return {path: content for path, content in _all().items() if path not in left}
 
 
 def bare(source: str) -> str:

@@ -79,7 +79,7 @@ def files(
         "program.json": json.dumps(program(source, definitions, returns=returns, **(of_program or {}))).encode(),
         "data.pkl": pickles.getvalue(),
     }
-    return {**found, **shipped.files(of_spec.get("gpus", 0))}
+    return {**found, **shipped.files(of_spec)}
 
 
 def zipped(of: dict[str, bytes]) -> bytes:
