@@ -50,6 +50,8 @@ class Backend(Protocol):
     kind: str
     """`kubernetes` or `local`."""
     namespace: str
+    bundle_limit_bytes: int | None
+    """What may travel with one job, packed; None: there is no limit."""
 
     @property
     def place(self) -> str | None:

@@ -21,7 +21,6 @@ from kube_magics.runner import shipped
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Submission
-from kube_magics.spec.quantities import human_bytes
 from kube_magics.telemetry.snapshot import PENDING, Snapshot, of_job
 
 ATTEMPTS = 4
@@ -32,6 +31,7 @@ class KubernetesBackend:
     """One context and namespace of one cluster."""
 
     kind = "kubernetes"
+    bundle_limit_bytes: int | None = bundle_manifests.TOTAL_LIMIT_BYTES
 
     def __init__(self, access: Access) -> None:
         self.client = Client(access)
@@ -76,12 +76,6 @@ class KubernetesBackend:
         return [job, *maps]
 
     async def submit(self, submission: Submission) -> None:
-        if len(submission.bundle) > bundle_manifests.TOTAL_LIMIT_BYTES:
-            raise errors.SubmitError(
-                f"What the cell uses is {human_bytes(len(submission.bundle))} packed; "
-                f"{human_bytes(bundle_manifests.TOTAL_LIMIT_BYTES)} can travel with a job.",
-                hint="make or load the data inside the cell instead of capturing it",
-            )
         await self.connect()
         following = self._following[submission.name] = Following(self.client, self.namespace, submission.name)
         following.start()

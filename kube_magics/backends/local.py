@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import io
 import json
 import os
 import shutil
@@ -16,7 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +25,7 @@ from kube_magics.backends import jobfolder, machine
 from kube_magics.backends.contract import Gap, GpuNode, GpuReport
 from kube_magics.backends.jobfolder import END, FACTS, LOG, RESULTS
 from kube_magics.manifests.pod import GRACE_S
+from kube_magics.runner.unpack import unpack
 from kube_magics.spec.job import Submission
 from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot, succeeded
 
@@ -42,6 +41,7 @@ class LocalBackend:
     kind = "local"
     namespace = "local"
     place: str | None = None
+    bundle_limit_bytes: int | None = None
 
     def __init__(self, why: str, folder: Path | None = None) -> None:
         self._why = why
@@ -88,8 +88,7 @@ class LocalBackend:
 
     def _start(self, home: Path, submission: Submission) -> None:
         spec = submission.spec
-        with zipfile.ZipFile(io.BytesIO(submission.bundle)) as archive:
-            archive.extractall(home / "bundle")
+        unpack(submission.bundle, str(home / "bundle"))
         (home / RESULTS).mkdir()
         # The runner writes its last word into a file that is there, as in a pod; it makes none on a stranger's machine.
         (home / END).touch()

@@ -2,6 +2,7 @@
 
 spec.json                what the runner needs
 program.json, data.pkl   what main.py runs, and its data
+modules/, work/          local modules, and the files of --files (`cargo`)
 main.py                  the user's __main__: a real file, so that spawned workers can import it again
 kube_magics/             `report` and `should_stop` only; shadows an installed kube_magics
 kube_magics_runner/      the files of kube_magics/runner, as `runner/shipped.py` makes them small
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube_magics.cells.capture import Capture
+from kube_magics.cells.cargo import FILE, packed
 from kube_magics.runner import shipped
 
 VERSION = 1
@@ -38,6 +40,8 @@ class Bundle:
     sha256: str
     "of the zip, in hexadecimal"
     size_bytes: int
+    files_bytes: int = 0
+    "of these, what the files of --files take"
 
 
 def build(capture: Capture, options: Mapping[str, Any]) -> Bundle:
@@ -49,8 +53,9 @@ def build(capture: Capture, options: Mapping[str, Any]) -> Bundle:
         "data.pkl": capture.data,
         **shipped.files(spec),
     }
-    data = _zip(files)
-    return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
+    cargo = capture.cargo.entries()
+    data, sizes = _zip({path: (content, FILE) for path, content in files.items()} | cargo)
+    return Bundle(data, hashlib.sha256(data).hexdigest(), len(data), packed(cargo, sizes))
 
 
 def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,16 +80,19 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _zip(files: Mapping[str, bytes]) -> bytes:
+def _zip(files: Mapping[str, tuple[bytes, int]]) -> tuple[bytes, dict[str, int]]:
+    """The zip of contents and modes, and what each takes in it."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name in sorted(files):
+            data, mode = files[name]
             entry = zipfile.ZipInfo(name, _DATE)
             entry.create_system = 3  # the same bytes from Windows and macOS
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED if _worth_packing(files[name]) else zipfile.ZIP_STORED
-            archive.writestr(entry, files[name])
-    return out.getvalue()
+            entry.external_attr = mode << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED if _worth_packing(data) else zipfile.ZIP_STORED
+            archive.writestr(entry, data)
+        sizes = {entry.filename: entry.compress_size for entry in archive.infolist()}
+    return out.getvalue(), sizes
 
 
 def _worth_packing(data: bytes) -> bool:

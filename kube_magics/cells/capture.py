@@ -7,13 +7,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kube_magics.cells import cautions, modules
+from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import chains, check_local_imports, check_modules, check_names, check_returns
 from kube_magics.cells.closure import Closure, Step, Travel
 from kube_magics.cells.digests import digest
+from kube_magics.cells.files import Files
 from kube_magics.cells.notebook import Cell, Notebook
 from kube_magics.cells.program import Written, program_of_call, program_of_cell
 from kube_magics.cells.promotion import promoted
@@ -50,11 +52,13 @@ class Capture:
     "name of the job's own cell in the job: <In [5]>; None for a call"
     warnings: tuple[str, ...] = ()
     "what the user should know although the job runs: sentences of one line"
+    cargo: Cargo = field(default_factory=Cargo)
+    "local modules, and the files of --files"
 
     def files(self, file: str | None) -> dict[str, str]:
         """Names of the cells' code in the job -> in this notebook; `file` is the job's own cell's name here."""
         own = {self.own: file} if self.own is not None and file is not None else {}
-        return {**self.filenames, **own}
+        return {**self.cargo.filenames(), **self.filenames, **own}
 
     def definitions(self, file: str | None) -> Definitions:
         """What `load_result` needs for this job's values; `file` as above."""
@@ -67,12 +71,21 @@ class Capture:
             for travel in self.travels
             if travel.kind != "import"
         ]
-        return "travels: " + (", ".join(shown) or "only this cell")
+        return "travels: " + (", ".join([*shown, *self.cargo.summary()]) or "only this cell")
 
-    def largest(self, number: int = 5) -> tuple[Travel, ...]:
-        """The names whose values take the most bytes."""
-        sized = [travel for travel in self.travels if travel.size_bytes is not None]
-        return tuple(sorted(sized, key=lambda travel: -(travel.size_bytes or 0))[:number])
+    def with_files(self, found: Files) -> Capture:
+        """The same with the files of `--files`, which are part of what makes two jobs equal."""
+        if not found.files and not found.left_out:
+            return self
+        cargo = replace(self.cargo, files=found.files)
+        both = json.dumps([self.cell_digest, cargo.digests()]).encode()
+        warnings = (f"--files: left out {', '.join(found.left_out)}",) if found.left_out else ()
+        return replace(
+            self,
+            cargo=cargo,
+            cell_digest=hashlib.sha256(both).hexdigest(),
+            warnings=(*self.warnings, *warnings),
+        )
 
 
 def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> Capture:

@@ -14,12 +14,15 @@ from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.bundle import build
 from kube_magics.cells.capture import Capture
+from kube_magics.cells.files import gather
+from kube_magics.cells.weight import too_large
 from kube_magics.jobs import loop
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import FOLDER, LogFile
 from kube_magics.jobs.screen import Screen
+from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Submission
@@ -46,6 +49,11 @@ def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
     return spec, backend
 
 
+def with_files(spec: JobSpec, capture: Capture) -> Capture:
+    """`capture` with the files that `--files` names, read now, from this process's folder: the notebook's."""
+    return capture.with_files(gather(spec.files, Path.cwd()))
+
+
 def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, notebook: str | None) -> Prepared:
     """Pack `capture` for `backend`; `stem` is what a generated name starts with."""
     name = spec.name or names.fresh_name(stem)
@@ -60,7 +68,15 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         "gpus": spec.gpus,
         **backend.runner_options(name),
     }
+    if spec.files:
+        # A folder of its own, with these files and no others, on this machine too: what works there works anywhere.
+        options["cwd"] = None
     packed = build(capture, options)
+    # Files have the cluster's limit everywhere, for the same reason; values on this machine have none.
+    size_bytes = packed.size_bytes if backend.bundle_limit_bytes is not None else packed.files_bytes
+    limit_bytes = backend.bundle_limit_bytes or TOTAL_LIMIT_BYTES
+    if size_bytes > limit_bytes:
+        raise too_large(capture, size_bytes, limit_bytes)
     submission = Submission(
         spec=spec,
         name=name,

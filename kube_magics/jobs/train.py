@@ -38,7 +38,7 @@ def train(
     if not isinstance(args, Sequence) or isinstance(args, (str, bytes)):
         # `train(fn, data)` is what one types first, and a string would be taken apart in silence.
         raise OptionError("train() takes the arguments of the function as a tuple.", hint="train(fn, args=(data,))")
-    captured = capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook())
+    captured = submitting.with_files(spec, capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook()))
     warn(captured.warnings)
     spec, backend = submitting.place(replace(spec, returns=(VALUE,)))
     stem = getattr(fn, "__name__", "call")

@@ -26,7 +26,7 @@ def run(shell: Any, line: str, cell: str) -> None:
     spec = JobSpec.of(options.parse(lines.tokens(line, shell.user_ns, MAGIC)))
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
-    captured = capture(source, notebooks.read(shell), returns=spec.returns)
+    captured = submitting.with_files(spec, capture(source, notebooks.read(shell), returns=spec.returns))
     warn(captured.warnings)
     spec, backend = submitting.place(spec)
     notebook = here.notebook_path()

@@ -6,6 +6,7 @@ Imported from inside the zip, because boot.py must stay below a kilobyte and so 
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import sys
 import zlib
@@ -18,32 +19,40 @@ END_OF_DIRECTORY = b"PK\5\6"
 DEFLATED = 8
 
 
-def members(archive: bytes) -> Iterator[tuple[str, bytes]]:
-    """Every file of a zip (APPNOTE.TXT 4.3; no zip64, no encryption). zipfile would cost 13 ms to import."""
+def members(archive: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """Name, content and mode of every file of a zip (APPNOTE.TXT 4.3; no zip64, no encryption).
+
+    zipfile would cost 13 ms to import.
+    """
     end = archive.rindex(END_OF_DIRECTORY)
     count, _, at = struct.unpack_from("<HII", archive, end + 10)
     for _ in range(count):
         (method,) = struct.unpack_from("<H", archive, at + 10)
         packed, _, name_size, extra_size, comment_size = struct.unpack_from("<IIHHH", archive, at + 20)
-        (header,) = struct.unpack_from("<I", archive, at + 42)
+        mode, header = struct.unpack_from("<2xHI", archive, at + 38)
         name = archive[at + 46 : at + 46 + name_size].decode("utf-8")
         at += 46 + name_size + extra_size + comment_size
         start = header + 30 + sum(struct.unpack_from("<HH", archive, header + 26))
         data = archive[start : start + packed]
-        yield name, zlib.decompress(data, -15) if method == DEFLATED else data
+        yield name, zlib.decompress(data, -15) if method == DEFLATED else data, mode
 
 
 def unpack(archive: bytes, folder: str) -> None:
-    """Write every file of the zip under `folder`."""
+    """Write every file of the zip under `folder`; links and executable files as such."""
     made = set()
-    for name, content in members(archive):
+    for name, content, mode in members(archive):
         path = os.path.join(folder, name)
         parent = os.path.dirname(path)
         if parent not in made:
             os.makedirs(parent, exist_ok=True)
             made.add(parent)
+        if stat.S_ISLNK(mode):
+            os.symlink(content, path)
+            continue
         with open(path, "wb") as file:
             file.write(content)
+        if mode & stat.S_IXUSR:
+            os.chmod(path, mode & 0o777)
 
 
 def main() -> None:

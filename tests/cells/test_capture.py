@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kube_magics.cells import weight
 from kube_magics.cells.capture import capture, capture_call
 from kube_magics.cells.notebook import Notebook
 from kube_magics.errors import CaptureError, CellError
@@ -79,7 +80,8 @@ def test_a_precaution_travels_only_when_it_is_cheap() -> None:
 
 def test_the_largest_values() -> None:
     captured = Book("a = bytes(10)\nb = bytes(2000)\nc = bytes(1_400_000)").capture("a, b, c")
-    assert [travel.name for travel in captured.largest(2)] == ["c", "b"]
+    assert [str(part) for part in weight.largest(captured, 2)] == ["c (1.4 MB)", "b (2.0 kB)"]
+    assert "c (1.4 MB), b (2.0 kB), a (25 B)" in str(weight.too_large(captured, 1_402_000, 4))
     assert captured.summary() == "travels: a (25 B), b (2.0 kB), c (1.4 MB)"
 
 
