@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import done, first_line, load, log_rate, runner_start, submit_warm
+from benchmarks import capture, done, first_line, load, log_rate, runner_start, submit_warm
 from benchmarks.measure import RESULTS, ROUNDS, Sample, table, write
 from benchmarks.place import CannotRun, Place, place
 
-ALONE: dict[str, Callable[[int], list[Sample]]] = {"load": load.measure}
+ALONE: dict[str, Callable[[int], list[Sample]]] = {"load": load.measure, "capture": capture.measure}
 ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "submit-warm": submit_warm.measure,
     "first-line": first_line.measure,

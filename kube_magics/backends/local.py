@@ -89,6 +89,9 @@ class LocalBackend:
     def _start(self, home: Path, submission: Submission) -> None:
         spec = submission.spec
         unpack(submission.bundle, str(home / "bundle"))
+        if submission.data is not None:
+            with (home / "bundle" / "data.pkl").open("wb") as file:
+                file.writelines(submission.data.chunks())
         (home / RESULTS).mkdir()
         # The runner writes its last word into a file that is there, as in a pod; it makes none on a stranger's machine.
         (home / END).touch()

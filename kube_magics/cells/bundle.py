@@ -1,7 +1,8 @@
 """The files that travel, as one zip: the same bytes for the same content, whenever and wherever it is made.
 
 spec.json                what the runner needs
-program.json, data.pkl   what main.py runs, and its data
+program.json             what main.py runs
+data.pkl, data.json      its data, and where the large buffers are in it
 modules/, work/          local modules, and the files of --files (`cargo`)
 main.py                  the user's __main__: a real file, so that spawned workers can import it again
 kube_magics/             `report` and `should_stop` only; shadows an installed kube_magics
@@ -26,7 +27,7 @@ from kube_magics.runner import shipped
 
 VERSION = 1
 STORED_ABOVE_BYTES = 16 * 1024 * 1024
-"Data above this cannot go through the API server anyway: compressing it would only cost time."
+"Data above this cannot go through the API server anyway: it is neither compressed nor in the bundle."
 SAMPLE_BYTES = 32 * 1024
 PACKED_AT_MOST = 0.95
 "Data of which a sample keeps more of its size is stored as it is: packing a MiB of it takes 22 ms and gains nothing."
@@ -44,13 +45,18 @@ class Bundle:
     "of these, what the files of --files take"
 
 
-def build(capture: Capture, options: Mapping[str, Any]) -> Bundle:
-    """The bundle of a job; `options` are fields of spec.json, before the defaults given here."""
+def build(capture: Capture, options: Mapping[str, Any], *, with_data: bool = True) -> Bundle:
+    """The bundle of a job; `options` are fields of spec.json, before the defaults given here.
+
+    Without its data, data.pkl has to come to its place in another way.
+    """
     spec = _spec(capture, options)
+    index = capture.data.index()
     files: dict[str, bytes] = {
         "spec.json": _json(spec),
         "program.json": _json(capture.program),
-        "data.pkl": capture.data,
+        **({"data.pkl": capture.data.joined()} if with_data else {}),
+        **({"data.json": index} if index else {}),
         **shipped.files(spec),
     }
     cargo = capture.cargo.entries()

@@ -14,6 +14,7 @@ from kube_magics.cells import cautions, modules
 from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import chains, check_local_imports, check_modules, check_names, check_returns
 from kube_magics.cells.closure import Closure, Step, Travel
+from kube_magics.cells.data import Data
 from kube_magics.cells.digests import digest
 from kube_magics.cells.files import Files
 from kube_magics.cells.notebook import Cell, Notebook
@@ -33,7 +34,7 @@ class Capture:
 
     program: dict[str, Any]
     "program.json"
-    data: bytes
+    data: Data
     "data.pkl"
     imports: dict[str, str | None]
     'top-level modules -> the notebook\'s version of the distribution that brings it: {"sklearn": "1.9.1"}'
@@ -131,7 +132,7 @@ def capture_call(
     check_modules(closure, _sources(closure))
     written = program_of_call(closure, chains=chains(_sources(closure)))
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
-    call = digest((name, tuple(args), dict(kwargs)))
+    call = digest((name, tuple(args), dict(kwargs)), closure.dumper.contents)
     found = _capture(closure, written, text=f"call {name} {call}")
     arguments = (Travel("arguments", "data", size),) if args or kwargs else ()
     incomparable = (*found.incomparable, "arguments") if call is None else found.incomparable
@@ -183,16 +184,16 @@ def _digest(closure: Closure, text: str, returns: Sequence[str]) -> tuple[str, l
     parts: list[Any] = ["cell", text, list(returns)]
     incomparable = []
     for step in sorted(closure.steps, key=lambda step: step.name):
-        content = _content(step, closure.notebook)
+        content = _content(step, closure)
         if content is None:
             incomparable.append(step.name)
         parts.append([step.name, step.item.kind, content])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest(), incomparable
 
 
-def _content(step: Step, notebook: Notebook) -> str | None:
+def _content(step: Step, closure: Closure) -> str | None:
     if step.item.kind == "import":
         return step.item.statement
     if step.item.source is not None:
         return "\n".join(step.item.source.lines)
-    return digest(notebook.namespace[step.name])
+    return digest(closure.notebook.namespace[step.name], closure.dumper.contents)

@@ -17,10 +17,14 @@ from typing import Any, NamedTuple
 
 from kube_magics.cells import modules
 from kube_magics.cells.culprits import describe, parts
+from kube_magics.cells.data import Data
+from kube_magics.cells.digests import Contents
 from kube_magics.cells.notebook import Notebook
 from kube_magics.errors import CaptureError
 
 PROTOCOL = 5
+APART_BYTES = 1024 * 1024
+"""A buffer of at least this size is not copied into the pickle."""
 _BY_NAME_ONLY = tuple(
     kind
     for kind in (getattr(typing, name, None) for name in ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType"))
@@ -50,15 +54,32 @@ class TooLarge(Exception):
 
 
 class _Buffer:
+    """What was pickled: chunks, and the large buffers that they only point to, where they are."""
+
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.chunks: list[bytes] = []
+        self.apart: list[memoryview] = []
+        self.size_bytes = 0
         self.end: int | None = None
 
     def write(self, chunk: Any) -> int:
-        self.data += chunk
-        if self.end is not None and len(self.data) > self.end:
+        self.chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
+        self._grow(len(self.chunks[-1]))
+        return len(self.chunks[-1])
+
+    def keep_apart(self, buffer: pickle.PickleBuffer) -> bool:
+        """False, as pickle wants it, for what stays where it is; True for what goes into the pickle."""
+        view = buffer.raw()
+        if view.nbytes < APART_BYTES:
+            return True
+        self.apart.append(view)
+        self._grow(view.nbytes)
+        return False
+
+    def _grow(self, size_bytes: int) -> None:
+        self.size_bytes += size_bytes
+        if self.end is not None and self.size_bytes > self.end:
             raise TooLarge
-        return memoryview(chunk).nbytes  # a large array comes as a PickleBuffer, which has no len
 
 
 class _Nothing:
@@ -69,8 +90,14 @@ class _Nothing:
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: Any, notebook: Notebook, stands: Callable[[str], bool] = lambda name: True) -> None:
-        super().__init__(file, protocol=PROTOCOL)
+    def __init__(
+        self,
+        file: Any,
+        notebook: Notebook,
+        stands: Callable[[str], bool] = lambda name: True,
+        apart: Callable[[pickle.PickleBuffer], bool] | None = None,
+    ) -> None:
+        super().__init__(file, protocol=PROTOCOL, buffer_callback=apart)
         self.found: set[str] = set()
         "definitions of the notebook that were referred to"
         self.modules: set[str] = set()
@@ -164,8 +191,11 @@ class Call(NamedTuple):
 
 @dataclass
 class _Mark:
-    length: int
-    memo: dict[int, tuple[int, Any]]
+    chunks: int
+    apart: int
+    size_bytes: int
+    memo: pickle.Pickler
+    """One that has the memo of that moment: copied from pickler to pickler it costs a hundredth of a dict."""
 
 
 class Dumper:
@@ -173,12 +203,15 @@ class Dumper:
 
     def __init__(self, notebook: Notebook, stands: Callable[[str], bool]) -> None:
         self._notebook = notebook
+        self.contents = Contents()
+        """Digests of what is large in the values."""
         self._buffer = _Buffer()
-        self._pickler = _Pickler(self._buffer, notebook, stands)
+        self._pickler = _Pickler(self._buffer, notebook, stands, self._buffer.keep_apart)
 
     @property
-    def data(self) -> bytes:
-        return bytes(self._buffer.data)
+    def data(self) -> Data:
+        """All that was dumped; it points to the values' own memory."""
+        return Data(tuple(self._buffer.chunks), tuple(self._buffer.apart), self.contents)
 
     @property
     def modules(self) -> frozenset[str]:
@@ -186,17 +219,20 @@ class Dumper:
         return frozenset(self._pickler.modules)
 
     def mark(self) -> _Mark:
-        return _Mark(len(self._buffer.data), self._pickler.memo.copy())
+        memo = pickle.Pickler(_Nothing())
+        memo.memo = self._pickler.memo
+        return _Mark(len(self._buffer.chunks), len(self._buffer.apart), self._buffer.size_bytes, memo)
 
     def back(self, mark: _Mark) -> None:
         """Forgets what was dumped since."""
-        del self._buffer.data[mark.length :]
-        self._pickler.memo = mark.memo
+        del self._buffer.chunks[mark.chunks :], self._buffer.apart[mark.apart :]
+        self._buffer.size_bytes = mark.size_bytes
+        self._pickler.memo = mark.memo.memo
 
     def dump(self, path: str, value: object, limit: int | None = None) -> int:
         """Its size in bytes; raises NeedsFirst, TooLarge, or CaptureError with the path of what cannot travel."""
         mark = self.mark()
-        self._buffer.end = None if limit is None else mark.length + limit
+        self._buffer.end = None if limit is None else mark.size_bytes + limit
         try:
             self._pickler.dump(value)
         except (NeedsFirst, TooLarge):
@@ -207,7 +243,7 @@ class Dumper:
             raise self._refuse(path, value, error) from error
         finally:
             self._buffer.end = None
-        return len(self._buffer.data) - mark.length
+        return self._buffer.size_bytes - mark.size_bytes
 
     def _refuse(self, path: str, value: object, error: Exception) -> CaptureError:
         path, culprit, error = self._culprit(path, value if path else Call(*value), error)  # type: ignore[misc]

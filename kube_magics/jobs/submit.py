@@ -12,8 +12,9 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.cells.bundle import build
+from kube_magics.cells.bundle import STORED_ABOVE_BYTES, Bundle, build
 from kube_magics.cells.capture import Capture
+from kube_magics.cells.data import Data
 from kube_magics.cells.files import gather
 from kube_magics.cells.weight import too_large
 from kube_magics.jobs import loop
@@ -71,18 +72,14 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     if spec.files:
         # A folder of its own, with these files and no others, on this machine too: what works there works anywhere.
         options["cwd"] = None
-    packed = build(capture, options)
-    # Files have the cluster's limit everywhere, for the same reason; values on this machine have none.
-    size_bytes = packed.size_bytes if backend.bundle_limit_bytes is not None else packed.files_bytes
-    limit_bytes = backend.bundle_limit_bytes or TOTAL_LIMIT_BYTES
-    if size_bytes > limit_bytes:
-        raise too_large(capture, size_bytes, limit_bytes)
+    packed, beside = _pack(capture, options, backend)
     submission = Submission(
         spec=spec,
         name=name,
         submission_id=str(uuid.uuid4()),
         bundle=packed.data,
         bundle_sha256=packed.sha256,
+        data=beside,
         cell_digest=capture.cell_digest,
         imports=tuple(capture.imports),
         notebook=notebook,
@@ -90,6 +87,20 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         version=VERSION,
     )
     return Prepared(backend, submission)
+
+
+def _pack(capture: Capture, options: dict[str, Any], backend: Backend) -> tuple[Bundle, Data | None]:
+    """The bundle, and the data if it has to go beside it."""
+    with_data = capture.data.size_bytes <= STORED_ABOVE_BYTES
+    packed = build(capture, options, with_data=with_data)
+    # Files have the cluster's limit everywhere, for the same reason; values on this machine have none.
+    size_bytes = packed.size_bytes if backend.bundle_limit_bytes is not None else packed.files_bytes
+    limit_bytes = backend.bundle_limit_bytes or TOTAL_LIMIT_BYTES
+    if backend.bundle_limit_bytes is not None and not with_data:
+        size_bytes += capture.data.size_bytes
+    if size_bytes > limit_bytes:
+        raise too_large(capture, size_bytes, limit_bytes)
+    return packed, None if with_data else capture.data
 
 
 def submit(prepared: Prepared, origin: Origin) -> Job:

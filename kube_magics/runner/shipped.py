@@ -16,7 +16,7 @@ from pathlib import Path
 PACKAGE = "kube_magics_runner"
 HERE = Path(__file__).parent
 STAY = ("boot.py", "shipped.py")
-ONLY_WITH = {"nvml.py": "gpus"}
+ONLY_WITH = {"nvml.py": "gpus", "pieces.py": "artifacts"}
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""
 
 

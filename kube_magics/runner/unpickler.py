@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from . import quickjson
+
 try:
     from _pickle import Unpickler as Base
 except ImportError:
@@ -9,14 +13,27 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
+
+def large_buffers(path: str, file: Any) -> Iterator[memoryview]:
+    """Those that the pickles point to, mapped: in memory once, however many workers import main.py again."""
+    index = path[: -len(".pkl")] + ".json"
+    if os.path.exists(index):
+        import mmap
+
+        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        for at, size in quickjson.read_file(index)["buffers"]:
+            yield mapped[at : at + size]
 
 
 class Unpickler(Base):
     """Loads one value after the other; `__main__` means the names that main.py is filling, also in a spawned worker."""
 
     def __init__(self, path: str, names: dict[str, Any]) -> None:
-        super().__init__(open(path, "rb"))  # noqa: SIM115  (read on with every load, until the process ends)
+        file = open(path, "rb")  # noqa: SIM115  (read on with every load, until the process ends)
+        super().__init__(file, buffers=large_buffers(path, file))
         self._names = names
 
     def find_class(self, module: str, name: str) -> Any:

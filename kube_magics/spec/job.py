@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from kube_magics.spec.environment import Secret
 from kube_magics.spec.volumes import Volume
@@ -69,6 +69,16 @@ class JobSpec:
         return cls(**values)
 
 
+class Parcel(Protocol):
+    """A large file that is not in memory a second time."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def chunks(self) -> Iterator[bytes | memoryview]:
+        """The file, from its beginning to its end."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """One job on its way: the facts that every backend keeps, so that it can be found again."""
@@ -84,6 +94,8 @@ class Submission:
     """Hex."""
     cell_digest: str
     """Hex; equal cells have equal ones."""
+    data: Parcel | None = None
+    """Captured values that are too large for the bundle: the content of its data.pkl; None: it is in it."""
     imports: tuple[str, ...] = ()
     """Top-level modules that the cell imports."""
     notebook: str | None = None
