@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kube_magics.cluster.logs import Gap
-from kube_magics.spec.job import Submission
+from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 
 __all__ = ["Backend", "Gap", "Gpu", "GpuNode", "GpuReport"]
@@ -65,6 +65,9 @@ class Backend(Protocol):
 
     def runner_options(self, submission_name: str) -> Mapping[str, Any]:
         """The fields of the bundle's spec.json that depend on where it runs."""
+
+    def remarks(self, spec: JobSpec) -> list[str]:
+        """Options of `spec` that mean something else here, or nothing: a sentence each."""
 
     async def submit(self, submission: Submission) -> None:
         """Create the job, or raise and leave nothing behind; the same submission twice creates one job."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from kube_magics import errors
+from kube_magics.backends import claims
 from kube_magics.backends.contract import Gap, GpuReport
 from kube_magics.backends.following import Following
 from kube_magics.backends.nodes import gpu_report
@@ -75,8 +76,12 @@ class KubernetesBackend:
             found["metadata"]["namespace"] = self.namespace
         return [job, *maps]
 
+    def remarks(self, spec: JobSpec) -> list[str]:
+        return []
+
     async def submit(self, submission: Submission) -> None:
         await self.connect()
+        await claims.check(self.client, self.namespace, submission.spec)
         following = self._following[submission.name] = Following(self.client, self.namespace, submission.name)
         following.start()
         try:

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import jobfolder, machine
+from kube_magics.backends import elsewhere, jobfolder, machine
 from kube_magics.backends.contract import Gap, GpuNode, GpuReport
 from kube_magics.backends.jobfolder import END, FACTS, LOG, RESULTS
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.unpack import unpack
-from kube_magics.spec.job import Submission
+from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot, succeeded
 
 POLL_S = 0.02
@@ -65,7 +65,11 @@ class LocalBackend:
             hint="--backend kubernetes --dry-run",
         )
 
+    def remarks(self, spec: JobSpec) -> list[str]:
+        return elsewhere.remarks(spec)
+
     async def submit(self, submission: Submission) -> None:
+        elsewhere.check(submission.spec)
         await asyncio.to_thread(self._submit, submission)
 
     def _submit(self, submission: Submission) -> None:
@@ -95,7 +99,7 @@ class LocalBackend:
         (home / RESULTS).mkdir()
         # The runner writes its last word into a file that is there, as in a pod; it makes none on a stranger's machine.
         (home / END).touch()
-        environment = {**os.environ, "KUBE_MAGICS_TERMINATION_LOG": str(home / END)}
+        environment = {**elsewhere.environment(spec), "KUBE_MAGICS_TERMINATION_LOG": str(home / END)}
         # Two submissions at once must not be given the same device: the lock is held until the facts are written.
         with _locked(self._folder / ".devices"):
             chosen = machine.free(spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use())

@@ -28,7 +28,8 @@ def run(shell: Any, line: str, cell: str) -> None:
     file = notebooks.register_cell(shell, source)
     captured = submitting.with_files(spec, capture(source, notebooks.read(shell), returns=spec.returns))
     warn(captured.warnings)
-    spec, backend = submitting.place(spec)
+    asked = spec
+    spec, backend = submitting.place(asked)
     notebook = here.notebook_path()
     prepared = submitting.prepare(spec, backend, captured, stem=_stem(notebook), notebook=notebook)
     if spec.dry_run:
@@ -36,7 +37,7 @@ def run(shell: Any, line: str, cell: str) -> None:
         sys.stdout.write(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=len(manifests) > 1))
         return
     print(f"job {prepared.submission.name} on {backend.where()}")
-    print(captured.summary())
+    print(*backend.remarks(asked), captured.summary(), sep="\n")
     origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     job = submitting.submit(prepared, origin)
     show(job)

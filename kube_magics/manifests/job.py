@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kube_magics.manifests import bundle, pod
+from kube_magics.manifests import bundle, pod, volumes
 from kube_magics.spec import names
 from kube_magics.spec.job import Submission
 
@@ -66,7 +66,7 @@ def _bundle_env(submission: Submission) -> tuple[tuple[str, str], ...]:
     if text is not None:
         return (("KUBE_MAGICS_BUNDLE", text), digest)
     parts = len(bundle.slices(submission.bundle))
-    return (("KUBE_MAGICS_BUNDLE_DIR", pod.BUNDLE_MOUNT), ("KUBE_MAGICS_BUNDLE_PARTS", str(parts)), digest)
+    return (("KUBE_MAGICS_BUNDLE_DIR", volumes.BUNDLE_MOUNT), ("KUBE_MAGICS_BUNDLE_PARTS", str(parts)), digest)
 
 
 def _notebook(submission: Submission) -> dict[str, str]:

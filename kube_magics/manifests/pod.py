@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kube_magics.manifests.volumes import WORK_ROOT, volumes
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec
 
@@ -18,8 +19,6 @@ RUNNER_GRACE_S = 10
 BACKSTOP_S = 60
 """The pod's deadline stands this long behind the runner's own: it fires only when the runner hangs."""
 
-WORK_ROOT = "/tmp"  # noqa: S108 - the container's own folder, writable for any uid and not a volume (a volume costs 300 ms)
-BUNDLE_MOUNT = "/kube-magics/bundle"
 GPU_RESOURCE = "nvidia.com/gpu"
 
 _ENVIRONMENT = {
@@ -57,7 +56,7 @@ def template(
     spec: JobSpec, placement: Placement, labels: dict[str, str], annotations: dict[str, str]
 ) -> dict[str, Any]:
     """The `spec.template` of a Job."""
-    volumes, mounts = _volumes(spec, placement)
+    mounted, mounts = volumes(spec, placement.bundle_maps, placement.shm)
     return {
         "metadata": {
             "labels": {**labels, "sidecar.istio.io/inject": "false"},
@@ -77,19 +76,20 @@ def template(
             "securityContext": _pod_security(placement),
             **({"tolerations": [_gpu_toleration()]} if spec.gpus else {}),
             "containers": [_container(spec, placement, mounts)],
-            **({"volumes": volumes} if volumes else {}),
+            **({"volumes": mounted} if mounted else {}),
         },
     }
 
 
 def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]) -> dict[str, Any]:
-    environment = {**_ENVIRONMENT, **dict(placement.bundle_env)}
+    whole = [{"secretRef": {"name": secret.name}} for secret in spec.secret if secret.key is None]
     return {
         "name": names.CONTAINER,
         "image": placement.image,
         # Isolated and without site, whose start-up files can take longer than boot itself; the user's program has both.
         "command": [spec.python or "python3", "-ISc", placement.boot],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "env": _environment(spec, placement),
+        **({"envFrom": whole} if whole else {}),
         "resources": _resources(spec),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -99,6 +99,18 @@ def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **({"volumeMounts": mounts} if mounts else {}),
     }
+
+
+def _environment(spec: JobSpec, placement: Placement) -> list[dict[str, Any]]:
+    """Ours, overridden by the user's, but for those that tell the runner where its bundle is."""
+    found: dict[str, dict[str, Any]] = {name: {"value": value} for name, value in _ENVIRONMENT.items()}
+    # `$(NAME)` in a value would be replaced by the kubelet; a doubled `$` is one, wherever it stands.
+    found |= {name: {"value": value.replace("$", "$$")} for name, value in spec.env}
+    for secret in spec.secret:
+        if secret.variable is not None:
+            found[secret.variable] = {"valueFrom": {"secretKeyRef": {"name": secret.name, "key": secret.key}}}
+    found |= {name: {"value": value} for name, value in placement.bundle_env}
+    return [{"name": name, **value} for name, value in found.items()]
 
 
 def _deadline(spec: JobSpec) -> dict[str, Any]:
@@ -127,20 +139,3 @@ def _resources(spec: JobSpec) -> dict[str, Any]:
     if spec.gpus:
         requests[GPU_RESOURCE] = limits[GPU_RESOURCE] = str(spec.gpus)
     return {"requests": requests, **({"limits": limits} if limits else {})}
-
-
-def _volumes(spec: JobSpec, placement: Placement) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    volumes: list[dict[str, Any]] = []
-    mounts: list[dict[str, Any]] = []
-    if placement.bundle_maps:
-        sources = [{"configMap": {"name": name}} for name in placement.bundle_maps]
-        volumes.append({"name": "bundle", "projected": {"sources": sources}})
-        mounts.append({"name": "bundle", "mountPath": BUNDLE_MOUNT, "readOnly": True})
-    if placement.shm is not None:
-        limit = {"sizeLimit": placement.shm} if placement.shm else {}
-        volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", **limit}})
-        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - the path that PyTorch uses
-    if spec.read_only_root:
-        volumes.append({"name": "tmp", "emptyDir": {}})
-        mounts.append({"name": "tmp", "mountPath": WORK_ROOT})
-    return volumes, mounts

@@ -236,6 +236,7 @@ def checked(given: Mapping[str, Any], typed: str = "{}=") -> dict[str, Any]:
             raise unknown_option(field, BY_FIELD, "train()")
         name = typed.format(option.name if typed.startswith("--") else option.field)
         values[field] = option.default if raw is None else _value(option, name, raw)
+    volumes.distinct("--volume" if typed.startswith("--") else "volume", values.get("volume") or ())
     return {option.field: values.get(option.field, option.default) for option in OPTIONS}
 
 

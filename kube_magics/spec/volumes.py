@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kube_magics.errors import OptionError
@@ -40,3 +41,13 @@ def volumes(option: str, text: str) -> tuple[Volume, ...]:
     if plain in TAKEN:
         raise OptionError(f"{option} {text}: {plain} belongs to the container itself.", hint=f"{option} {claim}:/data")
     return (Volume(claim, plain, mode == "ro"),)
+
+
+def distinct(option: str, wanted: Sequence[Volume]) -> None:
+    """One path holds one volume. Raises OptionError."""
+    seen: dict[str, Volume] = {}
+    for volume in wanted:
+        other = seen.setdefault(volume.path, volume)
+        if other is not volume:
+            fix = f"{option} {volume.claim}:{volume.path.rstrip('/')}-{volume.claim}"
+            raise OptionError(f"{option} names {volume.path} twice: for {other.claim} and {volume.claim}.", hint=fix)

@@ -36,6 +36,9 @@ NEVER_STARTED = ("StartError", "ContainerCannotRun")
 _NO_PROGRAM = re.compile(
     r"executable file not found|exec: .*(?:no such file|permission denied)", re.IGNORECASE | re.DOTALL
 )
+_NO_SECRET = re.compile(
+    r'secret "(?P<name>[^"]+)" not found|couldn\'t find key (?P<key>\S+) in Secret (?P<of>\S+)', re.IGNORECASE
+)
 _ABSENT = re.compile(
     r"not found|does not exist|manifest unknown|no such host|NAME_UNKNOWN|denied|unauthorized", re.IGNORECASE
 )
@@ -108,6 +111,11 @@ def _not_started(reason: str, said: str | None) -> Cause:
     if said and "runAsNonRoot" in said:
         what = "The image insists on root, the job may not be root."
         return Cause("start", what, said, "another --image", hopeless=True)
+    absent = _NO_SECRET.search(said or "")
+    if absent:
+        name, key = absent["name"] or absent["of"].rpartition("/")[2], absent["key"]
+        what = f"The Secret {name} has no key {key}." if key else f"There is no Secret {name} in the job's namespace."
+        return Cause("start", what, said, "correct --secret: NAME, or NAME:KEY=VARIABLE", hopeless=True)
     what = f"The container cannot be started ({reason})."
     return Cause("start", what, said, "correct --image or --python", hopeless=True)
 
@@ -122,8 +130,21 @@ def _unscheduled(pod: Mapping[str, Any]) -> Cause | None:
             if "Insufficient" in said:
                 fix = "ask for less --cpus or --memory, or wait until other jobs have ended (%kube jobs)"
                 return Cause("unschedulable", "No node has that much CPU or memory free.", said, fix)
+            if "persistentvolumeclaim" in said.lower():
+                return _unmountable(said)
             return Cause("unschedulable", "No node fits the job.", said, "%kube gpus shows the nodes that you may see")
     return None
+
+
+def _unmountable(said: str) -> Cause:
+    if "not found" in said:
+        fix = "correct --volume (or --cache): it names a PersistentVolumeClaim of the job's namespace"
+        return Cause("unschedulable", "There is no such claim in the job's namespace.", said, fix, hopeless=True)
+    if "in-use" in said:
+        fix = "wait until the other job has ended (%kube jobs), or stop it"
+        return Cause("unschedulable", "Another pod has the claim, and only one may.", said, fix)
+    fix = "ask your administrator for storage behind the claim, or name another one with --volume"
+    return Cause("unschedulable", "A claim of the job has no volume yet.", said, fix)
 
 
 def _ended(pod: Mapping[str, Any]) -> Cause | None:

@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from kube_magics.manifests import bundle, job
+from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.spec.volumes import Volume
 from tests.cluster import Namespace
 
 NAME = "digits-x7k2p"
@@ -245,6 +247,55 @@ def test_the_border_between_small_and_large() -> None:
     assert len(f"KUBE_MAGICS_BUNDLE={text}") < 128 * 1024
 
 
+def test_the_users_variables_replace_ours_and_nothing_in_them_is_expanded() -> None:
+    mine = asking(env=(("HOME", "/data/me"), ("GREETING", "$(HOME) costs $5"), ("EMPTY", "")))
+    small = {"KUBE_MAGICS_BUNDLE": base64.b64encode(b"small zip").decode(), "KUBE_MAGICS_BUNDLE_SHA256": "b" * 64}
+    more = {"HOME": "/data/me", "GREETING": "$$(HOME) costs $$5", "EMPTY": "", **small}
+    assert made(mine) == expected(container={"env": env(**more)})
+
+
+def test_secrets_are_references() -> None:
+    secrets = (Secret("wandb"), Secret("s3", "key", "AWS_ACCESS_KEY_ID"), Secret("s3", "home", "HOME"))
+    reference = {"name": "HOME", "valueFrom": {"secretKeyRef": {"name": "s3", "key": "home"}}}
+    key = {"name": "AWS_ACCESS_KEY_ID", "valueFrom": {"secretKeyRef": {"name": "s3", "key": "key"}}}
+    small = {"KUBE_MAGICS_BUNDLE": base64.b64encode(b"small zip").decode(), "KUBE_MAGICS_BUNDLE_SHA256": "b" * 64}
+    plain, bundled = env()[1:], [{"name": name, "value": value} for name, value in small.items()]
+    assert made(asking(secret=secrets)) == expected(
+        container={"env": [reference, *plain, key, *bundled], "envFrom": [{"secretRef": {"name": "wandb"}}]}
+    )
+
+
+def test_claims_are_mounted_where_they_are_asked_for() -> None:
+    volumes = [
+        {"name": "claim-0", "persistentVolumeClaim": {"claimName": "data", "readOnly": True}},
+        {"name": "claim-1", "persistentVolumeClaim": {"claimName": "scratch"}},
+    ]
+    mounts = [
+        {"name": "claim-0", "mountPath": "/data", "readOnly": True},
+        {"name": "claim-0", "mountPath": "/more", "readOnly": True},
+        {"name": "claim-1", "mountPath": "/scratch"},
+        {"name": "claim-1", "mountPath": "/old", "readOnly": True},
+    ]
+    wanted = (
+        Volume("data", "/data", True),
+        Volume("scratch", "/scratch"),
+        Volume("data", "/more", True),
+        Volume("scratch", "/old", True),
+    )
+    assert made(asking(volume=wanted)) == expected(container={"volumeMounts": mounts}, pod={"volumes": volumes})
+
+
+def test_the_cache_is_a_claim_that_may_be_mounted_besides() -> None:
+    mounts = [
+        {"name": "claim-0", "mountPath": "/data", "readOnly": True},
+        {"name": "claim-0", "mountPath": "/kube-magics/cache"},
+    ]
+    assert made(asking(volume=(Volume("data", "/data", True),), cache="data")) == expected(
+        container={"volumeMounts": mounts},
+        pod={"volumes": [{"name": "claim-0", "persistentVolumeClaim": {"claimName": "data"}}]},
+    )
+
+
 def boot() -> str:
     return resources.files("kube_magics.runner").joinpath("boot.py").read_text("utf-8")
 
@@ -270,6 +321,8 @@ EVERY_KIND = {
     "timeout": asking(timeout=600, returns=("model",)),
     "torch": replace(PLAIN, imports=("torch",), notebook=None),
     "large": LARGE,
+    "environment": asking(env=(("A", "$(B)"),), secret=(Secret("one"), Secret("two", "key", "KEY"))),
+    "volumes": asking(volume=(Volume("data", "/data", True), Volume("data", "/more")), cache="packages", gpus=1),
 }
 
 

@@ -110,6 +110,13 @@ def test_wrong_names_the_option_and_the_hint_typed_back_is_right(field: str, tex
     assert line(corrected)[field]
 
 
+def test_two_volumes_have_two_paths() -> None:
+    assert len(line("--volume a:/a --volume a:/b:ro --volume b:/a/b")["volume"]) == 3
+    with pytest.raises(OptionError, match="/data twice: for a and b") as caught:
+        line("--volume a:/data --volume b:/data/")
+    assert line(f"--volume a:/data {typed_back(caught.value.hint)}")["volume"]
+
+
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option.read and option.bare is None])
 def test_without_its_value_an_option_shows_an_example_that_works(option: Any) -> None:
     with pytest.raises(OptionError, match=f"--{option.name} needs a value") as caught:

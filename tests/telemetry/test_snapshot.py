@@ -110,6 +110,14 @@ def test_running() -> None:
 @pytest.mark.parametrize(
     ("message", "sentence"),
     [
+        (
+            "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+            "A claim of the job has no volume yet.",
+        ),
+        (
+            "0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode. in-use",
+            "Another pod has the claim, and only one may.",
+        ),
         ("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", "Not enough free GPUs on any node."),
         ("0/1 nodes are available: 1 Insufficient memory.", "No node has that much CPU or memory free."),
         ("0/1 nodes are available: 1 node(s) had untolerated taint {x: y}.", "No node fits the job."),
@@ -148,6 +156,27 @@ def test_an_image_without_python() -> None:
 def test_an_image_that_insists_on_root() -> None:
     said = "container has runAsNonRoot and image will run as root"
     assert kind_of(of_job(a_job(), [waiting("CreateContainerConfigError", said)])) == ("pending", "start", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ('secret "wandb" not found', "There is no Secret wandb in the job's namespace."),
+        ("couldn't find key token in Secret team/wandb", "The Secret wandb has no key token."),
+    ],
+)
+def test_a_secret_that_is_not_there(said: str, sentence: str) -> None:
+    snapshot = of_job(a_job(), [waiting("CreateContainerConfigError", said)])
+    assert kind_of(snapshot) == ("pending", "start", True)
+    assert snapshot.cause is not None
+    assert (snapshot.cause.sentence, snapshot.cause.said) == (sentence, said)
+    assert "--secret" in (snapshot.cause.fix or "")
+
+
+def test_a_claim_that_is_not_there_is_not_waited_for() -> None:
+    message = 'persistentvolumeclaim "data" not found'
+    pod = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}])
+    assert kind_of(of_job(a_job(), [pod])) == ("pending", "unschedulable", True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""PersistentVolumeClaims as an administrator provides them where nothing makes volumes by itself: folders of the node."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .cluster import Cluster
+from .namespaces import Namespace
+
+_ROOT = "/tmp/kube-magics-test-claims"
+_PATIENCE_S = 60.0
+
+
+@contextmanager
+def claim(
+    cluster: Cluster, space: Namespace, name: str, modes: Sequence[str] = ("ReadWriteMany",), mode: str = "777"
+) -> Iterator[str]:
+    """A bound claim; its folder on the node has `mode`, since fsGroup does not reach into a node's folders."""
+    folder = f"{space.name}-{name}-{secrets.token_hex(2)}"
+    _on_node(cluster, f"mkdir -p {_ROOT}/{folder} && chmod {mode} {_ROOT}/{folder}")
+    common: dict[str, Any] = {"accessModes": list(modes), "storageClassName": ""}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": folder},
+        "spec": {
+            **common,
+            "capacity": {"storage": "1Gi"},
+            "claimRef": {"namespace": space.name, "name": name},
+            "hostPath": {"path": f"{_ROOT}/{folder}", "type": "Directory"},
+            "persistentVolumeReclaimPolicy": "Retain",
+        },
+    }
+    try:
+        cluster.kubectl.apply(volume, unbound(space, name, folder, common))
+        where = f"--namespace={space.name}"
+        cluster.kubectl("wait", f"pvc/{name}", where, "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+        yield name
+    finally:
+        cluster.kubectl("delete", "pvc", name, f"--namespace={space.name}", "--wait=false", check=False)
+        cluster.kubectl("delete", "pv", folder, "--wait=false", check=False)
+        _on_node(cluster, f"rm -rf {_ROOT}/{folder}")
+
+
+def unbound(space: Namespace, name: str, volume: str | None, common: dict[str, Any]) -> dict[str, Any]:
+    """A claim's manifest; without `volume` it waits for one."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"namespace": space.name, "name": name},
+        "spec": {
+            **common,
+            "resources": {"requests": {"storage": "1Gi"}},
+            **({"volumeName": volume} if volume else {}),
+        },
+    }
+
+
+def _on_node(cluster: Cluster, command: str) -> None:
+    """As root, in a pod that sees the node's /tmp."""
+    name = f"node-{secrets.token_hex(4)}"
+    mount = {"name": "tmp", "mountPath": "/tmp"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "containers": [
+                {
+                    "name": "main",
+                    "image": cluster.images.quickstart,
+                    "command": ["sh", "-c", command],
+                    "securityContext": {"runAsUser": 0},
+                    "volumeMounts": [mount],
+                }
+            ],
+            "volumes": [{"name": "tmp", "hostPath": {"path": "/tmp"}}],
+        },
+    }
+    cluster.kubectl("create", "--filename=-", input=json.dumps(pod))
+    try:
+        until = time.monotonic() + _PATIENCE_S
+        while (phase := cluster.kubectl.get("pod", name, "--namespace=default")["status"].get("phase")) != "Succeeded":
+            assert phase != "Failed", f"{command} failed on the node"
+            assert time.monotonic() < until, f"{command} does not run on the node: {phase}"
+            time.sleep(0.1)
+    finally:
+        cluster.kubectl("delete", "pod", name, "--namespace=default", "--wait=false", check=False)
