@@ -157,7 +157,7 @@ class Follower:
             self._result(event)
         elif kind == "error":
             self.outcome.error = event
-            self.screen.drop_traceback(str(event.get("text")))
+            self.screen.drop_traceback(event.get("crc"))
         elif kind == "end":
             self._count(event)
             self.outcome.end = event

@@ -113,7 +113,8 @@ class Job:
         self.wait(timeout)
         values = self.values()
         if self._error is not None:
-            raise self._error
+            # Raised for the second time, it does not show where it was raised for the first.
+            raise self._error.with_traceback(remote.frames_of(self._error))
         if self._origin is None:
             return None
         return values.get(VALUE) if self._origin.returns == (VALUE,) else values

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import threading
 import time
+from binascii import crc32
 from collections import deque
 
 BATCH_S = 0.125
@@ -20,7 +21,8 @@ TAIL_BYTES = 20_000
 """Shown at the end when the total was reached before."""
 
 STDOUT, STDERR = 1, 2
-TRACEBACK = b"Traceback (most recent call last):\n"
+TRACEBACK = (b"Traceback (most recent call last):\n", b"  + Exception Group Traceback", b'  File "')
+"""How Python begins to show an exception, a group, a syntax error."""
 HOLD_S = 0.5
 """A traceback waits this long for the runner's word that it is the job's own end: then the exception that is raised
 in the notebook shows it, and it is not shown twice."""
@@ -46,7 +48,7 @@ class Screen:
     def add(self, stream: int, data: bytes) -> None:
         """Queue `data` (whole lines, or a piece of one) of the user's `stream`."""
         with self._lock:
-            if stream == STDERR and (self._held or data == TRACEBACK):
+            if stream == STDERR and self._holds(data):
                 self._held_at = self._held_at if self._held else time.monotonic()
                 self._held.append(data)
                 return
@@ -54,12 +56,18 @@ class Screen:
             self._queue(stream, data)
         self._news.set()
 
-    def drop_traceback(self, text: str) -> None:
-        """`text` is raised as an exception: what is held of it need not be shown."""
+    def drop_traceback(self, crc: object) -> None:
+        """The text of this CRC-32 is raised as an exception: what is held of it need not be shown."""
         with self._lock:
-            if b"".join(self._held).decode("utf-8", "replace") == text:
+            if crc32(b"".join(self._held)) == crc:
                 self._held = []
             self._release()
+
+    def _holds(self, data: bytes) -> bool:
+        if not self._held:
+            return data.startswith(TRACEBACK)
+        # The end of the notebook's own patience ends this too, whether anyone takes what there is or not.
+        return time.monotonic() - self._held_at <= HOLD_S
 
     def _release(self) -> None:
         held, self._held = self._held, []

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from kube_magics.errors import KubeMagicsError
+from kube_magics.jobs.remote import frames_of, is_of_job
 
 
 class Rendered:
@@ -30,13 +28,19 @@ def _nothing() -> None:
     return None
 
 
-@contextmanager
-def shown(shell: Any) -> Iterator[None]:
+class shown:  # noqa: N801 - used as `with shown(shell):`
     """Lets IPython show a job's own exception with the job's frames alone; ours are short by themselves."""
-    try:
-        yield
-    except Exception as error:
-        tb = getattr(error, "__kube_magics_traceback__", None)
-        if tb is not None and not isinstance(error, KubeMagicsError):
-            error._render_traceback_ = Rendered(shell, error, tb)  # type: ignore[attr-defined]
-        raise
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is None or not is_of_job(error):
+            return
+        frames = frames_of(error)
+        error._render_traceback_ = Rendered(self._shell, error, frames)  # type: ignore[attr-defined]
+        # Of groups and syntax errors IPython shows the traceback itself: from here on it has the notebook's frames.
+        error.__traceback__ = frames

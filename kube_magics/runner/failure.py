@@ -6,33 +6,28 @@ No frame of ours is ever seen: a traceback begins in the cell.
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import traceback
+from binascii import crc32
 
 from . import quickjson
-from .keep import PROTOCOL
+from .chain import encode, frames, links, message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Any
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-KEPT_FRAMES = 200
-PICKLE_BYTES = 1024 * 1024
 
 
 def ended_by(error: BaseException, folder: str, results: str) -> int:
     """Show and (if `results` names a folder) keep the exception; the exit code that a script would end with."""
-    error.__traceback__ = stack = from_cell(error.__traceback__, folder)
+    found = links(error, folder)
     if isinstance(error, SystemExit):
         code = exit_code(error)
         if code and results:
-            keep(describe(error, stack, code), None, results)
+            keep(describe(error, code), [], results)
         return code
     install = getattr(error, "kube_magics_import", None)
-    description = describe(error, stack, None)
+    description = describe(error, None)
     if install:
         description.update(reason="import", install=" ".join(install), text=f"{type(error).__name__}: {error}\n")
         sys.stderr.write(description["text"])
@@ -41,22 +36,10 @@ def ended_by(error: BaseException, folder: str, results: str) -> int:
             from .imports import distribution
 
             description["install"] = distribution(error.name.partition(".")[0])
-        show(error, stack, description["text"])
+        show(error, description["text"])
     if results:
-        keep(description, error, results)
+        keep(description, found, results)
     return 130 if isinstance(error, KeyboardInterrupt) else 1
-
-
-def from_cell(stack: TracebackType | None, folder: str) -> TracebackType | None:
-    """The traceback from the first frame that is not ours."""
-    main = os.path.join(folder, "main.py")
-    at = stack
-    while at is not None:
-        file = at.tb_frame.f_code.co_filename
-        if os.path.dirname(file) != HERE and file != main:
-            return at
-        at = at.tb_next
-    return None
 
 
 def exit_code(error: SystemExit) -> int:
@@ -70,68 +53,42 @@ def exit_code(error: SystemExit) -> int:
     return 1
 
 
-def show(error: BaseException, stack: TracebackType | None, text: str) -> None:
+def show(error: BaseException, text: str) -> None:
     """Through the user's own excepthook if there is one; else the text, with the cell's source lines."""
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, stack
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     if sys.excepthook is sys.__excepthook__:
         sys.stderr.write(text)
         return
     try:
-        sys.excepthook(type(error), error, stack)
+        sys.excepthook(type(error), error, error.__traceback__)
     except Exception:  # noqa: BLE001  (Python would go on too)
         sys.stderr.write(text)
 
 
-def describe(error: BaseException, stack: TracebackType | None, code: int | None) -> dict[str, Any]:
+def describe(error: BaseException, code: int | None) -> dict[str, Any]:
     kind = type(error)
     try:
-        text = "".join(traceback.format_exception(kind, error, stack))
-    except Exception as problem:  # noqa: BLE001  (an exception whose own __str__ fails)
+        text = "".join(traceback.format_exception(kind, error, error.__traceback__))
+    except Exception as problem:  # noqa: BLE001  (whatever its own class does to it)
         text = f"{kind.__name__}: <no text: {type(problem).__name__}>\n"
     return {
         "type": kind.__qualname__,
         "module": kind.__module__,
         "message": message(error),
-        "frames": frames(stack),
+        "frames": frames(error.__traceback__),
         "text": text,
+        "crc": crc32(text.encode("utf-8", "backslashreplace")),
         "exit": code,
     }
 
 
-def message(error: BaseException) -> str:
+def keep(description: dict[str, Any], found: list[BaseException], results: str) -> None:
+    """error.json, and @error.pkl, which rebuilds it."""
     try:
-        return str(error)
-    except Exception as problem:  # noqa: BLE001
-        return f"<no text: {type(problem).__name__}>"
-
-
-def frames(stack: TracebackType | None) -> list[dict[str, Any]]:
-    """Outermost first; of a very deep stack the two ends."""
-    found = [
-        {"file": frame.filename, "line": frame.lineno, "name": frame.name, "text": frame.line or ""}
-        for frame in traceback.extract_tb(stack)
-    ]
-    if len(found) > KEPT_FRAMES:
-        return found[: KEPT_FRAMES // 2] + found[-KEPT_FRAMES // 2 :]
-    return found
-
-
-def keep(description: dict[str, Any], error: BaseException | None, results: str) -> None:
-    """error.json, and @error.pkl if the exception survives being pickled."""
-    data = pickled(error) if error is not None else b""
+        data = encode(found) if found else b""
+    except Exception:  # noqa: BLE001  (a class can defeat anything: then its text travels)
+        data = b""
     if data:
         with open(os.path.join(results, "@error.pkl"), "wb") as file:
             file.write(data)
     quickjson.write_file(os.path.join(results, "error.json"), description)
-
-
-def pickled(error: BaseException) -> bytes:
-    """The exception as it would arrive; nothing if it would not: unpicklable attributes, an __init__ of other shape."""
-    try:
-        data = pickle.dumps(error, PROTOCOL)
-        back = pickle.loads(data)
-        if type(back) is type(error) and len(data) <= PICKLE_BYTES and message(back) == message(error):
-            return data
-    except Exception:  # noqa: BLE001  (any failure means the same: it travels as text only)
-        return b""
-    return b""

@@ -17,6 +17,8 @@ class Case:
     out: str | None = None
     """The job's whole stdout; None: not compared."""
     err: str | None = None
+    err_has: tuple[str, ...] = ()
+    """Each of these once."""
     error: str | None = None
     """Name of the exception's class."""
     message: str = ""
@@ -97,6 +99,34 @@ CASES: dict[str, Case] = {
             "Cell In[N], line 2, in helper()",
             "----> 2     number = int(text)",
         ),
+    ),
+    "an exception with its cause": Case(
+        "try:\n    helper('x')\nexcept ValueError as error:\n    raise Mine('no') from error",
+        before="class Mine(Exception):\n    pass\n\ndef helper(text):\n    return int(text)",
+        error="Mine",
+        message="no",
+        frames=(
+            "Cell In[N], line 3",
+            "----> 3     helper('x')",
+            "Cell In[N], line 5, in helper()",
+            "----> 5     return int(text)",
+            "Cell In[N], line 5",
+            "----> 5     raise Mine('no') from error",
+        ),
+    ),
+    "an exception that its pickle does not bring": Case(
+        "raise Odd(1, 2)",
+        before=(
+            "import threading\nclass Odd(Exception):\n    def __init__(self, a, b):\n"
+            "        super().__init__(f'{a}, {b}')\n        self.lock = threading.Lock()"
+        ),
+        error="Odd",
+        message="1, 2",
+    ),
+    # IPython leaves groups to Python's own traceback, which it writes to stderr.
+    "an exception group": Case(
+        "raise ExceptionGroup('several', [ValueError(1), KeyError(2)])",
+        err_has=("ExceptionGroup: several (2 sub-exceptions)", "| ValueError: 1", "| KeyError: 2"),
     ),
     "an exception class of the notebook": Case(
         "raise Mine('no')",

@@ -91,6 +91,7 @@ def check(seen: dict[str, Any], case: Case) -> None:
         assert seen["stdout"] == case.out
     if case.err is not None:
         assert seen["stderr"] == case.err
+    assert [seen["stderr"].count(part) for part in case.err_has] == [1] * len(case.err_has), seen["stderr"]
     assert seen["values"] == case.values
     if case.frames:
         # Which cell it is depends on the cases before; that they are the notebook's own cells does not.

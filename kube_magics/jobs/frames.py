@@ -1,0 +1,71 @@
+"""A traceback of frames that ran elsewhere: IPython and Python show the notebook's own lines for it."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+MOST_FRAMES = 5000
+"""However often a frame is said to be repeated."""
+
+_known: dict[str, dict[int, str]] = {}
+
+
+def traceback_of(frames: Sequence[Mapping[str, Any]], files: Mapping[str, str]) -> TracebackType | None:
+    """`frames` are those of the runner's `chain.frames`; `files` maps their file names to those of cells here."""
+    tb: TracebackType | None = None
+    left = MOST_FRAMES
+    for frame in reversed(frames):
+        line = max(1, _whole(frame.get("line"), 1))
+        file = _file(str(frame.get("file") or "<job>"), line, str(frame.get("text") or ""), files)
+        times = min(left, max(1, _whole(frame.get("n"), 1)))
+        left -= times
+        for _ in range(times):
+            tb = _frame(file, line, frame.get("at"), str(frame.get("name") or "<module>"), tb)
+    return tb
+
+
+def _whole(value: object, default: int) -> int:
+    return value if isinstance(value, int) else default
+
+
+def _file(shown: str, line: int, text: str, files: Mapping[str, str]) -> str:
+    """The name under which linecache has the frame's line: the cell's, else the file's if it is the same file here."""
+    file = files.get(shown, shown)
+    if not text or file != shown:
+        return file
+    lines = dict(enumerate(text.split("\n"), line))
+    here = {number: linecache.getline(file, number).rstrip("\n") for number in lines}
+    if here == lines:
+        return file
+    if file not in _known and any(here.values()):
+        file = f"{file} (in the job)"  # another version of it is installed here: its lines would be wrong
+    known = _known.setdefault(file, {})
+    known.update(lines)
+    whole = [known.get(number, "") + "\n" for number in range(1, max(known) + 1)]
+    linecache.cache[file] = (sum(map(len, whole)), None, whole, file)
+    return file
+
+
+def _frame(file: str, line: int, at: object, name: str, inner: TracebackType | None) -> TracebackType:
+    statement = ast.Raise(ast.Name("ValueError", ast.Load()))
+    for node in (statement, statement.exc):
+        assert node is not None
+        node.lineno = node.end_lineno = line
+        node.col_offset, node.end_col_offset = 0, len(linecache.getline(file, line).encode()) or 1
+        if isinstance(at, list) and len(at) == 3 and all(isinstance(number, int) for number in at):
+            node.end_lineno, node.col_offset, node.end_col_offset = max(line, at[0]), *at[1:]
+    code = compile(ast.Module([statement], []), file, "exec")
+    code = code.replace(co_name=name, co_qualname=name)
+    try:
+        exec(code, {"__name__": "__main__", "__file__": file})  # noqa: S102 - the one way to get a frame of that file
+    except ValueError as error:
+        made = error.__traceback__
+        assert made is not None
+        found = made.tb_next
+        assert found is not None
+        return TracebackType(inner, found.tb_frame, found.tb_lasti, line)
+    raise AssertionError("it raises")
