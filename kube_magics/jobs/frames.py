@@ -24,7 +24,7 @@ def traceback_of(frames: Sequence[Mapping[str, Any]], files: Mapping[str, str]) 
         times = min(left, max(1, _whole(frame.get("n"), 1)))
         left -= times
         for _ in range(times):
-            tb = _frame(file, line, frame.get("at"), str(frame.get("name") or "<module>"), tb)
+            tb = _frame(file, line, frame, tb)
     return tb
 
 
@@ -50,16 +50,19 @@ def _file(shown: str, line: int, text: str, files: Mapping[str, str]) -> str:
     return file
 
 
-def _frame(file: str, line: int, at: object, name: str, inner: TracebackType | None) -> TracebackType:
+def _frame(file: str, line: int, frame: Mapping[str, Any], inner: TracebackType | None) -> TracebackType:
+    name, at = str(frame.get("name") or "<module>"), frame.get("at")
+    # IPython looks for the text of a function where its code begins.
+    first = min(line, max(1, _whole(frame.get("first"), 1 if name == "<module>" else line)))
     statement = ast.Raise(ast.Name("ValueError", ast.Load()))
     for node in (statement, statement.exc):
         assert node is not None
-        node.lineno = node.end_lineno = line
+        node.lineno = node.end_lineno = line - first + 1
         node.col_offset, node.end_col_offset = 0, len(linecache.getline(file, line).encode()) or 1
         if isinstance(at, list) and len(at) == 3 and all(isinstance(number, int) for number in at):
-            node.end_lineno, node.col_offset, node.end_col_offset = max(line, at[0]), *at[1:]
+            node.end_lineno, node.col_offset, node.end_col_offset = max(line, at[0]) - first + 1, *at[1:]
     code = compile(ast.Module([statement], []), file, "exec")
-    code = code.replace(co_name=name, co_qualname=name)
+    code = code.replace(co_name=name, co_qualname=name, co_firstlineno=first)
     try:
         exec(code, {"__name__": "__main__", "__file__": file})  # noqa: S102 - the one way to get a frame of that file
     except ValueError as error:

@@ -3,8 +3,8 @@
 `@error.pkl` is a pickle of plain data: {"links": [link, …]}, the raised exception first. A link is
 
     type module message        as in the error event
-    frames                     [{file line name text at n}], outermost first; `at`: end line, column and end column in
-                               bytes, where known; `n`: so many equal frames stood here
+    frames                     [{file line name text first at n}], outermost first; `first`: where the function begins;
+                               `at`: end line, column and end column in bytes, where known; `n`: so many equal frames
     cause context suppress     indices of links, or None
     group                      indices of the exceptions inside, or None
     whole                      pickle of the exception, if it comes out of it as it went in; else
@@ -87,12 +87,13 @@ def message(error: BaseException) -> str:
 def frames(stack: TracebackType | None) -> list[dict[str, Any]]:
     """Outermost first, repetitions counted; of a very deep stack the two ends."""
     found: list[dict[str, Any]] = []
-    for frame in traceback.extract_tb(stack):
+    for (running, _), frame in zip(traceback.walk_tb(stack), traceback.extract_tb(stack)):
         at = [getattr(frame, name, None) for name in ("end_lineno", "colno", "end_colno")]
         line = frame.lineno or 1
         last = min(at[0] or line, line + SHOWN_LINES - 1)
         text = "".join(linecache.getline(frame.filename, number) for number in range(line, last + 1)).rstrip("\n")
         entry: dict[str, Any] = {"file": frame.filename, "line": line, "name": frame.name, "text": text}
+        entry["first"] = running.f_code.co_firstlineno
         if None not in at:
             entry["at"] = at
         if found and {key: found[-1][key] for key in found[-1] if key != "n"} == entry:

@@ -33,12 +33,13 @@ Events (a reader ignores names and keys that it does not know; null means unknow
               temperature_c] or null. With thin=true a device has two entries: mean and peak of the interval
     image     (reserved)
     result    name i n d [sha256 bytes]
-              chunk i of n, base64; digest and size come with the last. Name `@error`: the exception, pickled;
+              chunk i of n, base64; digest and size come with the last. Name `@error`: what chain.py makes of it;
               `@value`: what a function given to train() returned
-    error     type module message frames text exit [reason install]
-              frames: [{file line name text}], outermost first. exit: code of a SystemExit. For a missing import
-              install is the distribution that provides it, and reason "import" if it is a captured one. Of a step
-              before or after the program: reason as that of `end`, message and text are the last that it said
+    error     type module message frames text crc exit [reason install]
+              frames: as in chain.py. text: as on stderr, where too long without its middle; crc: CRC-32 of all of it.
+              exit: code of a SystemExit. For a missing import install is the distribution that provides it, and reason
+              "import" if it is a captured one. Of a step before or after the program: reason as that of `end`, message
+              and text are the last that it said
     end       code signal reason duration_s cpu_s peak_memory_bytes lines bytes results missing too_large [oom_kills]
               last. reason: completed | failed | signal | timeout | stopped | oom | import | bundle | start, or that of
               the step that failed: install | fetch | collect. duration_s: of the program alone
