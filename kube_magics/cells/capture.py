@@ -6,17 +6,21 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any
 
 from kube_magics.cells import cautions, modules
 from kube_magics.cells.cargo import Cargo
-from kube_magics.cells.checks import chains, check_local_imports, check_modules, check_names, check_returns
+from kube_magics.cells.checks import chains, check_modules, check_names, check_own_imports, check_returns
 from kube_magics.cells.closure import Closure, Step, Travel
 from kube_magics.cells.data import Data
 from kube_magics.cells.digests import digest
 from kube_magics.cells.files import Files
+from kube_magics.cells.imports import Wanted, imports
+from kube_magics.cells.localmodules import LocalImports, LocalModules
+from kube_magics.cells.modules import submodules
 from kube_magics.cells.notebook import Cell, Notebook
 from kube_magics.cells.program import Written, program_of_call, program_of_cell
 from kube_magics.cells.promotion import promoted
@@ -108,13 +112,13 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
             closure.add(name, weak=need.weak)
     closure.follow(names.needs, names.bindings)
     chosen = promoted(parsed.units, names, closure.standing, closure.later)
-    check_local_imports([*nodes, *_sources(closure)])
+    check_own_imports([*nodes, *_sources(closure)])
     check_modules(closure, [*nodes, *_sources(closure)])
     own = Cell("<cell>", notebook.label or "cell", parsed.text)
     used = chains([*nodes, *_sources(closure)])
     written = program_of_cell(closure, parsed, chosen, own, future=future, chains=used, returns=returns)
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
-    found = _capture(closure, written, text=parsed.text, early=early)
+    found = _capture(closure, written, text=parsed.text, nodes=nodes, early=early)
     warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
     return replace(found, warnings=(*warnings, *found.warnings))
 
@@ -128,7 +132,7 @@ def capture_call(
     closure = Closure(notebook)
     size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
     closure.follow()
-    check_local_imports(_sources(closure))
+    check_own_imports(_sources(closure))
     check_modules(closure, _sources(closure))
     written = program_of_call(closure, chains=chains(_sources(closure)))
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
@@ -139,12 +143,16 @@ def capture_call(
     return replace(found, travels=(*found.travels, *arguments), incomparable=incomparable)
 
 
-def _capture(closure: Closure, written: Written, *, text: str, early: Sequence[ast.stmt] = ()) -> Capture:
-    found, incomparable = _digest(closure, text, written.program["returns"])
+def _capture(
+    closure: Closure, written: Written, *, text: str, nodes: Sequence[ast.stmt] = (), early: Sequence[ast.stmt] = ()
+) -> Capture:
+    local = _local_modules(closure, nodes, early)
+    cargo = Cargo(local.files)
+    found, incomparable = _digest(closure, text, written.program["returns"], cargo)
     return Capture(
         program=written.program,
         data=closure.dumper.data,
-        imports=_versions(closure, early),
+        imports=_versions(closure, early, local.imports),
         travels=tuple(Travel(step.name, step.item.kind, step.size_bytes) for step in closure.steps),
         cell_digest=found,
         module=closure.notebook.module,
@@ -152,7 +160,27 @@ def _capture(closure: Closure, written: Written, *, text: str, early: Sequence[a
         left_out=tuple(closure.left_out),
         filenames=written.filenames,
         own=written.own,
+        warnings=local.warnings,
+        cargo=cargo,
     )
+
+
+def _local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[ast.stmt]) -> LocalModules:
+    """Those that the cell, its captured names and their values need."""
+    local = LocalImports()
+    local.add((replace(each, sure=False) for each in imports(nodes)), "Line {line}: the cell's import")
+    local.add(imports(early), "Line {line}: the cell's import")
+    used = chains([*nodes, *_sources(closure)])
+    for step in closure.steps:
+        if step.item.kind == "import":
+            local.add(imports(ast.parse(step.item.statement).body), step.name)
+            value = closure.notebook.namespace[step.name]
+            inner = submodules(value, used.get(step.name, ())) if isinstance(value, ModuleType) else []
+            local.add((Wanted(name, sure=True) for name in inner), step.name)
+        elif step.item.source is not None:
+            local.add((replace(each, sure=False) for each in imports([step.item.source.node])), step.name)
+    local.add((Wanted(name, sure=True) for name in sorted(closure.dumper.modules)), "a captured value")
+    return local.result()
 
 
 def _sources(closure: Closure) -> list[ast.stmt]:
@@ -167,10 +195,10 @@ def _star_names(node: ast.ImportFrom) -> frozenset[str] | None:
     return frozenset(public if public is not None else (name for name in dir(module) if not name.startswith("_")))
 
 
-def _versions(closure: Closure, early: Sequence[ast.stmt]) -> dict[str, str | None]:
+def _versions(closure: Closure, early: Sequence[ast.stmt], more: Iterable[str]) -> dict[str, str | None]:
     written = [step.item.statement for step in closure.steps if step.item.kind == "import"]
     statements = [node for text in written for node in ast.parse(text).body]
-    found = set(closure.dumper.modules)
+    found = {name.partition(".")[0] for name in closure.dumper.modules} | set(more)
     for node in [*statements, *early]:
         if isinstance(node, ast.ImportFrom) and not node.level:
             found.add((node.module or "").partition(".")[0])
@@ -180,8 +208,8 @@ def _versions(closure: Closure, early: Sequence[ast.stmt]) -> dict[str, str | No
     return {name: modules.version(name) for name in named if name not in ("", closure.notebook.module, "__future__")}
 
 
-def _digest(closure: Closure, text: str, returns: Sequence[str]) -> tuple[str, list[str]]:
-    parts: list[Any] = ["cell", text, list(returns)]
+def _digest(closure: Closure, text: str, returns: Sequence[str], cargo: Cargo) -> tuple[str, list[str]]:
+    parts: list[Any] = ["cell", text, list(returns), cargo.digests()]
     incomparable = []
     for step in sorted(closure.steps, key=lambda step: step.name):
         content = _content(step, closure)

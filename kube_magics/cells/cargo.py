@@ -45,7 +45,9 @@ class Cargo:
         for each in self.modules:
             path = f"{MODULES}/{each.path}"
             found[path] = _link(path, placed[each.source]) if each.source in placed else _entry(each)
-        for root in {each.source.removesuffix(each.path) for each in self.modules}:
+        for root in {
+            each.source.removesuffix(each.path) for each in self.modules if each.source.endswith("/" + each.path)
+        }:
             for source, place in placed.items():
                 if source.startswith(root):
                     path = f"{MODULES}/{source.removeprefix(root)}"

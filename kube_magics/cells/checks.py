@@ -6,10 +6,11 @@ import ast
 import builtins
 import difflib
 import keyword
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from kube_magics.cells import modules
 from kube_magics.cells.closure import Closure
+from kube_magics.cells.imports import imports
 from kube_magics.cells.items import OF_IPYTHON, OF_THE_MODULE
 from kube_magics.cells.reads import CellNames
 from kube_magics.cells.syntax import absent_in_jobs
@@ -72,15 +73,11 @@ def _line(nodes: Iterable[ast.AST], name: str) -> int:
     return min(lines, default=1)
 
 
-def check_local_imports(nodes: Iterable[ast.AST]) -> None:
-    for node in _imports(nodes):
-        relative = isinstance(node, ast.ImportFrom) and node.level > 0
-        found = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-        if found == [modules.OURS] and isinstance(node, ast.ImportFrom):
-            _check_ours(alias.name for alias in node.names)
-        for module in found:
-            if not relative and modules.kind(module) == "local":
-                raise modules.refuse_local(module, f"Line {node.lineno}: the cell's import")
+def check_own_imports(nodes: Iterable[ast.AST]) -> None:
+    """`from kube_magics import …` may only ask for what a job has of it."""
+    for wanted in imports(nodes):
+        if wanted.module == modules.OURS and not wanted.optional:
+            _check_ours(wanted.names)
 
 
 def check_modules(closure: Closure, nodes: Iterable[ast.AST]) -> None:
@@ -98,19 +95,6 @@ def _check_ours(names: Iterable[str]) -> None:
                 f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
                 hint=f"use {name} in the notebook, around the job",
             )
-
-
-def _imports(nodes: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Import statements, but for those that a `try` prepares for their failure."""
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif isinstance(node, ast.Try) and node.handlers:
-            stack += [*node.orelse, *node.finalbody]
-        elif isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
-            stack += ast.iter_child_nodes(node)
 
 
 def chains(nodes: Iterable[ast.AST]) -> dict[str, set[tuple[str, ...]]]:

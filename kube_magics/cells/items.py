@@ -125,10 +125,6 @@ class Items:
         return Item("class", source=find_class(name, value, self.notebook))
 
     def _module(self, name: str, value: ModuleType) -> Item:
-        if value.__name__ != self.notebook.module:
-            kind = modules.kind(value.__name__)
-            if kind in ("local", "missing"):
-                raise modules.refuse_local(value.__name__, name)
         statement = self._as_imported(name, value) or modules.import_of_module(name, value)
         if statement is None:
             raise CaptureError(
@@ -146,8 +142,6 @@ class Items:
                 f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
                 hint=f"use {name} in the notebook, around the job",
             )
-        if modules.kind(value.__module__) == "local":
-            raise modules.refuse_local(value.__module__, name)
         statement = self._as_imported(name, value) or modules.import_of_object(name, value)
         return Item("import", statement) if statement else Item("data")
 

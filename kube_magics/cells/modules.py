@@ -11,14 +11,12 @@ import importlib.util
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
-
-from kube_magics.errors import CaptureError
 
 Kind = Literal["stdlib", "installed", "ours", "local", "missing"]
 OURS = "kube_magics"
@@ -37,10 +35,22 @@ def kind(name: str) -> Kind:
     if not places:
         return "stdlib"
     if any(_installed(place) for place in places):
-        return "installed"
+        return "local" if _in_a_local_portion(name, places) else "installed"
     if top in sys.stdlib_module_names and any(_within(place, _stdlib()) for place in places):
         return "stdlib"
     return "local"
+
+
+def is_local_place(place: Path) -> bool:
+    """Whether a file there is neither installed nor part of Python."""
+    return not _installed(place) and not _within(place, _stdlib())
+
+
+def _in_a_local_portion(name: str, places: Sequence[Path]) -> bool:
+    """A namespace package may be spread over site-packages and a folder of the user's."""
+    second = "".join(name.split(".")[1:2])
+    portions = [place for place in places if place.is_dir() and not _installed(place)]
+    return bool(second) and any((one / second).is_dir() or (one / f"{second}.py").is_file() for one in portions)
 
 
 def _places(top: str) -> list[Path] | None:
@@ -116,15 +126,6 @@ def _brings(distribution: metadata.Distribution, top: str) -> bool:
     if listed:
         return top in listed
     return any(file.parts[0] in (top, f"{top}.py") for file in distribution.files or ())
-
-
-def refuse_local(name: str, used_by: str) -> CaptureError:
-    top = name.partition(".")[0]
-    places = _places(top) or [Path(f"<{top}>")]
-    return CaptureError(
-        f"{used_by} needs the local module {top} ({places[0].name}), and local modules cannot travel yet.",
-        hint=f"copy what is needed of {top} into a cell, or install it in the image as a package",
-    )
 
 
 # Import statements

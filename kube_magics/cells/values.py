@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import operator
 import pickle
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -111,6 +112,8 @@ class _Pickler(pickle.Pickler):
             return self._ours(obj)
         if isinstance(obj, _BY_NAME_ONLY) and obj.__module__ == self._notebook.module:
             raise Refused(f"a {type(obj).__name__}", "write what uses it without it: this cannot travel yet")
+        if isinstance(obj, _BY_NAME_ONLY):
+            self.modules.add(obj.__module__)
         if isinstance(obj, types.ModuleType):
             raise Refused(f"the module {obj.__name__}", "import it in the cell instead of keeping it in a value")
         return NotImplemented
@@ -124,10 +127,12 @@ class _Pickler(pickle.Pickler):
                 return operator.attrgetter(obj.__name__), (_ModuleReference(modules.OURS),)
             raise Refused(f"part of kube_magics ({obj.__qualname__})", "use it in the notebook, around the job")
         if module != self._notebook.module:
-            if not isinstance(obj, types.BuiltinFunctionType) and modules.kind(module) == "local":
-                error = modules.refuse_local(module, "")
-                raise Refused(f"of the local module {module}, and local modules cannot travel yet", error.hint or "")
-            self.modules.add(module.partition(".")[0])
+            self.modules.add(module)
+            if modules.kind(module) == "local" and _replaced(obj, module):
+                raise Refused(
+                    f"made by an older definition of {module}.{obj.__qualname__}: the module was loaded again since",
+                    "run the cell that makes it again, then this one",
+                )
             return NotImplemented
         name = obj.__qualname__
         if name.endswith("<lambda>"):
@@ -160,6 +165,12 @@ class _Pickler(pickle.Pickler):
         if not self._stands(root):
             raise NeedsFirst(root)
         return operator.attrgetter(name), (_ModuleReference(self._notebook.module),)
+
+
+def _replaced(obj: Any, module: str) -> bool:
+    """Whether the module has another one of that name by now."""
+    found = lookup(vars(sys.modules[module]), obj.__qualname__) if module in sys.modules else obj
+    return found is not None and found is not obj
 
 
 class _ModuleReference:
@@ -215,7 +226,7 @@ class Dumper:
 
     @property
     def modules(self) -> frozenset[str]:
-        """Top-level modules whose functions and classes the values refer to."""
+        """Modules whose functions and classes the values refer to."""
         return frozenset(self._pickler.modules)
 
     def mark(self) -> _Mark:

@@ -35,14 +35,14 @@ def _whole(value: object, default: int) -> int:
 def _file(shown: str, line: int, text: str, files: Mapping[str, str]) -> str:
     """The name under which linecache has the frame's line: the cell's, else the file's if it is the same file here."""
     file = files.get(shown, shown)
-    if not text or file != shown:
-        return file
+    if not text or (file != shown and "/" not in shown):
+        return file  # a cell of this notebook; a local module may have been edited since
     lines = dict(enumerate(text.split("\n"), line))
     here = {number: linecache.getline(file, number).rstrip("\n") for number in lines}
     if here == lines:
         return file
     if file not in _known and any(here.values()):
-        file = f"{file} (in the job)"  # another version of it is installed here: its lines would be wrong
+        file = f"{file} (in the job)"  # another version of it is here: its lines would be wrong
     known = _known.setdefault(file, {})
     known.update(lines)
     whole = [known.get(number, "") + "\n" for number in range(1, max(known) + 1)]

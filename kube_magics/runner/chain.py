@@ -84,6 +84,12 @@ def message(error: BaseException) -> str:
         return f"<no text: {type(problem).__name__}>"
 
 
+def in_bundle(file: str) -> str:
+    """The name of a file of the bundle as the notebook knows it: modules/net/layers.py."""
+    top = os.path.dirname(HERE) + os.sep
+    return file[len(top) :] if file.startswith(top) else file
+
+
 def frames(stack: TracebackType | None) -> list[dict[str, Any]]:
     """Outermost first, repetitions counted; of a very deep stack the two ends."""
     found: list[dict[str, Any]] = []
@@ -92,7 +98,7 @@ def frames(stack: TracebackType | None) -> list[dict[str, Any]]:
         line = frame.lineno or 1
         last = min(at[0] or line, line + SHOWN_LINES - 1)
         text = "".join(linecache.getline(frame.filename, number) for number in range(line, last + 1)).rstrip("\n")
-        entry: dict[str, Any] = {"file": frame.filename, "line": line, "name": frame.name, "text": text}
+        entry: dict[str, Any] = {"file": in_bundle(frame.filename), "line": line, "name": frame.name, "text": text}
         entry["first"] = running.f_code.co_firstlineno
         if None not in at:
             entry["at"] = at

@@ -158,6 +158,12 @@ def run(names: Names) -> None:
         Program(folder, names).define()
         return
     sys.path.insert(1, "")  # the working folder, as in a notebook
+    modules = os.path.join(folder, "modules")
+    if os.path.isdir(modules):
+        # Before this folder too, whose main.py is no module of the user's; in the environment for the processes that
+        # the user starts (workers of multiprocessing get sys.path anyway).
+        sys.path.insert(0, modules)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (modules, os.environ.get("PYTHONPATH"))))
     os.environ["PYTHONUNBUFFERED"] = "1"
     results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))

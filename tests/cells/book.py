@@ -11,13 +11,13 @@ import tempfile
 import textwrap
 import types
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from kube_magics.cells import bundle
 from kube_magics.cells.capture import Capture, capture
 from kube_magics.cells.notebook import Cell, Notebook
+from kube_magics.runner import unpack as unpacking
 from kube_magics.runner.program import Program, display
 
 
@@ -94,9 +94,7 @@ def new_main() -> dict[str, Any]:
 
 
 def unpack(captured: Capture, folder: Path) -> None:
-    made = bundle.build(captured, {})
-    with zipfile.ZipFile(io.BytesIO(made.data)) as archive:
-        archive.extractall(folder)
+    unpacking.unpack(bundle.build(captured, {}).data, str(folder))
     (folder / "results").mkdir()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -175,21 +174,6 @@ def test_imports_with_their_versions() -> None:
     assert (captured.imports["numpy"], captured.imports["sklearn"]) == (numpy.__version__, sklearn.__version__)
     sources = [step["source"] for step in captured.program["definitions"] if step["do"] == "import"]
     assert "from sklearn.linear_model import LogisticRegression as LR" in sources
-
-
-def test_local_modules_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_local_helpers.py").write_text("def f(): return 1\nclass A: pass\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    cells = {"import my_local_helpers": "my_local_helpers.f()", "from my_local_helpers import f": "f()"}
-    cells["import my_local_helpers\na = [my_local_helpers.A()]"] = "a"
-    for cell, use in cells.items():
-        with pytest.raises(CaptureError, match="my_local_helpers"):
-            Book(cell).capture(use)
-    for cell in ("import my_local_helpers", "def f():\n    from my_local_helpers import f\nf()"):
-        with pytest.raises(CaptureError, match=r"Line \d: the cell's import needs the local module my_local_helpers"):
-            Book().capture(cell)
-    Book().capture("try:\n    import my_local_helpers\nexcept ImportError: pass")
-    sys.modules.pop("my_local_helpers", None)
 
 
 REMOTE = """
