@@ -40,7 +40,7 @@ check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
-	@$(BIN)/vermin --quiet --no-tips --violations --target=3.8- kube_magics/runner
+	@$(BIN)/vermin --quiet --no-tips --violations --target=3.8- kube_magics/runner kube_magics/artifacts
 
 fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports, simple lint
 	@$(BIN)/ruff check --quiet --fix .

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from kube_magics.runner.pieces import PIECE_BYTES, whole
+from kube_magics.artifacts.pieces import PIECE_BYTES, whole
 
 _AS_TEXT = (
     *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta),
@@ -35,7 +35,7 @@ class _Incomparable(Exception):
 
 
 def content(chunks: Iterable[Any]) -> bytes:
-    """The digest of a content that is given in chunks, as `runner.pieces` defines it."""
+    """The digest of a content that is given in chunks, as `artifacts.pieces` defines it."""
     pieces = list(_pieces(chunks)) or [[]]
     if len(pieces) == 1:
         return _sha256(pieces[0])

@@ -59,6 +59,8 @@ class Launcher:
         os.makedirs(results, exist_ok=True)
         fifo = os.path.join(folder, "events")
         os.mkfifo(fifo, 0o600)
+        self.began_ns = os.stat(fifo).st_ctime_ns
+        """When all files of the bundle were there, by the clock of the file system: what is younger is the job's."""
         self.events = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
         """Opened for writing too: never at its end while writers come and go."""
         self._folder = folder

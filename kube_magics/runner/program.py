@@ -187,7 +187,8 @@ def run(names: Names) -> None:
     if program is not None and (program.returns or program.values) and os.getpid() == pid:
         from .keep import keep
 
-        keep(program.returns, names, program.values, results, spec.get("result_limit_bytes"))
+        limit = None if spec.get("artifacts") else spec.get("result_limit_bytes")
+        keep(program.returns, names, program.values, results, limit)
 
 
 def line_buffered() -> None:

@@ -35,6 +35,13 @@ Events (a reader ignores names and keys that it does not know; null means unknow
     result    name i n d [sha256 bytes]
               chunk i of n, base64; digest and size come with the last. Name `@error`: what chain.py makes of it;
               `@value`: what a function given to train() returned
+    stored    name bytes sha256 at
+              a result that is not in the log: file `at` of the job's folder in the store of --artifacts, its digest as
+              `artifacts/pieces.py` defines it. at: null, in the job's own folder, which the reader has too
+    files     lost count bytes too_large failed unmatched
+              of the working folder. lost: [[path bytes]], the largest of `count` files that were written and do not
+              come back. too_large: {path: bytes} and failed: {path: reason} of those of --returns-files that do not;
+              unmatched: its globs that no file matches. Those that do come back are results named `@file:` + path
     error     type module message frames text crc exit [reason install]
               frames: as in chain.py. text: as on stderr, where too long without its middle; crc: CRC-32 of all of it.
               exit: code of a SystemExit. For a missing import install is the distribution that provides it, and reason

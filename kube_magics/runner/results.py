@@ -1,7 +1,8 @@
 """What the program left in the results folder, as events: values, the exception, and what is not there.
 
 The folder, written by program.py: `<name>.pkl` for each result, `@value.pkl` for what a function given to train()
-returned, `error.json` and `@error.pkl` for the exception, `missing.json` for what could not be kept.
+returned, `error.json` and `@error.pkl` for the exception, `missing.json` for what could not be kept. With --artifacts
+also `stored.json`: what the step after the program has put into the store.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class Results:
         self.sent: list[str] = []
         self.missing: dict[str, str] = dict(left.get("missing") or {})
         self.too_large: dict[str, int] = dict(left.get("too_large") or {})
+        kept = _read(os.path.join(folder, "stored.json")) or {}
+        self.stored: dict[str, dict[str, Any]] = kept.get("stored") or {}
+        self.failed: dict[str, str] = kept.get("failed") or {}
         self._folder = folder
         self._limit: int | None = spec.get("result_limit_bytes")
         self._names: list[str] = []
@@ -42,14 +46,20 @@ class Results:
 
     @property
     def anything(self) -> bool:
-        return bool(self._names)
+        return bool(self._names or self.stored)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Chunks of every result within the limit. Without a limit the files stay where they are, unsent."""
+        """Chunks of every result within the limit, and where the store has others. Without a limit the files stay."""
+        for name, entry in self.stored.items():
+            yield {"e": "stored", "name": name, **entry}
         for name in self._names:
             size = os.path.getsize(self._path(name))
             if self._limit is not None and size > self._limit:
-                if name != ERROR:  # the error event tells what happened
+                if name in self.stored:
+                    self.sent.append(name)
+                elif name in self.failed:
+                    self.missing[name] = self.failed[name]
+                elif name != ERROR:  # the error event tells what happened
                     self.too_large[name] = size
                 continue
             if self._limit is not None:

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = "kube_magics_runner"
+ARTIFACTS = "kube_magics_artifacts"
 HERE = Path(__file__).parent
 STAY = ("boot.py", "shipped.py")
-ONLY_WITH = {"nvml.py": "gpus", "pieces.py": "artifacts"}
+ONLY_WITH = {"nvml.py": "gpus"}
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""
 
 
@@ -38,10 +39,18 @@ def _all() -> dict[str, bytes]:
     return found
 
 
+@functools.lru_cache(maxsize=None)
+def _artifacts() -> dict[str, bytes]:
+    """The programs of a job's store, which are not the runner."""
+    paths = sorted(HERE.with_name("artifacts").glob("*.py"))
+    return {f"{ARTIFACTS}/{path.name}": bare(path.read_text(encoding="utf-8")).encode() for path in paths}
+
+
 def files(spec: Mapping[str, object]) -> dict[str, bytes]:
     """Path in the bundle -> content: main.py, the runner, the `kube_magics` that jobs import; `spec` is spec.json."""
     left = {f"{PACKAGE}/{name}" for name, field in ONLY_WITH.items() if not spec.get(field)}
-    return {path: content for path, content in _all().items() if path not in left}
+    store = _artifacts() if spec.get("artifacts") else {}
+    return {**{path: content for path, content in _all().items() if path not in left}, **store}
 
 
 def bare(source: str) -> str:

@@ -23,7 +23,7 @@ from .sampler import Sampler, Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from .launch import Child, Launcher
@@ -295,10 +295,17 @@ class Supervisor:
             self._pump.event(results.error_event(), now)
         if results.anything:
             self._pump.event({"e": "stage", "name": "collecting"}, now)
-        for event in results.events():
+        for event in self._brought(results):
             self._pump.event(event, time.monotonic())
             if self._output.full and not self._output.drain(STALLED_S, time.monotonic):
                 break
+
+    def _brought(self, results: Results) -> Iterator[dict[str, Any]]:
+        yield from results.events()
+        if not self._spec.get("cwd"):  # a folder of its own, which goes with the job
+            from . import workfiles
+
+            yield from workfiles.events(self._spec, self._launcher.began_ns, results.stored, results.failed)
 
     def _new_oom_kills(self) -> int:
         kills = self._cgroup.oom_kills()

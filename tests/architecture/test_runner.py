@@ -13,6 +13,7 @@ import pytest
 from tests.architecture.sources import PACKAGE, files, imported, name
 
 RUNNER = PACKAGE / "runner"
+ARTIFACTS = PACKAGE / "artifacts"
 # They act when they are imported: boot is the text that `python -c` gets, main becomes the bundle's main.py.
 PROGRAMS = ("__init__", "boot", "main")
 
@@ -25,6 +26,15 @@ def test_runner_needs_the_standard_library_only(path: Path) -> None:
     assert not foreign
 
 
+@pytest.mark.parametrize("path", files(ARTIFACTS), ids=name)
+def test_the_store_needs_fsspec_only_where_a_url_does(path: Path) -> None:
+    known = sys.stdlib_module_names | {"kube_magics_runner"}
+    needed = imported(path, optional=False)
+    assert {module for _, module in needed} - known <= {"fsspec"}
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+    assert not [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "fsspec"]
+
+
 @pytest.mark.parametrize("path", files(RUNNER), ids=name)
 def test_runner_parses_as_python_3_8(path: Path) -> None:
     assert ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8)).body
@@ -32,7 +42,7 @@ def test_runner_parses_as_python_3_8(path: Path) -> None:
 
 def test_runner_uses_no_api_newer_than_python_3_8() -> None:
     program = Path(sys.executable).with_name("vermin")
-    command = [program, "--quiet", "--no-tips", "--violations", "--target=3.8-", RUNNER]
+    command = [program, "--quiet", "--no-tips", "--violations", "--target=3.8-", RUNNER, ARTIFACTS]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
