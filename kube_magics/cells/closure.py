@@ -58,13 +58,14 @@ class Closure(Items):
             self._stand(name)
             return
         mark, steps, standing = self.dumper.mark(), list(self.steps), set(self._standing)
+        underway = list(self._underway)
         try:
             self._stand(name, limit=PRECAUTION_BYTES)
         except (CaptureError, TooLarge):
             self.dumper.back(mark)
             self.steps[:] = steps
             self._standing.intersection_update(standing)
-            self._underway.clear()
+            self._underway[:] = underway
             self.left_out.append(name)
 
     def add_value(self, path: str, value: object) -> int:
@@ -94,12 +95,20 @@ class Closure(Items):
                 hint=f"take the value of {name} out of the definition, or pass it as an argument",
             )
         self._underway.append(name)
+        if item.kind == "data":
+            self._formulas(name)
         size = self._dump(name, self.notebook.namespace[name], limit) if item.kind == "data" else None
         if item.source is not None:
             self._before(name, limit)
         self._underway.pop()
         self._standing.add(name)
         self.steps.append(Step(name, item, size))
+
+    def _formulas(self, name: str) -> None:
+        """What the formulas in a value name stands before it: some are evaluated again when the value is loaded."""
+        for needed in sorted(self.names(name).later.hints):
+            if self.has(needed) and needed not in self._underway:
+                self.add(needed, weak=True)
 
     def _dump(self, path: str, value: object, limit: int | None) -> int:
         while True:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
-from kube_magics.cells import modules
+from kube_magics.cells import modules, quoted
 from kube_magics.cells.compare import functions_inside
 from kube_magics.cells.names import Later, may_call
 from kube_magics.cells.notebook import Notebook
@@ -64,10 +64,14 @@ class Items:
         return found
 
     def names(self, name: str) -> Names:
-        """What the definition of a name reads; nothing for what is no definition."""
+        """What the definition of a name reads; of a value, what the formulas in it may."""
         if name not in self._names:
-            source = self.item(name).source
-            self._names[name] = statement_names(source.node, future=source.context.future) if source else Names()
+            item = self.item(name)
+            if item.source:
+                self._names[name] = statement_names(item.source.node, future=item.source.context.future)
+            else:
+                hints = quoted.in_value(self.notebook.namespace[name]) if item.kind == "data" else ()
+                self._names[name] = Names(later=Later(hints=set(hints)))
         return self._names[name]
 
     def later(self, name: str) -> Later | None:

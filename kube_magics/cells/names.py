@@ -23,7 +23,7 @@ class Later:
 
     reads: set[str] = field(default_factory=set)
     hints: set[str] = field(default_factory=set)
-    "names in annotations that are not evaluated, which typing.get_type_hints may still ask for"
+    "names in annotations that are not evaluated, which typing.get_type_hints may still ask for, and in formulas"
     stores: set[str] = field(default_factory=set)
     "names bound through `global`"
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from kube_magics.cells import quoted
 from kube_magics.cells.flow import Flow
 from kube_magics.cells.names import Function, Later, Scope, mangle, may_call
 
@@ -102,6 +103,25 @@ class Reads(Flow):
         else:
             self._names.eager.setdefault(name, line)
             self._need(name, line, sure=self.sure, weak=False)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        for name in sorted(quoted.names(node.value)) if isinstance(node.value, str) else ():
+            if self._resolve(name) is not self.module:
+                continue
+            if self._sinks:
+                self._sinks[-1].hints.add(name)
+            else:
+                self._need(name, node.lineno, sure=False, weak=True)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        with self.unsure():  # as it is where `query` is somebody else's
+            for name in sorted(quoted.asked(node)):
+                self.read(name, node.lineno)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):  # a docstring
+            self.visit(node.value)
 
     def _resolve(self, name: str) -> Scope | None:
         """The scope that a read of `name` looks in: the module, the class being made, or another one (None)."""

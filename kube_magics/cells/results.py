@@ -49,7 +49,9 @@ def load_result(data: bytes, namespace: MutableMapping[str, Any], definitions: D
     before = dict(namespace)
     home = _Home(namespace, definitions)
     try:
-        return _Unpickler(data, home).load()
+        # As if a cell loaded it: statsmodels evaluates a model's formula again, in the frame of its caller.
+        names: dict[str, Any] = namespace  # type: ignore[assignment]
+        return eval("load()", names, {"load": _Unpickler(data, home).load})  # noqa: S307
     except BaseException as error:
         for name in namespace.keys() - before.keys():
             del namespace[name]

@@ -145,7 +145,8 @@ class Program:
             from .unpickler import Unpickler
 
             self._unpickler = Unpickler(os.path.join(self.folder, "data.pkl"), self.names)
-        return self._unpickler.load()
+        # As if a cell loaded it: some values (statsmodels' models) evaluate formulas in the frame of their caller.
+        return eval("load()", self.names, {"load": self._unpickler.load})  # noqa: S307
 
 
 def run(names: Names) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.cluster.paths import CHECKOUT
 from tests.notebooks import play
 from tests.notebooks.outcomes import errors, same, shown, shown_by_job, values
 from tests.notebooks.versions import NAMES, Book, book
@@ -22,7 +23,11 @@ IN_THE_IMAGE = {"torch_digits"}
 def played(path: Path, **variables: str) -> nbformat.NotebookNode:
     """The notebook after "Run All" in a process of its own, with none of our variables but `variables`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KUBE", "JPY_", "VSCODE"))}
-    own = {"IPYTHONDIR": str(path.parent.parent / "ipython"), "KUBE_MAGICS_NOTEBOOK": path.name}
+    own = {
+        "IPYTHONDIR": str(path.parent.parent / "ipython"),
+        "KUBE_MAGICS_NOTEBOOK": path.name,
+        "PYTHONPATH": str(CHECKOUT),
+    }
     done = subprocess.run(
         [sys.executable, play.__file__, path.name],
         cwd=path.parent,
