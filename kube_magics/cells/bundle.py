@@ -78,6 +78,8 @@ def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
         "result_limit_bytes": None,
         "results_dir": None,
         "cwd": None,
+        "commands": any(cell["commands"] for cell in capture.program["cells"].values()),
+        "awaits": bool(capture.program.get("awaits")),
         **options,
     }
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from kube_magics.cells import cautions, modules
+from kube_magics.cells.absent import check_absent, check_definitions
 from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import chains, check_modules, check_names, check_own_imports, check_returns
 from kube_magics.cells.closure import Closure, Step, Travel
@@ -55,6 +56,8 @@ class Capture:
     "name of a cell's code in the job -> its name in this notebook, the job's own cell excepted"
     own: str | None
     "name of the job's own cell in the job: <In [5]>; None for a call"
+    pip: tuple[str, ...] = ()
+    "what the cell's %pip install lines ask for: installed before it runs, besides what --pip says"
     warnings: tuple[str, ...] = ()
     "what the user should know although the job runs: sentences of one line"
     cargo: Cargo = field(default_factory=Cargo)
@@ -99,18 +102,19 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
     Raises CellError (the cell itself cannot be a job) and CaptureError (something that it uses cannot travel).
     """
     check_returns(returns)
-    parsed = parse_cell(source, notebook.label)
+    parsed = parse_cell(source, notebook.label, notebook.python)
     closure = Closure(notebook)
     nodes = [node for unit in parsed.units for node in unit.nodes]
     future = parsed.future or notebook.future(None)
     names = analyze(
         nodes, future=future, outside=Outside(closure.later, closure.harmless, _star_names), returns=returns
     )
-    check_names(nodes, names, closure, returns)
+    check_names(names, closure, returns)
     for name, need in names.needs.items():
         if closure.has(name):
             closure.add(name, weak=need.weak)
     closure.follow(names.needs, names.bindings)
+    check_absent(nodes, names, closure)
     chosen = promoted(parsed.units, names, closure.standing, closure.later)
     check_own_imports([*nodes, *_sources(closure)])
     check_modules(closure, [*nodes, *_sources(closure)])
@@ -118,9 +122,9 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
     used = chains([*nodes, *_sources(closure)])
     written = program_of_cell(closure, parsed, chosen, own, future=future, chains=used, returns=returns)
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
-    found = _capture(closure, written, text=parsed.text, nodes=nodes, early=early)
+    found = _capture(closure, written, text=parsed.written, nodes=nodes, early=early)
     warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
-    return replace(found, warnings=(*warnings, *found.warnings))
+    return replace(found, pip=parsed.pip, warnings=(*parsed.warnings, *warnings, *found.warnings))
 
 
 def capture_call(
@@ -132,6 +136,7 @@ def capture_call(
     closure = Closure(notebook)
     size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
     closure.follow()
+    check_definitions(closure)
     check_own_imports(_sources(closure))
     check_modules(closure, _sources(closure))
     written = program_of_call(closure, chains=chains(_sources(closure)))

@@ -44,16 +44,20 @@ def _listed(made: Sequence[str]) -> str:
 
 def _place(name: str, nodes: Sequence[ast.stmt], names: CellNames, closure: Closure) -> str | None:
     for node, found in zip(nodes, names.statements, strict=True):
-        if name in found.eager or name in found.later.reads:
-            return f"line {_line(node, name)}"
+        line = _line(node, name) if name in found.eager or name in found.later.reads else None
+        if line is not None:
+            return f"line {line}"
     for step in closure.steps:
         source = step.item.source
         if source is not None and name in closure.names(step.name).later.reads:
-            return f"{step.name} ({source.cell.label}, line {_line(source.node, name)})"
+            line = _line(source.node, name)
+            return None if line is None else f"{step.name} ({source.cell.label}, line {line})"
     return None
 
 
-def _line(node: ast.stmt, name: str) -> int:
-    """Of the first part that reads the name; a name mangled by its class stands nowhere as it is."""
-    found = [part.lineno for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
-    return min(found, default=node.lineno)
+def _line(node: ast.stmt, name: str) -> int | None:
+    """Of the first part that reads the name; None: only the `$name` of a command does, which may go without."""
+    parts = [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
+    if not parts:
+        return node.lineno  # mangled by its class
+    return min((part.lineno for part in parts if not hasattr(part, "perhaps")), default=None)

@@ -13,7 +13,6 @@ from kube_magics.cells.closure import Closure
 from kube_magics.cells.imports import imports
 from kube_magics.cells.items import OF_IPYTHON, OF_THE_MODULE
 from kube_magics.cells.reads import CellNames
-from kube_magics.cells.syntax import absent_in_jobs
 from kube_magics.errors import CaptureError, CellError
 
 
@@ -25,13 +24,7 @@ def check_returns(returns: Sequence[str]) -> None:
             raise CellError(f"--returns has {name} twice.", hint="--returns " + ",".join(dict.fromkeys(returns)))
 
 
-def check_names(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure, returns: Sequence[str]) -> None:
-    for name in ("get_ipython", "input"):
-        used = any(name in statement.eager or name in statement.later.reads for statement in names.statements)
-        if used and not names.bindings[name] and not closure.has(name):
-            error = absent_in_jobs(name, _line(nodes, name))
-            if error is not None:
-                raise error
+def check_names(names: CellNames, closure: Closure, returns: Sequence[str]) -> None:
     for name, need in names.needs.items():
         if need.sure and not names.dynamic and not known(name, closure):
             raise _undefined(name, need.line, names, closure)
@@ -45,7 +38,13 @@ def check_names(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure, r
 
 def known(name: str, closure: Closure) -> bool:
     """Whether a job has this name without the cell's help."""
-    return closure.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name in OF_IPYTHON
+    return (
+        closure.has(name)
+        or hasattr(builtins, name)
+        or name in OF_THE_MODULE
+        or name in OF_IPYTHON
+        or name == "_exit_code"
+    )
 
 
 def _undefined(name: str, line: int, names: CellNames, closure: Closure) -> CaptureError:
@@ -65,12 +64,6 @@ def _similar(name: str, names: CellNames, closure: Closure) -> str:
     ]
     close = difflib.get_close_matches(name, known, 1)
     return f" (or did you mean {close[0]}?)" if close else ""
-
-
-def _line(nodes: Iterable[ast.AST], name: str) -> int:
-    parts = [part for node in nodes for part in ast.walk(node)]
-    lines = [part.lineno for part in parts if isinstance(part, ast.Name) and part.id == name]
-    return min(lines, default=1)
 
 
 def check_own_imports(nodes: Iterable[ast.AST]) -> None:

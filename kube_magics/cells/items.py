@@ -17,10 +17,11 @@ from kube_magics.cells.scopes import statement_names
 from kube_magics.cells.sources import Source, find_class, find_function, has_definition, is_ours, parsed
 from kube_magics.cells.values import lookup
 from kube_magics.errors import CaptureError
+from kube_magics.runner.syntax import NAME
 
 OF_THE_MODULE = frozenset(
     "__name__ __doc__ __package__ __loader__ __spec__ __builtins__ __builtin__ __file__ __debug__ __annotations__"
-    " __cached__".split()
+    f" __cached__ {NAME}".split()
 )
 OF_IPYTHON = frozenset({"display", "open", "exit", "quit", "get_ipython"})
 

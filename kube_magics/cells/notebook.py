@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
@@ -37,6 +37,8 @@ class Notebook:
     "in the order of execution; a cell that ran twice stands there twice"
     label: str | None = None
     "of the cell that runs now: In [5]"
+    python: Callable[[str], str] = str
+    "what IPython makes of `!`, `%` and `?` in a text, every line staying where it is"
 
     @cached_property
     def latest(self) -> dict[str, Cell]:

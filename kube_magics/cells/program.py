@@ -1,12 +1,15 @@
 """program.json: the steps that main.py runs, and the text of the cells that they stand in.
 
-    cells        {"<In [3]>": {"label": "In [3]", "source": "…", "future": ["annotations"], "imported": ["np"]}}
+    cells        {"<In [3]>": {"label": "In [3]", "source": "…", "future": ["annotations"], "imported": ["np"],
+                               "commands": true, "shown": {"4": "!ls\\n"}}}
     definitions  steps run on every import of main.py
     statements   steps run once, under `if __name__ == "__main__"`
 
 A step is {"do": "exec", "cell", "first", "last"} | {"do": "import", "source", "name"} | {"do": "load", "name"} |
-{"do": "call"}, the last one being: load a triple (fn, args, kwargs), call it, keep its value as "@value". `future`
-and `imported` (what the whole cell imports) say how its statements were compiled: needed to compare them later.
+{"do": "call"} | {"do": "time"}: "call" loads a triple (fn, args, kwargs), calls it, and keeps its value as "@value";
+after "time" all is under %%time. `future` and `imported` (what the whole cell imports) say how its statements were
+compiled: needed to compare them later. `commands`: has what runner/syntax.py turns into Python; `shown` has the lines
+that were no Python as their user wrote them. `awaits`: the statements run inside one event loop.
 """
 
 from __future__ import annotations
@@ -60,6 +63,8 @@ class _Cells:
                 "source": "",
                 "future": ["annotations"] if future else [],
                 "imported": sorted(imported(cell.source)),
+                "commands": False,
+                "shown": {},
             }
         return self._names[key]
 
@@ -84,11 +89,14 @@ def program_of_cell(
     cells = _Cells()
     filename = cells.name(own, future=future)
     cells.write(filename, 1, parsed.text.split("\n"))
+    cells.texts[filename].update(commands=parsed.commands or parsed.timed, shown=dict(parsed.shown))
     steps = [{"do": "exec", "cell": filename, "first": unit.first, "last": unit.last} for unit in parsed.units]
     own_early = [step for step, early in zip(steps, promoted, strict=True) if early]
-    definitions = _captured(closure, cells, chains, then_future=future) + own_early
+    timed = [{"do": "time"}] if parsed.timed else []
+    definitions = [*_captured(closure, cells, chains, then_future=future), *timed, *own_early]
     statements = [step for step, early in zip(steps, promoted, strict=True) if not early]
     program = _program(cells, definitions, statements, shows_last=parsed.shows_last, returns=returns)
+    program["awaits"] = parsed.awaits
     filenames = {name: there for name, there in cells.filenames.items() if name != filename}
     return Written(program, filenames, filename)
 
@@ -149,4 +157,5 @@ def _step(step: Step, cells: _Cells) -> dict[str, Any]:
         return {"do": "load", "name": step.name}
     name = cells.name(source.cell, future=source.context.future)
     cells.write(name, source.first, source.lines)
+    cells.texts[name]["commands"] = cells.texts[name]["commands"] or source.commands
     return {"do": "exec", "cell": name, "first": source.first, "last": source.last}

@@ -15,17 +15,20 @@ from collections.abc import Callable, Iterator, Sequence
 from kube_magics.cells.names import Later
 from kube_magics.cells.reads import CellNames, Names
 from kube_magics.cells.syntax import Unit
+from kube_magics.runner.syntax import NAME
 
 _STATEFUL = frozenset(
     "random rand randn randint normal uniform choice sample shuffle default_rng seed urandom uuid1 uuid4 token_hex"
-    " time time_ns monotonic perf_counter now today utcnow getenv environ getcwd next open input counter count".split()
+    " time time_ns monotonic perf_counter now today utcnow getenv environ getcwd next open input counter count"
+    f" {NAME}".split()
 )
 _BARRIERS = frozenset({"subprocess", "importlib", "runpy", "pip"})
 _BARRIER_CHAINS = frozenset(
     {("os", "environ"), ("os", "putenv"), ("os", "system"), ("os", "popen"), ("os", "chdir"), ("sys", "path")}
+    | {(NAME, method) for method in ("system", "getoutput", "sx", "pip", "env", "set_env", "cd")}
     | {("sys", "modules"), ("matplotlib", "use"), ("mpl", "use"), ("sys", "meta_path")}
 )
-_SETTINGS = frozenset({("os", "environ"), ("sys", "path")})
+_SETTINGS = frozenset({("os", "environ"), ("sys", "path"), (NAME, "env"), (NAME, "set_env")})
 _SETTING_METHODS = frozenset({"setdefault", "update", "append", "insert"})
 _DEFINITIONS = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -80,7 +83,7 @@ class _Choice:
         stack = [name]
         while stack:
             current = stack.pop()
-            if current in seen:
+            if current in seen or current == NAME:
                 continue
             seen.add(current)
             if current in self._standing:
@@ -132,13 +135,20 @@ def _is_barrier(node: ast.stmt) -> bool:
     return bool(words & _BARRIERS or _chains(node) & _BARRIER_CHAINS)
 
 
+def _sets(call: ast.Call) -> bool:
+    """Whether a call of `env` sets a variable, to something that the cell need not compute."""
+    texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    return len(call.args) == 1 and any("=" in text or " " in text for text in texts)
+
+
 def _is_setting(node: ast.stmt) -> bool:
-    """`os.environ["X"] = ...`, `os.environ.setdefault(...)`, `sys.path.insert(...)`."""
+    """`os.environ["X"] = ...`, `os.environ.setdefault(...)`, `sys.path.insert(...)`, `%env X=...`."""
     target: ast.expr | None = None
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Subscript):
         target = node.targets[0].value
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-        target = node.value.func.value if node.value.func.attr in _SETTING_METHODS else None
+        function = node.value.func
+        target = function.value if function.attr in _SETTING_METHODS else function if _sets(node.value) else None
     if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
         return False
     return (target.value.id, target.attr) in _SETTINGS

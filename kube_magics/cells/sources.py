@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import linecache
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import PurePath
 from types import FunctionType
 from typing import Any
 
+from kube_magics.cells import ipython
 from kube_magics.cells.classes import class_difference
 from kube_magics.cells.compare import (
     FUTURE,
@@ -26,6 +28,7 @@ from kube_magics.cells.names import import_name
 from kube_magics.cells.notebook import PLACED, Cell, Notebook
 from kube_magics.cells.syntax import first_line, normal
 from kube_magics.errors import CaptureError
+from kube_magics.runner.syntax import Expander
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -42,6 +45,8 @@ class Source:
     last: int
     lines: tuple[str, ...]
     "the lines first..last that travel"
+    commands: bool = False
+    "has what runner/syntax.py turns into Python"
 
 
 @lru_cache(maxsize=512)
@@ -203,7 +208,14 @@ def _source(name: str, cell: Cell, node: Definition, notebook: Notebook, context
     taken = lines[first - 1 : last]
     if node.col_offset:
         first, taken = _out_of_branch(node, first, taken)
-    return Source(name, cell, node, context, first, last, tuple(taken))
+    expander = Expander()
+    if "IPython" in cell.source or "get_ipython" in cell.source:
+        node = expander.visit(copy.deepcopy(node))
+    if expander.refused:
+        found = expander.refused[0]
+        error = ipython.refuse(found, f"{name} ({cell.label}, line {found.line})")
+        raise CaptureError(error.message, hint=error.hint)
+    return Source(name, cell, node, context, first, last, tuple(taken), expander.found)
 
 
 def _out_of_branch(node: Definition, first: int, lines: list[str]) -> tuple[int, list[str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import linecache
 from typing import Any
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 from kube_magics.cells.notebook import Cell, Notebook
 
 
@@ -13,7 +15,21 @@ def read(shell: Any) -> Notebook:
     # IPython's own map from a cell's file name to its number; the sources stand in linecache for its tracebacks.
     numbered = sorted(shell.compile._filename_map.items(), key=lambda item: item[1])  # noqa: SLF001 - no public way
     cells = tuple(Cell(name, f"In [{number}]", "".join(linecache.getlines(name))) for name, number in numbered)
-    return Notebook(namespace=shell.user_ns, cells=cells, label=f"In [{_running(shell)}]")
+    return Notebook(namespace=shell.user_ns, cells=cells, label=f"In [{_running(shell)}]", python=python)
+
+
+def python(text: str) -> str:
+    """`text` with `get_ipython().…` calls for what only IPython reads, each in the line where it was."""
+    manager: Any = TransformerManager()  # type: ignore[no-untyped-call]
+    lines = text.splitlines(keepends=True)
+    for _ in range(len(lines) + 1):
+        changed, found = manager.do_one_token_transform(lines)
+        if not changed:
+            break
+        at = next(number for number, line in enumerate(found) if line != lines[number])
+        joined = len(lines) - len(found)  # lines that ended in a backslash
+        lines = [*found[: at + 1], *["\n"] * joined, *found[at + 1 :]]
+    return "".join(lines)
 
 
 def register_cell(shell: Any, source: str) -> str:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 VALUE = "@value"
 ONLY_AST = 0x400
 TOP_LEVEL_AWAIT = 0x2000
-COROUTINE = 0x80
 
 
 def futures(names: Iterable[str]) -> int:
@@ -54,6 +53,10 @@ class Program:
         self.returns: list[str] = program.get("returns") or []
         self.shows_last: bool = bool(program.get("last_expression"))
         self.values: Names = {}
+        self._awaits: bool = bool(program.get("awaits"))
+        self._timed = False
+        self._commands: Any = None
+        self._rewritten: set[str] = set()
         self._sources: dict[str, list[str]] = {}
         self._futures: dict[str, int] = {}
         self._flags = 0
@@ -62,28 +65,50 @@ class Program:
         for name, cell in program["cells"].items():
             self._sources[name] = cell["source"].splitlines(True)
             self._futures[name] = futures(cell.get("future") or ())
-            linesource.register(name, cell["source"])
+            if cell.get("commands"):
+                self._rewritten.add(name)
+            linesource.register(name, _shown(self._sources[name], cell.get("shown") or {}))
+        if self._rewritten:
+            from .commands import Commands
+
+            names["__kube_magics__"] = self._commands = Commands(names)
 
     def define(self) -> None:
         for step in self.definitions:
             self._do(step)
 
     def execute(self) -> None:
+        value = None
         last = len(self.statements) - 1
-        for number, step in enumerate(self.statements):
-            self._do(step, show=self.shows_last and number == last)
-        if self._loop is not None:
-            self._loop.close()
+        if self._awaits:
+            from .awaiting import Loop
 
-    def _do(self, step: Step, show: bool = False) -> None:
+            self._loop = Loop(self._sources)
+        try:
+            for number, step in enumerate(self.statements):
+                value = self._do(step, show=self.shows_last and number == last)
+        finally:
+            if self._timed:
+                self._commands.end()
+        if self._loop is not None:
+            self._loop.end()
+        if value is not None:
+            self.names["_"] = value
+            builtins.display(value)  # type: ignore[attr-defined]
+
+    def _do(self, step: Step, show: bool = False) -> Any:
+        """Run one step; the value of its last expression, if that is to be shown."""
         kind = step["do"]
         if kind == "exec":
             lines = self._sources[step["cell"]]
             first = step["first"]
             text = "\n" * (first - 1) + "".join(lines[first - 1 : step["last"]])
-            self._exec(text, step["cell"], show)
-        elif kind == "import":
+            return self._exec(text, step["cell"], show)
+        if kind == "import":
             self._exec(step["source"], "<import>", show=False)
+        elif kind == "time":
+            self._timed = True
+            self._commands.begin()
         elif kind == "load":
             self.names[step["name"]] = self._captured(step["name"])
         elif kind == "call":
@@ -91,46 +116,36 @@ class Program:
             self.values[VALUE] = function(*args, **kwargs)
         else:
             raise ValueError(f"program.json asks for {kind!r}, which this runner does not know")
+        return None
 
-    def _exec(self, text: str, filename: str, show: bool) -> None:
+    def _exec(self, text: str, filename: str, show: bool) -> Any:
         """Run statements; `from __future__` holds for all that follows, as in a notebook."""
-        if not show:
+        if not show and filename not in self._rewritten:
             self._run(self._compile(text, filename, "exec"))
-            return
+            return None
         import _ast
 
         tree = self._compile(text, filename, "exec", ONLY_AST)
         assert isinstance(tree, _ast.Module)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
+        if filename in self._rewritten:
+            from .syntax import expand
+
+            tree = expand(tree)
+        last = tree.body.pop() if show and tree.body and isinstance(tree.body[-1], _ast.Expr) else None
         self._run(self._compile(tree, filename, "exec"))
-        if isinstance(last, _ast.Expr):
-            value = self._run(self._compile(_ast.Expression(last.value), filename, "eval"))
-            if value is not None:
-                self.names["_"] = value
-                builtins.display(value)  # type: ignore[attr-defined]
+        if not isinstance(last, _ast.Expr):
+            return None
+        return self._run(self._compile(_ast.Expression(last.value), filename, "eval"))
 
     def _compile(self, source: Any, filename: str, mode: str, flags: int = 0) -> Any:
-        flags |= self._flags | self._futures.get(filename, 0)
-        try:
-            return compile(source, filename, mode, flags, dont_inherit=True)
-        except SyntaxError:
-            try:  # `await` at top level, as a notebook allows it
-                return compile(source, filename, mode, flags | TOP_LEVEL_AWAIT, dont_inherit=True)
-            except SyntaxError:
-                pass
-            raise
+        flags |= self._flags | self._futures.get(filename, 0) | (TOP_LEVEL_AWAIT if self._awaits else 0)
+        return compile(source, filename, mode, flags, dont_inherit=True)
 
     def _run(self, code: CodeType) -> Any:
         self._flags |= code.co_flags & FUTURES
-        value = eval(code, self.names)  # noqa: S307  (the user's program is what this is for)
-        if not code.co_flags & COROUTINE:
-            return value
-        if self._loop is None:
-            import asyncio
-
-            self._loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(self._loop)
-        return self._loop.run_until_complete(value)
+        if self._loop is not None:
+            return self._loop.run(code, self.names)
+        return eval(code, self.names)  # noqa: S307  (the user's program is what this is for)
 
     def _captured(self, name: str) -> Any:
         try:
@@ -147,6 +162,11 @@ class Program:
             self._unpickler = Unpickler(os.path.join(self.folder, "data.pkl"), self.names)
         # As if a cell loaded it: some values (statsmodels' models) evaluate formulas in the frame of their caller.
         return eval("load()", self.names, {"load": self._unpickler.load})  # noqa: S307
+
+
+def _shown(lines: list[str], shown: Names) -> str:
+    """A cell as its user wrote it: `shown` has the lines that are no Python."""
+    return "".join(shown.get(str(number), line) for number, line in enumerate(lines, 1))
 
 
 def run(names: Names) -> None:

@@ -17,7 +17,12 @@ PACKAGE = "kube_magics_runner"
 ARTIFACTS = "kube_magics_artifacts"
 HERE = Path(__file__).parent
 STAY = ("boot.py", "shipped.py")
-ONLY_WITH = {"nvml.py": "gpus"}
+ONLY_WITH = {
+    "nvml.py": "gpus",
+    "commands.py": "commands",
+    "syntax.py": "commands",
+    "awaiting.py": "awaits",
+}
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""
 
 

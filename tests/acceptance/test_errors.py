@@ -92,8 +92,8 @@ IN_THE_CELL: dict[str, Mistake] = {
         told="correct line 4",
         mended=("", "n = 3\n\nfor i in range(n):\n    print(i)"),
     ),
-    "a shell command": Mistake(
-        errors.CellError, "Line 3", body="n = 3\n!ls", told="in a cell of its own", mended=("", "n = 3")
+    "a magic": Mistake(
+        errors.CellError, "Line 3: %whos", body="n = 3\n%whos", told="a cell of its own", mended=("", "n = 3")
     ),
     "input": Mistake(
         errors.CellError,

@@ -17,6 +17,7 @@ from typing import Any
 from kube_magics.cells import bundle
 from kube_magics.cells.capture import Capture, capture
 from kube_magics.cells.notebook import Cell, Notebook
+from kube_magics.magics.notebook import python
 from kube_magics.runner import unpack as unpacking
 from kube_magics.runner.program import Program, display
 
@@ -32,7 +33,7 @@ class Book:
             self.run(cell)
 
     def run(self, source: str) -> None:
-        source = textwrap.dedent(source)
+        source = python(textwrap.dedent(source))
         number = len(self.cells) + 1
         cell = Cell(f"<ipython-input-{id(self)}-{number}>", f"In [{number}]", source)
         linecache.cache[cell.filename] = (len(source), None, source.splitlines(True), cell.filename)
@@ -42,7 +43,7 @@ class Book:
         exec(code, self.namespace)
 
     def notebook(self) -> Notebook:
-        return Notebook(self.namespace, "__main__", tuple(self.cells), f"In [{len(self.cells) + 1}]")
+        return Notebook(self.namespace, "__main__", tuple(self.cells), f"In [{len(self.cells) + 1}]", python)
 
     def capture(self, source: str, *returns: str) -> Capture:
         return capture("%%kubetrain\n" + textwrap.dedent(source), self.notebook(), returns=returns)

@@ -212,15 +212,6 @@ CELLS = {
     "only comments": ("# nothing\n\n", "The cell is empty"),
     "syntax": ("x = 1\ny = (", "Line 3:"),
     "return": ("x = 1\nreturn x", "Line 3: 'return' outside function"),
-    "shell": ("x = 1\n!ls 'a", "Line 3: a shell command does not work"),
-    "shell into a name": ("files = !ls", "Line 2: a shell command"),
-    "magic": ("%time x = 1", "Line 2: a magic does not work"),
-    "cell magic": ("%%time\nx = 1", "Line 2: a magic does not work"),
-    "question": ("print?", "Line 2: a question"),
-    "await": ("import asyncio\nawait asyncio.sleep(0)", "Line 3: await outside a function"),
-    "async comprehension": ("[x async for x in y]", "Line 2: an asynchronous comprehension"),
-    "get_ipython": ("x = 1\nget_ipython().run_line_magic('time', '1')", r"Line 3: get_ipython\(\) does not work"),
-    "input": ("name = input('?')", r"Line 2: input\(\) does not work"),
 }
 
 

@@ -80,7 +80,8 @@ def test_a_function_is_called_and_its_value_returned(tmp_path: Path) -> None:
     ],
 )
 def test_the_last_expression_is_shown(tmp_path: Path, source: str, shown: str) -> None:
-    log = run(tmp_path, source, of_program={"last_expression": True})
+    awaits = "await" in source
+    log = run(tmp_path, source, of_program={"last_expression": True, "awaits": awaits}, awaits=awaits)
     assert log.out.decode().rstrip("\n") == shown
     assert log.code == 0
 
