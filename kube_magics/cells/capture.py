@@ -194,10 +194,7 @@ def _sources(closure: Closure) -> list[ast.stmt]:
 
 def _star_names(node: ast.ImportFrom) -> frozenset[str] | None:
     module = None if node.level else sys.modules.get(node.module or "")
-    if module is None:
-        return None
-    public = getattr(module, "__all__", None)
-    return frozenset(public if public is not None else (name for name in dir(module) if not name.startswith("_")))
+    return None if module is None else modules.public(module)
 
 
 def _versions(closure: Closure, early: Sequence[ast.stmt], more: Iterable[str]) -> dict[str, str | None]:

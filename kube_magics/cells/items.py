@@ -43,6 +43,7 @@ class Items:
         self._items: dict[str, Item | CaptureError] = {}
         self._names: dict[str, Names] = {}
         self._imports: dict[str, list[tuple[str, object]]] | None = None
+        self._starred: list[ModuleType] | None = None
 
     def has(self, name: str) -> bool:
         """Whether the notebook gives this name a value that is its own, not the builtin."""
@@ -117,7 +118,8 @@ class Items:
                 raise _no_statement(name, value)
         elif callable(value) and getattr(value, "__module__", None) and hasattr(value, "__name__"):
             return self._importable(name, value)
-        return Item("data")
+        starred = None if hasattr(value, "__setitem__") else self._by_star(name, value)  # may have been changed since
+        return Item("import", starred) if starred else Item("data")
 
     def _function(self, name: str, value: Any) -> Item:
         return Item("function", source=find_function(name, value, self.notebook))
@@ -147,7 +149,9 @@ class Items:
                 f"{name} cannot travel: of kube_magics only report and should_stop work inside a job.",
                 hint=f"use {name} in the notebook, around the job",
             )
-        statement = self._as_imported(name, value) or modules.import_of_object(name, value)
+        statement = (
+            self._as_imported(name, value) or self._by_star(name, value) or modules.import_of_object(name, value)
+        )
         return Item("import", statement) if statement else Item("data")
 
     def _as_imported(self, name: str, value: object) -> str | None:
@@ -161,6 +165,17 @@ class Items:
         for statement, imported in reversed(self._imports.get(name, [])):
             if imported is value:
                 return statement
+        return None
+
+    def _by_star(self, name: str, value: object) -> str | None:
+        """The import of what `from … import *` brought, from an installed module that still gives this value."""
+        if self._starred is None:
+            trees = (parsed(cell.source) for cell in self.notebook.latest.values() if "*" in cell.source)
+            self._starred = list(modules.starred(node for tree in trees if tree for node in ast.walk(tree)))
+        for module in reversed(self._starred):
+            known = modules.kind(module.__name__) in ("stdlib", "installed") and name in modules.public(module)
+            if known and getattr(module, name, None) is value:
+                return modules.from_import(module.__name__, name, name)
         return None
 
 

@@ -147,6 +147,21 @@ def statements(tree: Iterable[ast.AST]) -> Iterator[tuple[str, str, object]]:
                 yield name, _import(imported, name), sys.modules.get(imported)
 
 
+def starred(tree: Iterable[ast.AST]) -> Iterator[ModuleType]:
+    """The modules of which some code imports `*`."""
+    for node in tree:
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and not node.level:
+            module = sys.modules.get(node.module or "")
+            if module is not None:
+                yield module
+
+
+def public(module: ModuleType) -> frozenset[str]:
+    """What `from module import *` binds."""
+    listed = getattr(module, "__all__", None)
+    return frozenset(listed if listed is not None else (name for name in dir(module) if not name.startswith("_")))
+
+
 def _import(module: str, name: str) -> str:
     return f"import {module}" if module == name else f"import {module} as {name}"
 

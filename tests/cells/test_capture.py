@@ -331,3 +331,15 @@ def test_what_the_user_is_told_although_the_job_runs(before: str, cell: str, war
     for sentence in warnings:
         assert re.search(warning or "", sentence)
         assert "\n" not in sentence
+
+
+def test_what_a_star_import_brought_travels_by_import() -> None:
+    book = Book("from math import *\nfrom numpy import *\nfrom string import *", "e = 3\nr = lib = 2")
+    job = book.job(
+        "import math, string, numpy\ny = sqrt is numpy.sqrt, factorial is math.factorial, digits, newaxis, e", "y"
+    )
+    assert job["y"] == (True, True, "0123456789", None, 3)
+    imports = {step["source"] for step in job.capture.program["definitions"] if step["do"] == "import"}
+    wanted = {"from numpy import sqrt", "from math import factorial", "from string import digits"}
+    assert wanted <= imports
+    assert [travel.name for travel in job.capture.travels if travel.kind == "data"] == ["e"]
