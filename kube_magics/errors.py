@@ -23,6 +23,7 @@
     │   ├── JobOutOfMemory     the kernel killed it at its memory limit
     │   ├── JobNotStarted      it never ran: image, quota, scheduling, policy
     │   ├── ImportMissing      the image lacks a package that the cell imports
+    │   ├── PythonMismatch     captured bytecode belongs to another minor of Python than the job's
     │   ├── PodLost            the pod ended without a word from the runner
     │   └── RemoteError        its exception has a class that does not exist here; a subclass carries its name
     └── ResultError            the job succeeded, and a value did not arrive
@@ -166,6 +167,10 @@ class JobNotStarted(JobError):
 
 class ImportMissing(JobError):
     """The job's image lacks a package that the cell imports."""
+
+
+class PythonMismatch(JobError):
+    """What has no source (lambdas, closures) travelled as bytecode, and the job's Python has another minor version."""
 
 
 class PodLost(JobError):

@@ -5,9 +5,10 @@ Belongs here:
   where a definition is, and whether it still lives  sources, compare, classes
   what a module is; which local ones are imported    modules, imports, locate, localmodules, edited
   what each name travels as, in which order          items, closure, promotion
-  how values are pickled, and what hinders them      values, data, culprits
+  how values are pickled, and what hinders them      values, pickler, data, culprits
+  how what has no source is taken apart              byvalue, bytecode
   what a notebook has and a job has not              syntax, ipython, absent
-  the whole                                          checks, cautions, capture, program
+  the whole                                          checks, cautions, capture, texts, program
   the files besides it; the zip, and its weight      files, ignore, cargo, bundle, weight
   the key for re-attaching; values coming home       digests, results
 

@@ -70,6 +70,7 @@ def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
         "argv": ["main.py"],
         "python": None,
         "imports": capture.imports,
+        "bytecode": [list(place) for place in capture.bytecode],
         "notebook_python": platform.python_version(),
         "returns": capture.program["returns"],
         "timeout_s": None,
@@ -80,6 +81,7 @@ def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
         "cwd": None,
         "commands": any(cell["commands"] for cell in capture.program["cells"].values()),
         "awaits": bool(capture.program.get("awaits")),
+        **dict.fromkeys(sorted(capture.shipped), True),
         **options,
     }
 

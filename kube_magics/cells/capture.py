@@ -8,10 +8,10 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
-from kube_magics.cells import cautions, modules
+from kube_magics.cells import bytecode, cautions, modules
 from kube_magics.cells.absent import check_absent, check_definitions
 from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import chains, check_modules, check_names, check_own_imports, check_returns
@@ -58,6 +58,10 @@ class Capture:
     "name of the job's own cell in the job: <In [5]>; None for a call"
     pip: tuple[str, ...] = ()
     "what the cell's %pip install lines ask for: installed before it runs, besides what --pip says"
+    bytecode: tuple[tuple[str, str], ...] = ()
+    "what only the notebook's Python minor can load, and what it is: (('cfg[\"k\"]', 'a lambda'),)"
+    shipped: frozenset[str] = frozenset()
+    "modules of the runner that only captures like this one need, as fields of spec.json"
     warnings: tuple[str, ...] = ()
     "what the user should know although the job runs: sentences of one line"
     cargo: Cargo = field(default_factory=Cargo)
@@ -119,7 +123,7 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
     check_own_imports([*nodes, *_sources(closure)])
     check_modules(closure, [*nodes, *_sources(closure)])
     own = Cell("<cell>", notebook.label or "cell", parsed.text)
-    used = chains([*nodes, *_sources(closure)])
+    used = _chains(closure, nodes)
     written = program_of_cell(closure, parsed, chosen, own, future=future, chains=used, returns=returns)
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
     found = _capture(closure, written, text=parsed.written, nodes=nodes, early=early)
@@ -135,11 +139,10 @@ def capture_call(
         raise CaptureError(f"train() got {fn!r}, which cannot be called.", hint="pass a function: train(fn, args=…)")
     closure = Closure(notebook)
     size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
-    closure.follow()
     check_definitions(closure)
     check_own_imports(_sources(closure))
     check_modules(closure, _sources(closure))
-    written = program_of_call(closure, chains=chains(_sources(closure)))
+    written = program_of_call(closure, chains=_chains(closure, ()))
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
     call = digest((name, tuple(args), dict(kwargs)), closure.dumper.contents)
     found = _capture(closure, written, text=f"call {name} {call}")
@@ -158,7 +161,9 @@ def _capture(
         program=written.program,
         data=closure.dumper.data,
         imports=_versions(closure, early, local.imports),
-        travels=tuple(Travel(step.name, step.item.kind, step.size_bytes) for step in closure.steps),
+        travels=tuple(
+            Travel(step.name, step.item.kind, step.dumped.size_bytes if step.dumped else None) for step in closure.steps
+        ),
         cell_digest=found,
         module=closure.notebook.module,
         incomparable=tuple(incomparable),
@@ -167,6 +172,8 @@ def _capture(
         own=written.own,
         warnings=local.warnings,
         cargo=cargo,
+        bytecode=tuple(place for dumped in closure.dumped for place in dumped.bytecode),
+        shipped=closure.dumper.shipped,
     )
 
 
@@ -175,7 +182,7 @@ def _local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[
     local = LocalImports()
     local.add((replace(each, sure=False) for each in imports(nodes)), "Line {line}: the cell's import")
     local.add(imports(early), "Line {line}: the cell's import")
-    used = chains([*nodes, *_sources(closure)])
+    used = _chains(closure, nodes)
     for step in closure.steps:
         if step.item.kind == "import":
             local.add(imports(ast.parse(step.item.statement).body), step.name)
@@ -185,11 +192,25 @@ def _local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[
         elif step.item.source is not None:
             local.add((replace(each, sure=False) for each in imports([step.item.source.node])), step.name)
     local.add((Wanted(name, sure=True) for name in sorted(closure.dumper.modules)), "a captured value")
+    inside = bytecode.imported(_functions(closure))
+    local.add((Wanted(name, sure=False) for name in sorted(inside)), "a captured function")
     return local.result()
 
 
 def _sources(closure: Closure) -> list[ast.stmt]:
     return [step.item.source.node for step in closure.steps if step.item.source is not None]
+
+
+def _functions(closure: Closure) -> list[FunctionType]:
+    """Those that travel as bytecode."""
+    return [function for dumped in closure.dumped for function in dumped.functions]
+
+
+def _chains(closure: Closure, nodes: Sequence[ast.stmt]) -> dict[str, set[tuple[str, ...]]]:
+    found = chains([*nodes, *_sources(closure)])
+    for name, used in bytecode.chains(_functions(closure), closure.notebook.namespace).items():
+        found.setdefault(name, set()).update(used)
+    return found
 
 
 def _star_names(node: ast.ImportFrom) -> frozenset[str] | None:

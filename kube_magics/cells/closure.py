@@ -12,9 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from kube_magics.cells import bytecode
 from kube_magics.cells.items import OF_THE_MODULE, Item, Items
+from kube_magics.cells.names import Later
 from kube_magics.cells.notebook import Notebook
-from kube_magics.cells.values import Dumper, NeedsFirst, TooLarge
+from kube_magics.cells.pickler import NeedsFirst, Standing
+from kube_magics.cells.texts import Texts
+from kube_magics.cells.values import Dumped, Dumper, TooLarge
 from kube_magics.errors import CaptureError
 
 PRECAUTION_BYTES = 16 * 1024
@@ -37,7 +41,8 @@ class Step:
 
     name: str
     item: Item
-    size_bytes: int | None = None
+    dumped: Dumped | None = None
+    "of data"
 
 
 class Closure(Items):
@@ -48,9 +53,11 @@ class Closure(Items):
         self.steps: list[Step] = []
         self.left_out: list[str] = []
         "precautions that would have cost too much"
+        self.texts = Texts(notebook)
+        self._unnamed: list[Dumped] = []
         self._standing: set[str] = set()
         self._underway: list[str] = []
-        self.dumper = Dumper(notebook, self._standing.__contains__)
+        self.dumper = Dumper(notebook, Standing(self._standing.__contains__, self._value_underway, self.texts.file))
 
     def add(self, name: str, *, weak: bool = False) -> None:
         """Makes the name travel, with all that it needs at once; a weak one only if that costs little."""
@@ -70,19 +77,53 @@ class Closure(Items):
 
     def add_value(self, path: str, value: object) -> int:
         """Dumps a value that has no name in the notebook, after the definitions it refers to."""
-        return self._dump(path, value, None)
+        dumped = self._dump(path, value, None)
+        if dumped.functions or self._more_to_follow():  # the job loads in the order of the pickle, and this last
+            self.dumper.take_back()
+            self._follow(self._of_functions(dumped), frozenset())
+            self.follow()
+            dumped = self._dump(path, value, None)
+        self._unnamed.append(dumped)
+        return dumped.size_bytes
+
+    def _more_to_follow(self) -> bool:
+        laters = [self.names(step.name).later for step in self.steps]
+        needed = {name for later in laters for name in later.reads | later.hints}
+        return any(self.has(name) for name in needed - self._standing)
+
+    @property
+    def dumped(self) -> list[Dumped]:
+        """All values of the pickle."""
+        return [*(step.dumped for step in self.steps if step.dumped is not None), *self._unnamed]
 
     def follow(self, known: Iterable[str] = (), cell_binds: Iterable[str] = ()) -> None:
         """Adds what the definitions look up when they are called, those of `known` names excepted: the cell's own
         analysis has asked for theirs. What the cell binds itself is then only a precaution."""
         done, binds = set(known), frozenset(cell_binds)
+        for name in sorted(done):
+            self._follow(self._hidden(name), binds)
         while todo := [step.name for step in self.steps if step.name not in done]:
             for name in todo:
                 done.add(name)
-                later = self.names(name).later
-                for needed in sorted(later.reads | later.hints):
-                    if needed not in self._standing and self.has(needed):
-                        self.add(needed, weak=needed in binds or needed not in later.reads)
+                self._follow(self.names(name).later, binds)
+                self._follow(self._hidden(name), binds)
+
+    def _follow(self, later: Later, binds: frozenset[str]) -> None:
+        for needed in sorted(later.reads | later.hints):
+            if needed not in self._standing and self.has(needed):
+                self.add(needed, weak=needed in binds or needed not in later.reads)
+
+    def _hidden(self, name: str) -> Later:
+        """What functions look up that the analysis did not find in a value, and the pickle did."""
+        found = [self._of_functions(step.dumped) for step in self.steps if step.name == name and step.dumped]
+        known = self.names(name).later.reads if found else set()
+        return Later(reads={read for later in found for read in later.reads} - known)
+
+    def _of_functions(self, dumped: Dumped) -> Later:
+        return bytecode.later(dumped.functions, self.notebook.namespace)
+
+    def _value_underway(self, name: str) -> bool:
+        return name in self._underway and self.item(name).kind == "data"
 
     def _stand(self, name: str, limit: int | None = None) -> None:
         if name in self._standing:
@@ -97,12 +138,12 @@ class Closure(Items):
         self._underway.append(name)
         if item.kind == "data":
             self._formulas(name)
-        size = self._dump(name, self.notebook.namespace[name], limit) if item.kind == "data" else None
+        dumped = self._dump(name, self.notebook.namespace[name], limit) if item.kind == "data" else None
         if item.source is not None:
             self._before(name, limit)
         self._underway.pop()
         self._standing.add(name)
-        self.steps.append(Step(name, item, size))
+        self.steps.append(Step(name, item, dumped))
 
     def _formulas(self, name: str) -> None:
         """What the formulas in a value name stands before it: some are evaluated again when the value is loaded."""
@@ -110,7 +151,7 @@ class Closure(Items):
             if self.has(needed) and needed not in self._underway:
                 self.add(needed, weak=True)
 
-    def _dump(self, path: str, value: object, limit: int | None) -> int:
+    def _dump(self, path: str, value: object, limit: int | None) -> Dumped:
         while True:
             try:
                 return self.dumper.dump(path, value, limit)

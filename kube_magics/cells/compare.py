@@ -105,11 +105,12 @@ def functions_inside(value: object, depth: int = 6) -> Iterator[FunctionType]:
                 except ValueError:  # empty
                     continue
         if not isinstance(current, type):
-            inner += [_static(current, name) for name in ("__wrapped__", "__func__", "func", "fget", "fset", "fdel")]
+            inner += [static(current, name) for name in ("__wrapped__", "__func__", "func", "fget", "fset", "fdel")]
         stack += [(item, left - 1) for item in inner if callable(item) or isinstance(item, property)]
 
 
-def _static(value: object, name: str) -> object:
+def static(value: object, name: str) -> object:
+    """An attribute of anybody's object, or None."""
     try:
         return getattr(value, name, None)
     except Exception:  # noqa: BLE001 - a property of the user's that fails says nothing

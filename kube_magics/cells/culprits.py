@@ -22,8 +22,25 @@ def parts(value: Any) -> Iterator[tuple[str, object]]:
             yield (f".{names[number]}" if number < len(names) else f"[{number}]"), item
     elif isinstance(value, set | frozenset):
         yield from ((f"[element {number}]", item) for number, item in enumerate(list(value)))
-    if not isinstance(value, type | types.FunctionType | types.ModuleType):
+    if isinstance(value, types.FunctionType):
+        yield from _variables(value)
+    elif not isinstance(value, type | types.ModuleType):
         yield from ((f".{name}", item) for name, item in _attributes(value).items())
+
+
+def _variables(value: types.FunctionType) -> Iterator[tuple[str, object]]:
+    for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+        try:
+            yield f" (its variable {name})", cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    defaults = value.__defaults__ or ()
+    names = value.__code__.co_varnames[: value.__code__.co_argcount]
+    yield from (
+        (f" (its default {name})", item) for name, item in zip(reversed(names), reversed(defaults), strict=False)
+    )
+    yield from ((f" (its default {name})", item) for name, item in (value.__kwdefaults__ or {}).items())
+    yield from ((f".{name}", item) for name, item in vars(value).items())
 
 
 def _attributes(value: Any) -> dict[str, object]:
@@ -34,7 +51,7 @@ def _attributes(value: Any) -> dict[str, object]:
             if hasattr(value, slot):
                 found.setdefault(slot, getattr(value, slot))
     if type(value).__module__ in _WITH_PARTS:
-        for name in ("func", "args", "keywords", "__self__", "default_factory"):
+        for name in ("func", "args", "keywords", "__self__", "__func__", "__wrapped__", "default_factory"):
             if hasattr(value, name):
                 found.setdefault(name, getattr(value, name))
     return found

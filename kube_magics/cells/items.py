@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 import builtins
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any, Literal
 
-from kube_magics.cells import modules, quoted
+from kube_magics.cells import bytecode, modules, quoted
 from kube_magics.cells.compare import functions_inside
 from kube_magics.cells.names import Later, may_call
 from kube_magics.cells.notebook import Notebook
+from kube_magics.cells.pickler import lookup
 from kube_magics.cells.reads import Names
 from kube_magics.cells.scopes import statement_names
-from kube_magics.cells.sources import Source, find_class, find_function, has_definition, is_ours, parsed
-from kube_magics.cells.values import lookup
+from kube_magics.cells.sources import Source, find_class, find_function, is_ours, parsed
 from kube_magics.errors import CaptureError
 from kube_magics.runner.syntax import NAME
 
@@ -66,15 +66,20 @@ class Items:
         return found
 
     def names(self, name: str) -> Names:
-        """What the definition of a name reads; of a value, what the formulas in it may."""
+        """What the definition of a name reads; of a value, what its functions look up and its formulas may."""
         if name not in self._names:
             item = self.item(name)
             if item.source:
                 self._names[name] = statement_names(item.source.node, future=item.source.context.future)
             else:
-                hints = quoted.in_value(self.notebook.namespace[name]) if item.kind == "data" else ()
-                self._names[name] = Names(later=Later(hints=set(hints)))
+                self._names[name] = Names(later=self._of_value(self.notebook.namespace[name]))
         return self._names[name]
+
+    def _of_value(self, value: object) -> Later:
+        functions = bytecode.functions_in(value, self.notebook.module)
+        found = bytecode.later(functions, self.notebook.namespace)
+        found.hints |= set(quoted.in_value(value))
+        return found
 
     def later(self, name: str) -> Later | None:
         """What the notebook's value of that name may look up when it is called; None if that cannot be told."""
@@ -112,24 +117,24 @@ class Items:
         if _defined_name(value, self.notebook) not in (None, name):
             return Item("data")  # another name of a function, pickled by reference to its own
         if any(function.__module__ == self.notebook.module for function in functions_inside(value)):
-            if has_definition(name, value, self.notebook):
-                return self._function(name, value)
-            if isinstance(value, FunctionType):
-                raise _no_statement(name, value)
-        elif callable(value) and getattr(value, "__module__", None) and hasattr(value, "__name__"):
+            return self._function(name, value)
+        module = getattr(value, "__module__", None)
+        if callable(value) and module not in (None, self.notebook.module) and hasattr(value, "__name__"):
             return self._importable(name, value)
         starred = None if hasattr(value, "__setitem__") else self._by_star(name, value)  # may have been changed since
         return Item("import", starred) if starred else Item("data")
 
     def _function(self, name: str, value: Any) -> Item:
-        return Item("function", source=find_function(name, value, self.notebook))
+        source = find_function(name, value, self.notebook)
+        return Item("function", source=source) if source else Item("data")
 
     def _class(self, name: str, value: type) -> Item:
         if value.__module__ != self.notebook.module:
             return self._importable(name, value)
         if _defined_name(value, self.notebook) not in (None, name) or "." in value.__qualname__:
             return Item("data")
-        return Item("class", source=find_class(name, value, self.notebook))
+        source = find_class(name, value, self.notebook)
+        return Item("class", source=source) if source else Item("data")
 
     def _module(self, name: str, value: ModuleType) -> Item:
         statement = self._as_imported(name, value) or modules.import_of_module(name, value)
@@ -185,19 +190,3 @@ def _defined_name(value: object, notebook: Notebook) -> str | None:
     if not isinstance(name, str) or getattr(value, "__module__", None) != notebook.module:
         return None
     return name if "." not in name and lookup(notebook.namespace, name) is value else None
-
-
-def _no_statement(name: str, value: FunctionType) -> CaptureError:
-    if value.__name__ == "<lambda>":
-        return CaptureError(
-            f"{name} cannot travel: it is a lambda.", hint=f"a lambda cannot travel yet: write it as def {name}(...)"
-        )
-    if "<locals>" in value.__qualname__:
-        return CaptureError(
-            f"{name} cannot travel: it is a function made inside another one ({value.__qualname__}).",
-            hint=f"write def {name}(...) at the top level of a cell, with what it needs as arguments",
-        )
-    return CaptureError(
-        f"{name} cannot travel: no cell of this notebook has the def statement that made it.",
-        hint=f"run a cell with `def {name}` in this notebook, then this cell again",
-    )

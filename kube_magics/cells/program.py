@@ -22,8 +22,8 @@ from typing import Any
 from kube_magics.cells import modules
 from kube_magics.cells.closure import Closure, Step
 from kube_magics.cells.notebook import Cell
-from kube_magics.cells.sources import imported
 from kube_magics.cells.syntax import Parsed
+from kube_magics.cells.texts import Texts
 
 VERSION = 1
 VALUE = "@value"
@@ -41,40 +41,6 @@ class Written:
     own: str | None = None
 
 
-class _Cells:
-    """The texts that travel, each under the name that a traceback in the job shows."""
-
-    def __init__(self) -> None:
-        self._names: dict[tuple[str, str], str] = {}
-        self.texts: dict[str, dict[str, Any]] = {}
-        self.filenames: dict[str, str] = {}
-
-    def name(self, cell: Cell, *, future: bool) -> str:
-        key = (cell.filename, cell.source)
-        if key not in self._names:
-            name, number = f"<{cell.label}>", 1
-            while name in self.texts:
-                number += 1
-                name = f"<{cell.label} #{number}>"
-            self._names[key] = name
-            self.filenames[name] = cell.filename
-            self.texts[name] = {
-                "label": cell.label,
-                "source": "",
-                "future": ["annotations"] if future else [],
-                "imported": sorted(imported(cell.source)),
-                "commands": False,
-                "shown": {},
-            }
-        return self._names[key]
-
-    def write(self, name: str, first: int, lines: Sequence[str]) -> None:
-        text = self.texts[name]["source"].split("\n")
-        text += [""] * (first - 1 + len(lines) - len(text))
-        text[first - 1 : first - 1 + len(lines)] = lines
-        self.texts[name]["source"] = "\n".join(text)
-
-
 def program_of_cell(
     closure: Closure,
     parsed: Parsed,
@@ -86,7 +52,7 @@ def program_of_cell(
     returns: Sequence[str],
 ) -> Written:
     """program.json for a cell."""
-    cells = _Cells()
+    cells = closure.texts
     filename = cells.name(own, future=future)
     cells.write(filename, 1, parsed.text.split("\n"))
     cells.texts[filename].update(commands=parsed.commands or parsed.timed, shown=dict(parsed.shown))
@@ -103,14 +69,14 @@ def program_of_cell(
 
 def program_of_call(closure: Closure, *, chains: Chains) -> Written:
     """program.json for a call."""
-    cells = _Cells()
+    cells = closure.texts
     definitions = _captured(closure, cells, chains)
     program = _program(cells, definitions, [{"do": "call"}], shows_last=False, returns=(VALUE,))
     return Written(program, cells.filenames)
 
 
 def _program(
-    cells: _Cells,
+    cells: Texts,
     definitions: list[dict[str, Any]],
     statements: list[dict[str, Any]],
     *,
@@ -127,7 +93,7 @@ def _program(
     }
 
 
-def _captured(closure: Closure, cells: _Cells, chains: Chains, *, then_future: bool = False) -> list[dict[str, Any]]:
+def _captured(closure: Closure, cells: Texts, chains: Chains, *, then_future: bool = False) -> list[dict[str, Any]]:
     """Imports first: they need nothing of the notebook, and anything may need them."""
     imports = [step for step in closure.steps if step.item.kind == "import"]
     lines = [line for step in imports for line in _import(step, closure, chains)]
@@ -151,7 +117,7 @@ def _import(step: Step, closure: Closure, chains: Chains) -> list[dict[str, Any]
     ]
 
 
-def _step(step: Step, cells: _Cells) -> dict[str, Any]:
+def _step(step: Step, cells: Texts) -> dict[str, Any]:
     source = step.item.source
     if source is None:
         return {"do": "load", "name": step.name}

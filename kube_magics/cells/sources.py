@@ -88,46 +88,31 @@ def definitions(cell: Cell, name: str) -> list[Definition]:
     return [node for node in nodes if isinstance(node, Definition) and node.name == name][::-1]
 
 
-def find_class(name: str, value: type, notebook: Notebook) -> Source:
-    """Raises CaptureError: no class statement of a cell makes what the class is now."""
-    first: str | None = None
+def find_class(name: str, value: type, notebook: Notebook) -> Source | None:
+    """The class statement that makes what the class is now; None if no cell has it."""
     for cell in _cells(value, notebook):
         for node in definitions(cell, name):
             if not isinstance(node, ast.ClassDef):
                 continue
             context = Context(notebook.future(cell), imported(cell.source))
-            difference = class_difference(value, node, notebook.namespace, context)
-            if difference is None:
+            if class_difference(value, node, notebook.namespace, context) is None:
                 return _source(name, cell, node, notebook, context)
-            first = first or difference
-    raise _refuse(name, "class", first)
+    return None
 
 
-def find_function(name: str, value: Any, notebook: Notebook) -> Source:
-    """The `def` statement that, with its decorators, makes `value`; raises CaptureError if there is none."""
-    first: str | None = None
+def find_function(name: str, value: Any, notebook: Notebook) -> Source | None:
+    """The `def` statement that, with its decorators, makes `value`; None if no cell has it."""
     found = list(functions_inside(value))
     for cell in _cells(value, notebook):
         for node in definitions(cell, name):
             if isinstance(node, ast.ClassDef):
                 continue
-            inside = [function for function in found if _from_cell(function, cell, node)]
-            for function in inside:
+            for function in [function for function in found if _from_cell(function, cell, node)]:
                 context = Context(bool(function.__code__.co_flags & FUTURE), imported(cell.source))
                 difference = function_difference(function, node, notebook.namespace, context)
-                difference = difference or _wrapping_difference(value, function, node, notebook)
-                if difference is None:
+                if (difference or _wrapping_difference(value, function, node, notebook)) is None:
                     return _source(name, cell, node, notebook, context)
-                first = first or difference
-            if not inside and found:
-                first = first or "it was bound to another function since"
-    raise _refuse(name, "function", first)
-
-
-def has_definition(name: str, value: object, notebook: Notebook) -> bool:
-    """Whether a cell that may have made the value has a `def` statement of that name."""
-    found = (node for cell in _cells(value, notebook) for node in definitions(cell, name))
-    return any(not isinstance(node, ast.ClassDef) for node in found)
+    return None
 
 
 def _cells(value: object, notebook: Notebook) -> Iterator[Cell]:
@@ -227,16 +212,3 @@ def _out_of_branch(node: Definition, first: int, lines: list[str]) -> tuple[int,
     except SyntaxError:
         same = False
     return (first, moved) if same else (first - 1, ["if True:", *lines])
-
-
-def _refuse(name: str, what: str, difference: str | None) -> CaptureError:
-    statement = "class" if what == "class" else "def"
-    if difference is None:
-        return CaptureError(
-            f"{name} cannot travel: no cell of this notebook has the {statement} statement that made it.",
-            hint=f"run a cell with `{statement} {name}` in this notebook, then this cell again",
-        )
-    return CaptureError(
-        f"{name} cannot travel as source: {difference}.",
-        hint=f"run the cell with `{statement} {name}` again, then this cell; changes made after it do not travel yet",
-    )

@@ -6,48 +6,24 @@ definitions must stand before the value is loaded. What cannot travel is named b
 
 from __future__ import annotations
 
-import importlib
-import operator
 import pickle
-import sys
 import types
-import typing
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kube_magics.cells import modules
 from kube_magics.cells.culprits import describe, parts
 from kube_magics.cells.data import Data
 from kube_magics.cells.digests import Contents
 from kube_magics.cells.notebook import Notebook
+from kube_magics.cells.pickler import NeedsFirst, Pickler, Refused, Standing
 from kube_magics.errors import CaptureError
 
-PROTOCOL = 5
 APART_BYTES = 1024 * 1024
 """A buffer of at least this size is not copied into the pickle."""
-_BY_NAME_ONLY = tuple(
-    kind
-    for kind in (getattr(typing, name, None) for name in ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType"))
-    if isinstance(kind, type)
-)
-
-
-class Refused(Exception):
-    """A part of a value cannot travel: what it is, and what to do instead."""
-
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.hint = hint
-
-
-class NeedsFirst(Exception):
-    """The value refers to a definition that does not stand yet."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+LOOKED_AT = 10_000
+"Parts of a value that are searched for the path to a function without source."
 
 
 class TooLarge(Exception):
@@ -90,108 +66,6 @@ class _Nothing:
         return memoryview(chunk).nbytes  # a large array comes as a PickleBuffer, which has no len
 
 
-class _Pickler(pickle.Pickler):
-    def __init__(
-        self,
-        file: Any,
-        notebook: Notebook,
-        stands: Callable[[str], bool] = lambda name: True,
-        apart: Callable[[pickle.PickleBuffer], bool] | None = None,
-    ) -> None:
-        super().__init__(file, protocol=PROTOCOL, buffer_callback=apart)
-        self.found: set[str] = set()
-        "definitions of the notebook that were referred to"
-        self.modules: set[str] = set()
-        self._notebook = notebook
-        self._stands = stands
-
-    def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type | types.FunctionType | types.BuiltinFunctionType):
-            return self._global(obj)
-        if type(obj).__module__.partition(".")[0] == modules.OURS and not isinstance(obj, _ModuleReference):
-            return self._ours(obj)
-        if isinstance(obj, _BY_NAME_ONLY) and obj.__module__ == self._notebook.module:
-            raise Refused(f"a {type(obj).__name__}", "write what uses it without it: this cannot travel yet")
-        if isinstance(obj, _BY_NAME_ONLY):
-            self.modules.add(obj.__module__)
-        if isinstance(obj, types.ModuleType):
-            raise Refused(f"the module {obj.__name__}", "import it in the cell instead of keeping it in a value")
-        return NotImplemented
-
-    def _global(self, obj: Any) -> Any:
-        module = getattr(obj, "__module__", None)
-        if not isinstance(module, str):
-            return NotImplemented
-        if module.partition(".")[0] == modules.OURS and module != self._notebook.module:
-            if obj.__name__ in modules.IN_JOBS:
-                return operator.attrgetter(obj.__name__), (_ModuleReference(modules.OURS),)
-            raise Refused(f"part of kube_magics ({obj.__qualname__})", "use it in the notebook, around the job")
-        if module != self._notebook.module:
-            self.modules.add(module)
-            if modules.kind(module) == "local" and _replaced(obj, module):
-                raise Refused(
-                    f"made by an older definition of {module}.{obj.__qualname__}: the module was loaded again since",
-                    "run the cell that makes it again, then this one",
-                )
-            return NotImplemented
-        name = obj.__qualname__
-        if name.endswith("<lambda>"):
-            raise Refused("a lambda", "a lambda cannot travel yet: write it as def at the top of a cell")
-        if "<locals>" in name:
-            what = "class" if isinstance(obj, type) else "function"
-            raise Refused(f"a {what} made inside another function ({name})", "define it at the top level of a cell")
-        root = name.partition(".")[0]
-        live = lookup(self._notebook.namespace, name)
-        ours = live is not obj and type(live).__module__.partition(".")[0] == modules.OURS
-        if live is not obj and not (ours and getattr(live, "__wrapped__", None) is obj):
-            raise Refused(
-                f"made by an older definition of {name}" if live is not None else f"made by {name}, which is gone",
-                "run the cell that makes it again, then this one",
-            )
-        self.found.add(root)
-        if not self._stands(root):
-            raise NeedsFirst(root)
-        if not ours and lookup(vars(importlib.import_module(module)), name) is obj:
-            return NotImplemented
-        return operator.attrgetter(name), (_ModuleReference(module),)
-
-    def _ours(self, obj: Any) -> Any:
-        """A function under @kube_magics.remote: in the job it is the function alone."""
-        name = getattr(getattr(obj, "__wrapped__", None), "__qualname__", "")
-        if not name or lookup(self._notebook.namespace, name) is not obj:
-            raise Refused(describe(obj)[0] or "part of kube_magics", "pass its value: job.result()")
-        root = name.partition(".")[0]
-        self.found.add(root)
-        if not self._stands(root):
-            raise NeedsFirst(root)
-        return operator.attrgetter(name), (_ModuleReference(self._notebook.module),)
-
-
-def _replaced(obj: Any, module: str) -> bool:
-    """Whether the module has another one of that name by now."""
-    found = lookup(vars(sys.modules[module]), obj.__qualname__) if module in sys.modules else obj
-    return found is not None and found is not obj
-
-
-class _ModuleReference:
-    """Pickles as `importlib.import_module(name)`."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __reduce__(self) -> Any:
-        return importlib.import_module, (self._name,)
-
-
-def lookup(namespace: Mapping[str, Any], qualified: str) -> Any:
-    """What a dotted name stands for, or None."""
-    root, *rest = qualified.split(".")
-    value = namespace.get(root)
-    for attribute in rest:
-        value = getattr(value, attribute, None)
-    return value
-
-
 class Call(NamedTuple):
     """What `train(fn, args, kwargs)` sends; dumped with an empty path, so that its parts are named as written."""
 
@@ -200,10 +74,22 @@ class Call(NamedTuple):
     kwargs: Any
 
 
+@dataclass(frozen=True)
+class Dumped:
+    """One value in the pickle."""
+
+    size_bytes: int
+    functions: tuple[types.FunctionType, ...] = ()
+    "those without source: they travel as bytecode"
+    bytecode: tuple[tuple[str, str], ...] = ()
+    'where they are and what: (\'cfg["k"]\', "a lambda")'
+
+
 @dataclass
 class _Mark:
     chunks: int
     apart: int
+    by_value: int
     size_bytes: int
     memo: pickle.Pickler
     """One that has the memo of that moment: copied from pickler to pickler it costs a hundredth of a dict."""
@@ -212,12 +98,13 @@ class _Mark:
 class Dumper:
     """The successive dumps that make `data.pkl`."""
 
-    def __init__(self, notebook: Notebook, stands: Callable[[str], bool]) -> None:
+    def __init__(self, notebook: Notebook, standing: Standing) -> None:
         self._notebook = notebook
         self.contents = Contents()
         """Digests of what is large in the values."""
         self._buffer = _Buffer()
-        self._pickler = _Pickler(self._buffer, notebook, stands, self._buffer.keep_apart)
+        self._last: _Mark | None = None
+        self._pickler = Pickler(self._buffer, notebook, standing, self._buffer.keep_apart)
 
     @property
     def data(self) -> Data:
@@ -229,20 +116,32 @@ class Dumper:
         """Modules whose functions and classes the values refer to."""
         return frozenset(self._pickler.modules)
 
+    @property
+    def shipped(self) -> frozenset[str]:
+        """Files of the runner that are needed to load the values."""
+        return frozenset(self._pickler.shipped)
+
     def mark(self) -> _Mark:
         memo = pickle.Pickler(_Nothing())
         memo.memo = self._pickler.memo
-        return _Mark(len(self._buffer.chunks), len(self._buffer.apart), self._buffer.size_bytes, memo)
+        by_value = len(self._pickler.by_value)
+        return _Mark(len(self._buffer.chunks), len(self._buffer.apart), by_value, self._buffer.size_bytes, memo)
 
     def back(self, mark: _Mark) -> None:
         """Forgets what was dumped since."""
         del self._buffer.chunks[mark.chunks :], self._buffer.apart[mark.apart :]
+        del self._pickler.by_value[mark.by_value :]
         self._buffer.size_bytes = mark.size_bytes
         self._pickler.memo = mark.memo.memo
 
-    def dump(self, path: str, value: object, limit: int | None = None) -> int:
-        """Its size in bytes; raises NeedsFirst, TooLarge, or CaptureError with the path of what cannot travel."""
-        mark = self.mark()
+    def take_back(self) -> None:
+        """Forgets the last dump."""
+        if self._last is not None:
+            self.back(self._last)
+
+    def dump(self, path: str, value: object, limit: int | None = None) -> Dumped:
+        """Raises NeedsFirst, TooLarge, or CaptureError with the path of what cannot travel."""
+        mark = self._last = self.mark()
         self._buffer.end = None if limit is None else mark.size_bytes + limit
         try:
             self._pickler.dump(value)
@@ -254,7 +153,15 @@ class Dumper:
             raise self._refuse(path, value, error) from error
         finally:
             self._buffer.end = None
-        return self._buffer.size_bytes - mark.size_bytes
+        return self._dumped(self._buffer.size_bytes - mark.size_bytes, path, value, mark.by_value)
+
+    def _dumped(self, size: int, path: str, value: object, known: int) -> Dumped:
+        found = self._pickler.by_value[known:]
+        functions = tuple(each for each in found if isinstance(each, types.FunctionType))
+        if not functions:
+            return Dumped(size)
+        root: object = Call(*value) if not path else value  # type: ignore[misc]
+        return Dumped(size, functions, tuple(_places(path, root, found)))
 
     def _refuse(self, path: str, value: object, error: Exception) -> CaptureError:
         path, culprit, error = self._culprit(path, value if path else Call(*value), error)  # type: ignore[misc]
@@ -287,7 +194,38 @@ class Dumper:
 
     def _failure(self, value: object) -> Exception | None:
         try:
-            _Pickler(_Nothing(), self._notebook).dump(value)
+            Pickler(_Nothing(), self._notebook, Standing()).dump(value)
         except Exception as error:  # noqa: BLE001 - as above
             return error
         return None
+
+
+def _places(path: str, value: object, wanted: list[types.FunctionType | type]) -> Iterator[tuple[str, str]]:
+    """Where in a value these functions and classes are, and what each is; the value itself if they are hidden in it."""
+    sought = {id(each) for each in wanted}
+    seen = {id(value)}
+    queue = deque([(path, value)])
+    anything = False
+    while queue and len(seen) < LOOKED_AT:
+        where, current = queue.popleft()
+        if id(current) in sought:
+            anything = True
+            yield where.removeprefix("."), what(current)
+            continue
+        for suffix, child in parts(current):
+            if id(child) not in seen:
+                seen.add(id(child))
+                queue.append((where + suffix, child))
+    if not anything:
+        yield path or "fn", f"holds {what(wanted[0])}"
+
+
+def what(value: object) -> str:
+    """What kind of thing without source this is."""
+    if isinstance(value, type):
+        return f"the class {value.__qualname__}"
+    if isinstance(value, types.FunctionType):
+        if value.__name__ == "<lambda>":
+            return "a lambda"
+        return f"{'a closure' if value.__closure__ else 'the function'} {value.__qualname__}"
+    return "an object without source"

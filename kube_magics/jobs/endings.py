@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from kube_magics import errors
@@ -56,8 +57,8 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         said = f"peak memory {peak / 2**30:.1f} GiB" if peak else None
         more = f"--memory {_twice(peak)}   (twice its peak)" if peak else "a larger --memory"
         return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint=more)
-    if reason == "import":
-        return import_missing(name, dict(outcome.error or {}))
+    if reason in _BEFORE_THE_CELL:
+        return _BEFORE_THE_CELL[reason](name, dict(outcome.error or {}))
     if reason == "signal" or end.get("signal"):
         number = int(end.get("signal") or 0)
         what = _SIGNALS.get(number, str(number))
@@ -83,6 +84,16 @@ def import_missing(name: str, event: dict[str, Any]) -> errors.ImportMissing:
     listed = ", ".join(map(str, packages)) if isinstance(packages, list) else str(packages)
     fix = f"--image with {listed or 'what the cell imports'} in it   (on this machine: %pip install {listed})"
     return errors.ImportMissing(f"Job {name}: {event.get('message')}.", hint=fix)
+
+
+def python_mismatch(name: str, event: dict[str, Any]) -> errors.PythonMismatch:
+    """What travels as bytecode met another minor of Python."""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    fix = f"write each as def or class at the top level of a cell, or take an --image with Python {here}"
+    return errors.PythonMismatch(f"Job {name}: {event.get('message')}.", hint=f"{fix}   (on this machine: --python)")
+
+
+_BEFORE_THE_CELL = {"import": import_missing, "bytecode": python_mismatch}
 
 
 def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:

@@ -26,10 +26,12 @@ def ended_by(error: BaseException, folder: str, results: str) -> int:
         if code and results:
             keep(describe(error, code), [], results)
         return code
-    install = getattr(error, "kube_magics_import", None)
+    reason = getattr(error, "kube_magics_reason", None)
     description = describe(error, None)
-    if install:
-        description.update(reason="import", install=" ".join(install), text=f"{type(error).__name__}: {error}\n")
+    if reason:  # ours, raised before the cell began: one line, no frames
+        install = " ".join(getattr(error, "kube_magics_import", ()))
+        description.update(reason=reason, text=f"{type(error).__name__}: {error}\n")
+        description.update({"install": install} if install else {})
         sys.stderr.write(description["text"])
     else:
         if isinstance(error, ModuleNotFoundError) and error.name:

@@ -66,6 +66,7 @@ def missing_error(missing: dict[str, str | None]) -> ModuleNotFoundError:
         f"No module named {names}: this image lacks {', '.join(wanted)}", name=next(iter(missing))
     )
     error.kube_magics_import = [distribution(name, known) for name, known in missing.items()]  # type: ignore[attr-defined]
+    error.kube_magics_reason = "import"  # type: ignore[attr-defined]
     return error
 
 

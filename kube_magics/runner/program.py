@@ -196,6 +196,12 @@ def run(names: Names) -> None:
         missing = introduce(spec.get("imports") or {})
         if missing:
             raise missing_error(missing)
+        if spec.get("bytecode"):
+            from .skew import mismatch
+
+            problem = mismatch(spec)
+            if problem is not None:
+                raise problem
         program = Program(folder, names)
         program.define()
         program.execute()

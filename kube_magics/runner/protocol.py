@@ -45,11 +45,11 @@ Events (a reader ignores names and keys that it does not know; null means unknow
     error     type module message frames text crc exit [reason install]
               frames: as in chain.py. text: as on stderr, where too long without its middle; crc: CRC-32 of all of it.
               exit: code of a SystemExit. For a missing import install is the distribution that provides it, and reason
-              "import" if it is a captured one. Of a step before or after the program: reason as that of `end`, message
-              and text are the last that it said
+              "import" if it is a captured one; "bytecode": captured code is of another Python minor. Of a step before
+              or after the program: reason as that of `end`, message and text are the last that it said
     end       code signal reason duration_s cpu_s peak_memory_bytes lines bytes results missing too_large [oom_kills]
-              last. reason: completed | failed | signal | timeout | stopped | oom | import | bundle | start, or that of
-              the step that failed: install | fetch | collect. duration_s: of the program alone
+              last. reason: completed | failed | signal | timeout | stopped | oom | import | bytecode | bundle | start,
+              or that of the step that failed: install | fetch | collect. duration_s: of the program alone
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import io
 import tokenize
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ ONLY_WITH = {
     "commands.py": "commands",
     "syntax.py": "commands",
     "awaiting.py": "awaits",
+    "rebuild.py": "rebuild",
+    "skew.py": "bytecode",
 }
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""
 
@@ -51,11 +54,27 @@ def _artifacts() -> dict[str, bytes]:
     return {f"{ARTIFACTS}/{path.name}": bare(path.read_text(encoding="utf-8")).encode() for path in paths}
 
 
+@functools.lru_cache(maxsize=None)
+def _cloudpickle() -> bytes:
+    spec = importlib.util.find_spec("cloudpickle")
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).with_name("cloudpickle.py").read_text(encoding="utf-8")
+    return (_licence(source) + bare(source)).encode()
+
+
+def _licence(source: str) -> str:
+    """Its licence asks that the notice travels with it."""
+    return "\n".join(f"# {line}".rstrip() for line in (ast.get_docstring(ast.parse(source)) or "").splitlines()) + "\n"
+
+
 def files(spec: Mapping[str, object]) -> dict[str, bytes]:
     """Path in the bundle -> content: main.py, the runner, the `kube_magics` that jobs import; `spec` is spec.json."""
     left = {f"{PACKAGE}/{name}" for name, field in ONLY_WITH.items() if not spec.get(field)}
-    store = _artifacts() if spec.get("artifacts") else {}
-    return {**{path: content for path, content in _all().items() if path not in left}, **store}
+    found = {path: content for path, content in _all().items() if path not in left}
+    if spec.get("cloudpickle"):  # under a name that hides no cloudpickle of the image
+        found[f"{PACKAGE}/cloudpickle.py"] = _cloudpickle()
+    return {**found, **(_artifacts() if spec.get("artifacts") else {})}
 
 
 def bare(source: str) -> str:

@@ -37,6 +37,10 @@ class Unpickler(Base):
         self._names = names
 
     def find_class(self, module: str, name: str) -> Any:
+        if module in ("kube_magics.runner.rebuild", "cloudpickle.cloudpickle"):
+            from .rebuild import brought
+
+            return brought(module, name, self._names)
         if module != "__main__":
             return super().find_class(module, name)
         first, *rest = name.split(".")

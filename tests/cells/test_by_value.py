@@ -1,0 +1,128 @@
+"""What has no source travels by value: run by the real runner in processes of its own, other minors of Python too."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube_magics.cells import bundle
+from kube_magics.cells.capture import Capture, capture_call
+from tests.cells.book import Book, Ran
+from tests.runner.bundles import Log, Runner
+
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def files(captured: Capture, **options: Any) -> dict[str, bytes]:
+    made = bundle.build(captured, options)
+    with zipfile.ZipFile(io.BytesIO(made.data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def run(folder: Path, captured: Capture, **options: Any) -> Log:
+    return Runner(folder, replaced=files(captured, result_limit_bytes=1_000_000, **options)).wait()
+
+
+def other_python() -> str:
+    """An interpreter of another minor than ours."""
+    minors = [minor for minor in ("3.13", "3.12", "3.10", "3.9", "3.14") if minor != MINOR]
+    found = [path for minor in minors if (path := shutil.which(f"python{minor}"))]
+    found += [str(path) for minor in minors for path in Path.home().glob(f".pyenv/versions/*/bin/python{minor}")]
+    for path in found:
+        # What pyenv puts on the path may only say that no such version is chosen.
+        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return path
+    pytest.skip("no other minor of Python on this machine")
+
+
+WORKERS = """
+import multiprocessing
+import types
+rate = 2
+def scale(x): return x * rate
+def make(k):
+    class Local:
+        def __init__(self, v): self.v = v * k
+    return Local
+Local = make(3)
+f = lambda x: scale(x) + Local(x).v
+"""
+IN_WORKERS = """
+def work(x):
+    return f(x)
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map(work, [1, 2]), work(3))
+"""
+
+
+def test_spawned_workers_have_what_travelled_by_value(tmp_path: Path) -> None:
+    log = run(tmp_path, Book(WORKERS).capture(IN_WORKERS))
+    assert (log.out, log.err, log.end["code"]) == (b"[5, 10] 15\n", b"", 0)
+
+
+def test_a_traceback_through_a_lambda_shows_its_line(tmp_path: Path) -> None:
+    book = Book("\n\nfs = {\n    'a': lambda x: 1 / x,\n}")
+    log = run(tmp_path, book.capture("fs['a'](0)"))
+    assert b"File \"<In [1]>\", line 4, in <lambda>\n    'a': lambda x: 1 / x," in log.err
+
+
+@pytest.mark.parametrize(
+    ("cells", "cell", "said"),
+    [
+        (["f = lambda: 1"], "f()", "f is a lambda: it travels as bytecode of Python"),
+        (
+            ["cfg = {'k': [lambda: 1]}\ndef make(n):\n    def inner(): return n\n    return inner\ng = make(1)"],
+            "cfg, g",
+            'cfg["k"][0] is a lambda and g is a closure make.<locals>.inner: they travel as bytecode of Python',
+        ),
+    ],
+)
+def test_bytecode_of_another_minor_is_refused_before_it_is_loaded(
+    tmp_path: Path, cells: list[str], cell: str, said: str
+) -> None:
+    log = run(tmp_path, Book(*cells).capture("print('never')\n" + cell), python=other_python())
+    assert log.error["message"].startswith(f"{said} {MINOR}, and this image has Python 3.")
+    assert (log.error["reason"], log.end["reason"], log.out) == ("bytecode", "bytecode", b"")
+
+
+def test_what_a_call_made_needs_no_bytecode(tmp_path: Path) -> None:
+    book = Book(
+        "import collections, enum, typing\nP = collections.namedtuple('P', 'x y')\nC = enum.Enum('C', 'A B')",
+        "T = typing.TypeVar('T')\np = P(1, C.B)",
+    )
+    captured = book.capture("print(p, p.y is C.B, T)")
+    assert captured.bytecode == ()
+    log = run(tmp_path, captured, python=other_python())
+    assert (log.out, log.end["code"]) == (b"P(x=1, y=<C.B: 2>) True ~T\n", 0)
+
+
+def test_only_jobs_with_classes_by_value_bring_cloudpickle() -> None:
+    book = Book(WORKERS)
+    made = {cell: files(book.capture(cell)).keys() for cell in ("rate", "scale(1)", "Local(1)", "(lambda: 1)()")}
+    brought = {
+        cell: {name for name in names if "rebuild" in name or "cloudpickle" in name} for cell, names in made.items()
+    }
+    both = {"kube_magics_runner/rebuild.py", "kube_magics_runner/cloudpickle.py"}
+    assert brought == {"rate": set(), "scale(1)": set(), "Local(1)": both, "(lambda: 1)()": set()}
+    text = files(book.capture("Local"))["kube_magics_runner/cloudpickle.py"].decode()
+    assert "Redistributions of source code must retain" in text
+    assert bundle.build(book.capture("f(1)"), {}).size_bytes < 48 * 1024
+
+
+def test_a_call_of_a_lambda() -> None:
+    book = Book("k = 2\ndef helper(x): return x * k\ndef apply(f, x): return f(x)")
+    names = book.namespace
+    book.run("f = lambda x: helper(x) + 1")
+    captured = capture_call(names["apply"], (names["f"], 3), {}, book.notebook())
+    ran = Ran(captured)
+    assert ran.error is None
+    assert ran.values == {"@value": 7}
+    assert captured.bytecode == (("args[0]", "a lambda"),)
