@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType, ModuleType
 from typing import Any
@@ -28,6 +28,7 @@ from kube_magics.cells.promotion import promoted
 from kube_magics.cells.reads import Outside
 from kube_magics.cells.results import Definitions
 from kube_magics.cells.scopes import analyze
+from kube_magics.cells.settings import forgotten
 from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError
 from kube_magics.spec.quantities import human_bytes
@@ -128,7 +129,8 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
     found = _capture(closure, written, text=parsed.written, nodes=nodes, early=early)
     warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
-    return replace(found, pip=parsed.pip, warnings=(*parsed.warnings, *warnings, *found.warnings))
+    warnings = (*parsed.warnings, *warnings, *_settings(closure, nodes), *found.warnings)
+    return replace(found, pip=parsed.pip, warnings=warnings)
 
 
 def capture_call(
@@ -148,7 +150,8 @@ def capture_call(
     found = _capture(closure, written, text=f"call {name} {call}")
     arguments = (Travel("arguments", "data", size),) if args or kwargs else ()
     incomparable = (*found.incomparable, "arguments") if call is None else found.incomparable
-    return replace(found, travels=(*found.travels, *arguments), incomparable=incomparable)
+    warnings = (*_settings(closure, ()), *found.warnings)
+    return replace(found, travels=(*found.travels, *arguments), incomparable=incomparable, warnings=warnings)
 
 
 def _capture(
@@ -195,6 +198,11 @@ def _local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[
     inside = bytecode.imported(_functions(closure))
     local.add((Wanted(name, sure=False) for name in sorted(inside)), "a captured function")
     return local.result()
+
+
+def _settings(closure: Closure, nodes: Sequence[ast.stmt]) -> Iterator[str]:
+    imported = [step.name for step in closure.steps if step.item.kind == "import"]
+    return forgotten(closure.notebook, chains([*nodes, *_sources(closure)]), imported, closure.dumper.modules)
 
 
 def _sources(closure: Closure) -> list[ast.stmt]:

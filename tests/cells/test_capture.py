@@ -318,6 +318,21 @@ WARNED = {
     "only imports": ("", "import math", None),
     "for type hints alone": ("from __future__ import annotations", "def f(x: nowhere): return x\nf(1)", None),
     "nobody can tell": ("", "exec('nowhere = 1')\nif 1: print(nowhere)", None),
+    "a seed": ("import random\nrandom.seed(1)", "x = random.random()", r"not in the job: random\.seed \(In \[1\]\);"),
+    "a seed that the cell sets too": ("import random\nrandom.seed(1)", "random.seed(2)\nx = random.random()", None),
+    "a seed of what the job does not use": ("import random\nrandom.seed(1)", "x = 1", None),
+    "a setting of what a function uses": (
+        "import sys\nif 1:\n    sys.ps9 = 1\ndef f(): return sys.path",
+        "f()",
+        r"not in the job: sys\.ps9 \(In \[1\]\);",
+    ),
+    "a setting of what a value comes from": (
+        "import logging as l\nl.basicConfig(force=False)\nlog = l.getLogger('a')",
+        "log.info(1)",
+        r"l\.basicConfig",
+    ),
+    "the environment": ("import os\nos.environ['HOME'] = os.environ['HOME']", "print(os.getcwd())", None),
+    "a name of the notebook's own": ("class A: pass\nA.seed = print\nA.seed()\na = A()", "print(a)", None),
     "bound by a loop": ("", "for i in [1]:\n    last = i\nprint(last)", None),
 }
 

@@ -1,0 +1,3 @@
+from .peaks import Peak, find_peaks
+
+__all__ = ["Peak", "find_peaks"]

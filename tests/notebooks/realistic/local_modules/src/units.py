@@ -1,0 +1,2 @@
+def to_bpm(seconds):
+    return 60.0 / seconds
