@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 
 from .pieces import Damaged, StoreError, checked
 from .store import at
@@ -46,5 +47,7 @@ def fetch(asked: dict[str, Any], bundle: str) -> None:
         except Damaged as error:
             raise Damaged(f"{store}/{DATA}: {error}") from None
         os.replace(path + ".part", path)
+        with suppress(StoreError):  # a store that this job may only read
+            store.remove(DATA)
     if asked["writes"]:
         store.check()

@@ -43,6 +43,8 @@ def remarks(spec: JobSpec) -> list[str]:
         found.append(
             f"on this machine {' and '.join(filter(None, [', '.join(idle[:-1]), idle[-1]]))} {verb} no meaning"
         )
+    if spec.returns_files and not spec.files:
+        found.append("on this machine the job's folder is the notebook's: what --returns-files names is here already")
     if spec.secret:
         named = ", ".join(secret.variable or f"the keys of {secret.name}" for secret in spec.secret)
         found.append(f"on this machine --secret is the notebook's own environment: {named}")

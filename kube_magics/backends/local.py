@@ -24,8 +24,10 @@ from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, machine
 from kube_magics.backends.contract import Gap, GpuNode, GpuReport
 from kube_magics.backends.jobfolder import END, FACTS, LOG, RESULTS
+from kube_magics.cells.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.unpack import unpack
+from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot, succeeded
 
@@ -113,6 +115,7 @@ class LocalBackend:
                 "returns": list(spec.returns),
                 "gpus": spec.gpus,
                 "devices": chosen,
+                "artifacts": submission.artifacts,
                 "version": submission.version,
             }
             bundle = home / "bundle"
@@ -193,6 +196,7 @@ class LocalBackend:
             ours=True,
             returns=tuple(facts.get("returns", ())),
             submission_id=facts.get("submission_id"),
+            artifacts=facts.get("artifacts"),
         )
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
@@ -217,7 +221,9 @@ class LocalBackend:
                     pause_s = min(pause_s * 1.2, LONGEST_POLL_S)
 
     async def stored(self, name: str, result: str) -> bytes | None:
-        path = self._folder / name / RESULTS / f"{result}.pkl"
+        home = self._folder / name
+        file = result.removeprefix(FILE)
+        path = home / "bundle" / WORK / file if file != result else home / RESULTS / f"{result}.pkl"
         return await asyncio.to_thread(path.read_bytes) if path.is_file() else None
 
     async def log(self, name: str) -> AsyncIterator[bytes | Gap]:

@@ -93,7 +93,16 @@ def python_mismatch(name: str, event: dict[str, Any]) -> errors.PythonMismatch:
     return errors.PythonMismatch(f"Job {name}: {event.get('message')}.", hint=f"{fix}   (on this machine: --python)")
 
 
-_BEFORE_THE_CELL = {"import": import_missing, "bytecode": python_mismatch}
+def store_unusable(name: str, event: dict[str, Any]) -> errors.JobNotStarted:
+    """The job cannot read or write at its --artifacts."""
+    said = str(event.get("message") or "") or None
+    fix = "the job must be able to read and write there: --secret for its credentials, --volume for a folder"
+    if said and "not installed" in said:
+        fix = "--image with it in it"
+    return errors.JobNotStarted(f"Job {name} cannot use its --artifacts.", said=said, hint=fix)
+
+
+_BEFORE_THE_CELL = {"import": import_missing, "bytecode": python_mismatch, "fetch": store_unusable}
 
 
 def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:

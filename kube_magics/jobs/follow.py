@@ -29,6 +29,10 @@ class Outcome:
     """The runner's error event."""
     results: dict[str, bytes] = field(default_factory=dict)
     """Pickles by name; `@error` is the exception."""
+    stored: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Results that are not in the log, by name: where they are, as the `stored` event says it."""
+    files: Mapping[str, Any] | None = None
+    """The runner's word on the files of the working folder: what is lost, and what does not come back."""
     corrupt: dict[str, str] = field(default_factory=dict)
     """Names whose chunks did not fit together, and why."""
     snapshot: Snapshot | None = None
@@ -155,6 +159,10 @@ class Follower:
             self._count(event)
         elif kind == "result":
             self._result(event)
+        elif kind == "stored":
+            self.outcome.stored[str(event.get("name"))] = event
+        elif kind == "files":
+            self.outcome.files = event
         elif kind == "error":
             self.outcome.error = event
             self.screen.drop_traceback(event.get("crc"))

@@ -12,10 +12,12 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.results import Definitions, load_result
-from kube_magics.jobs import endings, loop, remote
+from kube_magics.jobs import endings, homecoming, loop, remote
+from kube_magics.jobs.arrivals import Arrivals
 from kube_magics.jobs.follow import Follower, Outcome
+from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.screen import Screen
-from kube_magics.spec.quantities import human_bytes
+from kube_magics.jobs.store import Store
 from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeeded
 
 VALUE = "@value"
@@ -33,6 +35,10 @@ class Origin:
     """Of the job's cell, for classes that exist only there."""
     returns: tuple[str, ...]
     timeout_s: int | None = None
+    store: Store | None = None
+    """Of --artifacts."""
+    home: Home | None = None
+    """Where the files of --returns-files come to."""
 
 
 class Job:
@@ -52,6 +58,7 @@ class Job:
         self._lock = threading.Lock()
         self._values: dict[str, Any] | None = None
         self._error: BaseException | None = None
+        self._files: dict[str, int] = {}
 
     @property
     def namespace(self) -> str:
@@ -126,6 +133,16 @@ class Job:
                 self._values, self._error = self._collect()
             return self._values
 
+    def files(self) -> dict[str, int]:
+        """The files that came back, by path, and their sizes in bytes."""
+        self.values()
+        return dict(self._files)
+
+    @property
+    def lost(self) -> str | None:
+        """What the job wrote into a folder that went with it, in one sentence; None: nothing."""
+        return homecoming.lost_line(self._follower.outcome.files) if self._follower else None
+
     def failure(self) -> BaseException | None:
         """What `result` would raise for a job that is over; None: nothing."""
         self.values()
@@ -159,8 +176,16 @@ class Job:
         return loop.wait(self._backend.stop(self.name))
 
     def delete(self) -> None:
-        """Remove the job and all that it owns from the cluster (or this machine)."""
+        """Remove the job and all that it owns from the cluster (or this machine), and what it has in a store.
+
+        Raises ResultError where the store refuses; the job is deleted then.
+        """
+        state = self.snapshot()
         loop.wait(self._backend.delete(self.name))
+        store = Store.parse(state.artifacts, self.name, state.submission_id) if state.artifacts else None
+        if store is not None and (why := store.clear()):
+            what = f"Job {self.name} is deleted; its files at {store} are still there."
+            raise errors.ResultError(what, said=why, hint="remove them where you may, or let them be")
 
     def __repr__(self) -> str:
         try:
@@ -172,50 +197,23 @@ class Job:
     def _collect(self) -> tuple[dict[str, Any], BaseException | None]:
         if self._follower is None or self._origin is None:
             return {}, endings.error_of(self.name, Outcome(snapshot=self.snapshot()), None)
-        outcome = self._follower.outcome
+        outcome, origin = self._follower.outcome, self._origin
+        arrivals = Arrivals(self._backend, self.name, outcome, origin.store)
+        error = self._ended(origin, outcome)
+        values = arrivals.values(origin.returns, self._loads(origin)) if error is None else {}
+        if origin.home is not None:
+            self._files = arrivals.files(origin.home)
+        if outcome.end is not None:
+            arrivals.clear()
+        return values, error or arrivals.error()
+
+    def _ended(self, origin: Origin, outcome: Outcome) -> BaseException | None:
+        """The job's own exception, or what ended it; None: it succeeded."""
         raised = (outcome.error or {}).get("reason") != "import" and (outcome.end or {}).get("reason") == "failed"
         if outcome.error is not None and raised and (outcome.error.get("exit") is None):
             pickled = outcome.results.get(ERROR) or loop.wait(self._backend.stored(self.name, ERROR))
-            return {}, remote.rebuild(outcome.error, pickled, self._loads(self._origin), self._origin.definitions.files)
-        error = endings.error_of(self.name, outcome, self._origin.timeout_s)
-        if error is not None:
-            return {}, error
-        return self._load(self._origin, outcome)
-
-    def _load(self, origin: Origin, outcome: Outcome) -> tuple[dict[str, Any], BaseException | None]:
-        """Each name by itself: one that fails does not keep the others away."""
-        values: dict[str, Any] = {}
-        problems: list[errors.ResultError] = []
-        loads = self._loads(origin)
-        for name in origin.returns:
-            data = outcome.results.get(name)
-            if data is None:
-                data = loop.wait(self._backend.stored(self.name, name))
-            try:
-                if data is None:
-                    raise _absent(name, outcome)
-                values[name] = loads(data)
-            except errors.ResultError as error:
-                problems.append(error)
-        if len(problems) > 1:
-            text = "\n".join(problem.message for problem in problems)
-            return values, errors.ResultError(text, hint=problems[0].hint)
-        return values, problems[0] if problems else None
+            return remote.rebuild(outcome.error, pickled, self._loads(origin), origin.definitions.files)
+        return endings.error_of(self.name, outcome, origin.timeout_s)
 
     def _loads(self, origin: Origin) -> Callable[[bytes], object]:
         return lambda data: load_result(data, origin.namespace, origin.definitions)
-
-
-def _absent(name: str, outcome: Outcome) -> errors.ResultError:
-    end = outcome.end or {}
-    if name in (end.get("too_large") or {}):
-        size = human_bytes(end["too_large"][name])
-        return errors.ResultTooLarge(
-            f"{name} is {size}; a result of up to 1.0 MB travels back through the log.",
-            hint="return less (a state_dict in half precision, a summary), or write it to storage inside the cell",
-        )
-    if name in outcome.corrupt:
-        return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[name]}.", hint="run the cell again")
-    why = (end.get("missing") or {}).get(name, "it did not arrive")
-    fix = f"set {name} in the cell, or leave it out of --returns"
-    return errors.ResultMissing(f"{name} did not come back: {why}.", hint=fix)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from kube_magics import errors
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.screen import BATCH_S, STDERR, Screen
-from kube_magics.spec.quantities import human_seconds
+from kube_magics.spec.quantities import human_bytes, human_seconds
 
 LONGEST_WAIT_S = 0.5
 
@@ -50,5 +50,7 @@ def last_line(job: Job) -> str:
     took = "" if job.duration_s is None else f" {'in' if ended == 'done' else 'after'} {human_seconds(job.duration_s)}"
     names = ", ".join(job.values())
     back = f"; back: {names}" if names and not names.startswith("@") else ""
+    files = job.files()
+    back += f"; files: {len(files)} ({human_bytes(sum(files.values()))})" if files else ""
     log = f"; log: {job.log_path}" if job.log_path and job.log_path.exists() else ""
     return f"job {job.name} {ended}{took}{back}{log}"

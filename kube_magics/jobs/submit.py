@@ -6,7 +6,7 @@ import asyncio
 import sys
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ from kube_magics.cells.weight import too_large
 from kube_magics.jobs import loop
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
+from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import FOLDER, LogFile
 from kube_magics.jobs.screen import Screen
+from kube_magics.jobs.store import AFTER, BEFORE, Store
 from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
 from kube_magics.manifests.pod import GRACE_S
+from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names
-from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.spec.job import JobSpec, Parcel, Submission
 from kube_magics.version import VERSION
 
 UNDO_S = 10.0
@@ -39,6 +42,10 @@ class Prepared:
 
     backend: Backend
     submission: Submission
+    store: Store | None = None
+    """Of --artifacts."""
+    parcel: Parcel | None = None
+    """What goes through the store."""
 
 
 def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
@@ -64,6 +71,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         "imports": dict(capture.imports),
         "notebook_python": ".".join(map(str, sys.version_info[:3])),
         "returns": list(spec.returns),
+        "returns_files": list(spec.returns_files),
         "timeout_s": spec.timeout,
         "grace_s": GRACE_S,
         "gpus": spec.gpus,
@@ -72,35 +80,54 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     if spec.files:
         # A folder of its own, with these files and no others, on this machine too: what works there works anywhere.
         options["cwd"] = None
-    packed, beside = _pack(capture, options, backend)
+    submission_id = str(uuid.uuid4())
+    store = Store.of(spec.artifacts, name, submission_id) if spec.artifacts else None
+    if store is not None:
+        # With a store this machine has the cluster's limits too: what works here works there.
+        options |= {"result_limit_bytes": RESULT_LIMIT_BYTES, "before": [BEFORE], "after": [AFTER]}
+    packed, beside = _pack(capture, options, backend, store)
     submission = Submission(
         spec=spec,
         name=name,
-        submission_id=str(uuid.uuid4()),
+        submission_id=submission_id,
         bundle=packed.data,
         bundle_sha256=packed.sha256,
-        data=beside,
+        data=None if store else beside,
+        artifacts=str(store) if store else None,
         cell_digest=capture.cell_digest,
         imports=tuple(capture.imports),
         notebook=notebook,
         folder=str(Path.cwd()),
         version=VERSION,
     )
-    return Prepared(backend, submission)
+    return Prepared(backend, submission, store, beside if store else None)
 
 
-def _pack(capture: Capture, options: dict[str, Any], backend: Backend) -> tuple[Bundle, Data | None]:
-    """The bundle, and the data if it has to go beside it."""
-    with_data = capture.data.size_bytes <= STORED_ABOVE_BYTES
-    packed = build(capture, options, with_data=with_data)
+def _pack(
+    capture: Capture, options: dict[str, Any], backend: Backend, store: Store | None
+) -> tuple[Bundle, Data | None]:
+    """The bundle, and the data if they have to go beside it."""
+    data = capture.data
     # Files have the cluster's limit everywhere, for the same reason; values on this machine have none.
-    size_bytes = packed.size_bytes if backend.bundle_limit_bytes is not None else packed.files_bytes
+    limited = backend.bundle_limit_bytes is not None or store is not None
     limit_bytes = backend.bundle_limit_bytes or TOTAL_LIMIT_BYTES
-    if backend.bundle_limit_bytes is not None and not with_data:
-        size_bytes += capture.data.size_bytes
+    with_data = data.size_bytes <= STORED_ABOVE_BYTES
+    if with_data:
+        packed = build(capture, {**options, **_told(options, store, None)})
+        with_data = store is None or packed.size_bytes <= limit_bytes
+    if not with_data:
+        packed = build(capture, {**options, **_told(options, store, data)}, with_data=False)
+    size_bytes = packed.size_bytes if limited else packed.files_bytes
+    if limited and not with_data and store is None:
+        size_bytes += data.size_bytes
     if size_bytes > limit_bytes:
         raise too_large(capture, size_bytes, limit_bytes)
-    return packed, None if with_data else capture.data
+    return packed, None if with_data else data
+
+
+def _told(options: dict[str, Any], store: Store | None, data: Data | None) -> dict[str, Any]:
+    writes = bool(options["returns"] or options["returns_files"])
+    return {"artifacts": store.fields(data, writes=writes)} if store else {}
 
 
 def submit(prepared: Prepared, origin: Origin) -> Job:
@@ -121,21 +148,31 @@ def submit(prepared: Prepared, origin: Origin) -> Job:
         begun.extend(filter(None, [asyncio.current_task()]))
         await backend.submit(submission)
 
+    origin = replace(origin, store=prepared.store, home=Home(Path.cwd(), submission.spec.returns_files))
     try:
+        if prepared.store is not None:
+            prepared.store.send(prepared.parcel)
         loop.start(create()).result()
         loop.start(follower.run())
         return Job(backend, submission.name, follower, origin)
     except KeyboardInterrupt:
         # The loop takes its work in order: what was begun before the interrupt, this finds.
         loop.wait(_undo(begun, backend, submission))
+        _clear(prepared.store)
         log.close()
         path.unlink(missing_ok=True)
         what = f"Interrupted while job {submission.name} was being submitted: nothing is left of it."
         raise errors.SubmitError(what, hint="run the cell again") from None
     except BaseException:
+        _clear(prepared.store)
         log.close()
         path.unlink(missing_ok=True)
         raise
+
+
+def _clear(store: Store | None) -> None:
+    if store is not None:
+        store.clear()
 
 
 async def _undo(begun: list[asyncio.Task[Any]], backend: Backend, submission: Submission) -> None:

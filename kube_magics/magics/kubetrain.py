@@ -49,6 +49,8 @@ def finish(shell: Any, job: Job) -> None:
     """Bind what came back, say how it went, raise what went wrong."""
     shell.user_ns.update(job.values())
     print(last_line(job))
+    if job.lost:
+        print(job.lost)
     error = job.failure()
     if error is not None:
         raise error

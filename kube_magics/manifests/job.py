@@ -80,6 +80,7 @@ def _annotations(submission: Submission) -> dict[str, str]:
         names.ANNOTATION_CELL: submission.cell_digest,
         names.ANNOTATION_BUNDLE: submission.bundle_sha256,
         **({names.ANNOTATION_RETURNS: ",".join(submission.spec.returns)} if submission.spec.returns else {}),
+        **({names.ANNOTATION_ARTIFACTS: submission.artifacts} if submission.artifacts else {}),
         names.ANNOTATION_VERSION: submission.version,
     }
 

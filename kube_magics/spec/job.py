@@ -96,6 +96,8 @@ class Submission:
     """Hex; equal cells have equal ones."""
     data: Parcel | None = None
     """Captured values that are too large for the bundle: the content of its data.pkl; None: it is in it."""
+    artifacts: str | None = None
+    """The URL of this job's folder in the store of --artifacts; None: it has none."""
     imports: tuple[str, ...] = ()
     """Top-level modules that the cell imports."""
     notebook: str | None = None

@@ -114,7 +114,28 @@ def _url(option: str, text: str) -> str:
         raise OptionError(
             f"{option} {text!r} is neither a URL nor an absolute path.", hint=f"{option} s3://bucket/folder"
         )
+    rest = rest or text
+    if re.match(r"[^/@]*:[^/@]*@", rest) or re.search(
+        r"[?&][^=]*(?:key|token|secret|sig|password)[^=]*=", rest, re.IGNORECASE
+    ):
+        raise OptionError(
+            f"{option}: the URL holds credentials, which would be stored in the cluster for all to read.",
+            hint=f"{option} {scheme}://bucket/folder --secret NAME:KEY=VARIABLE   (here: the notebook's environment)",
+        )
+    if scheme == "memory":
+        raise OptionError(f"{option} {text}: no other process sees it.", hint=f"{option} s3://bucket/folder")
     return text
+
+
+def _globs(option: str, text: str) -> tuple[str, ...]:
+    found = _paths(option, text)
+    for pattern in found:
+        if pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
+            raise OptionError(
+                f"{option} {pattern}: only files of the job's working folder come back.",
+                hint=f"{option} 'checkpoints/*.pt'   (relative to it; elsewhere: --volume CLAIM:/path)",
+            )
+    return found
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -142,7 +163,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("files", "Files, folders and globs that travel into the job's working folder (repeatable; .kubeignore is heeded).", _paths, "PATHS", default=(), many=True, example="--files data/*.csv,config.yaml"),
     Option("volume", "Mount a PersistentVolumeClaim (repeatable).", volumes.volumes, "CLAIM:/path[:ro]", default=(), many=True, example="--volume datasets:/data:ro"),
     Option("artifacts", "Folder (any fsspec URL) for captures and results that are too large to travel with the job.", _url, "URL", example="--artifacts s3://bucket/folder"),
-    Option("returns-files", "Files of the job's working folder that come back (repeatable).", _paths, "GLOB", default=(), many=True, example="--returns-files checkpoints/*.pt"),
+    Option("returns-files", "Files of the job's working folder that come back (repeatable).", _globs, "GLOB", default=(), many=True, example="--returns-files checkpoints/*.pt"),
 )  # fmt: skip
 
 BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}

@@ -1,0 +1,116 @@
+"""What a job sent back, from wherever it is: the log, the store, the job's own folder. Each name by itself, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.backends.contract import Backend
+from kube_magics.jobs import homecoming, loop
+from kube_magics.jobs.follow import Outcome
+from kube_magics.jobs.homecoming import Home
+from kube_magics.jobs.store import Store
+from kube_magics.runner.workfiles import FILE
+from kube_magics.spec.quantities import human_bytes
+
+
+class Arrivals:
+    """The results of one job that is over; what did not arrive is in `problems`."""
+
+    def __init__(self, backend: Backend, job: str, outcome: Outcome, store: Store | None) -> None:
+        self.problems: list[errors.ResultError] = []
+        self._backend = backend
+        self._job = job
+        self._outcome = outcome
+        self._store = store
+        self._wanted_still = False
+        """Something in the store is nowhere else yet."""
+
+    def values(self, names: Sequence[str], loads: Callable[[bytes], object]) -> dict[str, Any]:
+        """Values by name; one that fails does not keep the others away."""
+        found: dict[str, Any] = {}
+        for name in names:
+            try:
+                data = self._bytes(name)
+                if data is None:
+                    raise _absent(name, self._outcome)
+                found[name] = loads(data)
+            except errors.ResultError as error:
+                self._failed(name, error)
+        return found
+
+    def files(self, home: Home) -> dict[str, int]:
+        """Brings the files that were asked for; path and size of each."""
+        found: dict[str, int] = {}
+        for name in dict.fromkeys([*self._outcome.results, *self._outcome.stored]):
+            path = homecoming.path_of(name)
+            if path is None:
+                continue
+            try:
+                found[path] = home.bring(path, self._chunks(name) or ())
+            except errors.ResultError as error:
+                self._failed(name, error)
+        self.problems += homecoming.not_back(self._outcome.files or {})
+        self.problems += [
+            errors.ResultError(f"{name.removeprefix(FILE)} did not arrive whole: {why}.", hint="run the cell again")
+            for name, why in self._outcome.corrupt.items()
+            if name.startswith(FILE)
+        ]
+        return found
+
+    def clear(self) -> None:
+        """What has arrived is not kept in the store any longer; what has not, stays."""
+        if self._store is not None and not self._wanted_still:
+            self._store.clear()
+
+    def error(self) -> errors.ResultError | None:
+        """All problems as one error: of their class, if they have the same one."""
+        if len(self.problems) < 2:
+            return self.problems[0] if self.problems else None
+        kinds = {type(problem) for problem in self.problems}
+        kind = kinds.pop() if len(kinds) == 1 else errors.ResultError
+        hints = dict.fromkeys(problem.hint for problem in self.problems if problem.hint)
+        said = dict.fromkeys(problem.said for problem in self.problems if problem.said)
+        return kind(
+            "\n".join(problem.message for problem in self.problems),
+            said="\n".join(said) or None,
+            hint="\n".join(hints) or None,
+        )
+
+    def _failed(self, name: str, error: errors.ResultError) -> None:
+        self.problems.append(error)
+        self._wanted_still = self._wanted_still or name in self._outcome.stored
+
+    def _bytes(self, name: str) -> bytes | None:
+        chunks = self._chunks(name)
+        return None if chunks is None else b"".join(chunks)
+
+    def _chunks(self, name: str) -> Iterable[bytes] | None:
+        if name in self._outcome.results:
+            return [self._outcome.results[name]]
+        entry: Mapping[str, Any] = self._outcome.stored.get(name, {})
+        if entry.get("at") is not None and self._store is not None:
+            return self._store.read(name.removeprefix(FILE), entry)
+        here = loop.wait(self._backend.stored(self._job, name))
+        return None if here is None else [here]
+
+
+def _absent(name: str, outcome: Outcome) -> errors.ResultError:
+    end = outcome.end or {}
+    if name in (end.get("too_large") or {}):
+        size = human_bytes(end["too_large"][name])
+        return errors.ResultTooLarge(
+            f"{name} is {size}; a result of up to 1.0 MB travels back through the log.",
+            hint="--artifacts URL carries large results; or return less (a state_dict in half precision, a summary)",
+        )
+    if name in outcome.corrupt:
+        return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[name]}.", hint="run the cell again")
+    why = (end.get("missing") or {}).get(name, "it did not arrive")
+    return errors.ResultMissing(f"{name} did not come back: {why}.", hint=_fix(name, why))
+
+
+def _fix(name: str, why: str) -> str:
+    if why.startswith("cannot be pickled"):
+        return f"return what {name} is made of, as plain values, or leave it out of --returns"
+    return f"set {name} in the cell, or leave it out of --returns"

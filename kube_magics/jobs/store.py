@@ -1,0 +1,91 @@
+"""`--artifacts` on the notebook's side: what a job is sent and told, what comes back, and what is cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.artifacts import fetch
+from kube_magics.artifacts.pieces import StoreError, checked
+from kube_magics.artifacts.store import OURS, Folder, Remote, at, requirements
+from kube_magics.cells.data import Data
+from kube_magics.spec.job import Parcel
+
+BEFORE = {"module": "kube_magics_artifacts.fetch", "stage": "fetching", "reason": "fetch"}
+AFTER = {"module": "kube_magics_artifacts.collect", "stage": "collecting", "reason": "collect", "always": True}
+"""Also after a program that failed: its checkpoints are worth more than ever."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The place of one job below the URL."""
+
+    url: str
+    folder: str
+    """`NAME-` and the submission id without dashes: no other job has it, and no folder of anything else."""
+
+    def __str__(self) -> str:
+        return f"{self.url.rstrip('/')}/{self.folder}"
+
+    @classmethod
+    def of(cls, url: str, name: str, submission_id: str) -> Store:
+        return cls(url, f"{name}-{submission_id.replace('-', '')}")
+
+    @classmethod
+    def parse(cls, text: str, name: str, submission_id: str | None) -> Store | None:
+        """The store that a Job's annotation names, if it is this job's; anybody may have written the annotation."""
+        url, _, folder = text.rpartition("/")
+        return cls(url, folder) if url and submission_id and cls.of(url, name, submission_id).folder == folder else None
+
+    @property
+    def requirements(self) -> list[str]:
+        """What the job's Python needs for it."""
+        return requirements(self.url)
+
+    def fields(self, data: Data | None, *, writes: bool) -> dict[str, Any]:
+        """`artifacts` of spec.json."""
+        parcel = {"bytes": data.size_bytes, "parts": data.parts()} if data else None
+        return {"url": self.url, "folder": self.folder, "data": parcel, "writes": writes}
+
+    def send(self, data: Parcel | None) -> None:
+        """Make the job's place and write the captured values there; raises SubmitError, nothing being left."""
+        try:
+            place = self._place()
+            place.begin()
+            if data is not None:
+                place.put(fetch.DATA, data.chunks())
+        except StoreError as error:
+            self.clear()
+            raise errors.SubmitError(
+                f"--artifacts {self.url} cannot be written to from here.",
+                said=str(error),
+                hint=f"%pip install {error.package}" if error.package else "a URL that this notebook may write to",
+            ) from error
+        except BaseException:
+            self.clear()
+            raise
+
+    def read(self, name: str, entry: Mapping[str, Any]) -> Iterator[bytes]:
+        """A result's bytes, checked; raises ResultError, the last piece having told whether all were right."""
+        try:
+            if not OURS.fullmatch(str(entry["at"])):
+                raise StoreError(f"the job names no file of its own: {entry['at']!r}")
+            parts = [[0, entry["bytes"], entry["sha256"]]] if entry["bytes"] else []
+            yield from checked(self._place().read(entry["at"]), parts)
+        except StoreError as error:
+            raise errors.ResultError(
+                f"{name} could not be fetched from {self}.", said=str(error), hint=f"it is kept there, as {entry['at']}"
+            ) from error
+
+    def clear(self) -> str | None:
+        """Remove what the job has there; what stands in the way, if anything."""
+        try:
+            self._place().clear()
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _place(self) -> Folder | Remote:
+        return at(self.url, self.folder)
