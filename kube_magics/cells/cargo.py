@@ -37,11 +37,17 @@ class Cargo:
 
     modules: tuple[Carried, ...] = ()
     files: tuple[Carried, ...] = ()
+    script: Carried | None = None
+    "what runs instead of a cell, in the working folder"
+
+    @property
+    def _work(self) -> tuple[Carried, ...]:
+        return self.files if self.script is None else (*self.files, self.script)
 
     def entries(self) -> dict[str, tuple[bytes, int]]:
         """Path in the bundle -> content and mode; the content of a link is where it points."""
-        found = {f"{WORK}/{each.path}": _entry(each) for each in self.files}
-        placed = {each.source: f"{WORK}/{each.path}" for each in self.files}
+        found = {f"{WORK}/{each.path}": _entry(each) for each in self._work}
+        placed = {each.source: f"{WORK}/{each.path}" for each in self._work}
         for each in self.modules:
             path = f"{MODULES}/{each.path}"
             found[path] = _link(path, placed[each.source]) if each.source in placed else _entry(each)
@@ -56,7 +62,7 @@ class Cargo:
 
     def filenames(self) -> dict[str, str]:
         """Where the job has its code, relative to the bundle -> where it stands here."""
-        found = {f"{WORK}/{each.path}": each.source for each in self.files if each.path.endswith(".py")}
+        found = {f"{WORK}/{each.path}": each.source for each in self._work if each.path.endswith(".py")}
         return found | {f"{MODULES}/{each.path}": each.source for each in self.modules}
 
     def digests(self) -> list[list[str]]:
@@ -67,7 +73,7 @@ class Cargo:
 
     def summary(self) -> list[str]:
         """For the line that says what travels: `modules: helpers, net (4 files, 12.1 kB)`, `files: 3 (1.2 MB)`."""
-        lines = []
+        lines = [f"{self.script.path} ({human_bytes(len(self.script.data))})"] if self.script else []
         if self.modules:
             tops = sorted({each.path.partition("/")[0].removesuffix(".py") for each in self.modules})
             count = f"{len(self.modules)} files, " if len(self.modules) > len(tops) else ""

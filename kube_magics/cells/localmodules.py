@@ -62,6 +62,10 @@ class LocalImports:
                 for located in self._new(name, needed_by, optional=each.optional):
                     todo += [(one, f"{located.path}, line {one.line},") for one in self._imports[located.name]]
 
+    def has(self, name: str) -> bool:
+        """Whether that is one of them."""
+        return name in self._found
+
     def result(self) -> LocalModules:
         """All of it; packages are completed now."""
         self._complete()

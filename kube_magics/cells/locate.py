@@ -60,8 +60,9 @@ class Locator:
                 above = self(parent)
                 spec = _below(name, above.folders) if above else None
             else:
-                spec = PathFinder.find_spec(name, self._first) if self._first else None
-                spec = spec or _top(name)
+                own = PathFinder.find_spec(name, self._first) if self._first else None
+                # A mere folder of that name is a package only where nothing else is.
+                spec = own if own is not None and own.loader is not None else _top(name) or own
         except (ImportError, ValueError, AttributeError):
             return None
         return _of_spec(name, spec) if spec is not None else None

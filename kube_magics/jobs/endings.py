@@ -120,7 +120,10 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     kind = _KINDS.get(cause.kind, errors.PodLost)
     if not state.started and kind is errors.PodLost:
         kind = errors.JobNotStarted
-    return kind(f"Job {name}: {cause.sentence}", said=cause.said, hint=fix)
+    error = kind(f"Job {name}: {cause.sentence}", said=cause.said, hint=fix)
+    if isinstance(error, errors.JobFailed):
+        error.exit_code = cause.exit_code
+    return error
 
 
 _KINDS: dict[str, type[errors.JobError]] = {

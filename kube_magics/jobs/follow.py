@@ -47,7 +47,9 @@ class Outcome:
 class Follower:
     """Runs on the loop; `screen` and `done` are for the cell's thread."""
 
-    def __init__(self, backend: Backend, name: str, log: LogFile, screen: Screen) -> None:
+    def __init__(self, backend: Backend, name: str, log: LogFile, screen: Screen, *, ours: bool = True) -> None:
+        """`ours`: its log is our runner's; else every line of it is the program's own, whatever it looks like."""
+        self._ours = ours
         self.name = name
         self.outcome = Outcome()
         self.done = threading.Event()
@@ -116,7 +118,7 @@ class Follower:
 
     def _block(self, block: bytes) -> None:
         """Whole lines. Most blocks are the program's plain output and are passed on as they are."""
-        if protocol.EVENT_MARK not in block and protocol.LINE_MARK not in block:
+        if not self._ours or (protocol.EVENT_MARK not in block and protocol.LINE_MARK not in block):
             # A hundredth of what the search by lines costs, and under a flood the rule.
             self._plain(block)
             return

@@ -196,7 +196,8 @@ class Job:
 
     def _collect(self) -> tuple[dict[str, Any], BaseException | None]:
         if self._follower is None or self._origin is None:
-            return {}, endings.error_of(self.name, Outcome(snapshot=self.snapshot()), None)
+            seen = self._follower.outcome if self._follower else Outcome(snapshot=self.snapshot())
+            return {}, endings.error_of(self.name, seen, None)
         outcome, origin = self._follower.outcome, self._origin
         arrivals = Arrivals(self._backend, self.name, outcome, origin.store)
         error = self._ended(origin, outcome)

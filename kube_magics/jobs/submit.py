@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +105,25 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     return Prepared(backend, submission, store, beside if store else None)
 
 
+def prepare_image(
+    spec: JobSpec, backend: Backend, image: str, arguments: Sequence[str], *, notebook: str | None
+) -> Prepared:
+    """An image that runs as it is, with its own entry point and without the runner."""
+    submission = Submission(
+        spec=replace(spec, image=image),
+        name=spec.name or names.fresh_name(re.split("[:@]", image.rpartition("/")[2])[0]),
+        submission_id=str(uuid.uuid4()),
+        bundle=b"",
+        bundle_sha256="",
+        cell_digest="",
+        notebook=notebook,
+        folder=str(Path.cwd()),
+        version=VERSION,
+        arguments=tuple(arguments),
+    )
+    return Prepared(backend, submission)
+
+
 def _pack(
     capture: Capture, options: dict[str, Any], backend: Backend, store: Store | None
 ) -> tuple[Bundle, Data | None]:
@@ -130,8 +151,8 @@ def _told(options: dict[str, Any], store: Store | None, data: Data | None) -> di
     return {"artifacts": store.fields(data, writes=writes)} if store else {}
 
 
-def submit(prepared: Prepared, origin: Origin) -> Job:
-    """Create the job and follow it on the background loop."""
+def submit(prepared: Prepared, origin: Origin | None) -> Job:
+    """Create the job and follow it on the background loop; without an origin nothing comes back but its output."""
     submission, backend = prepared.submission, prepared.backend
     path = _free(FOLDER / f"{submission.name}.log")
     try:
@@ -141,14 +162,15 @@ def submit(prepared: Prepared, origin: Origin) -> Job:
             f"The log cannot be written to {path}: {error.strerror}.", hint="change into a folder that you may write to"
         ) from error
     screen = Screen(str(path))
-    follower = Follower(backend, submission.name, log, screen)
+    follower = Follower(backend, submission.name, log, screen, ours=submission.arguments is None)
     begun: list[asyncio.Task[Any]] = []
 
     async def create() -> None:
         begun.extend(filter(None, [asyncio.current_task()]))
         await backend.submit(submission)
 
-    origin = replace(origin, store=prepared.store, home=Home(Path.cwd(), submission.spec.returns_files))
+    if origin is not None:
+        origin = replace(origin, store=prepared.store, home=Home(Path.cwd(), submission.spec.returns_files))
     try:
         if prepared.store is not None:
             prepared.store.send(prepared.parcel)

@@ -15,6 +15,7 @@ from kube_magics.jobs.job import Job
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import FOLDER
 from kube_magics.magics import line as lines
+from kube_magics.magics import run as running
 from kube_magics.magics import table
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.names import checked_namespace, checked_object
@@ -33,6 +34,8 @@ def run(shell: Any, line: str) -> object:
         return None
     if verb not in VERBS:
         raise unknown_word(verb, VERBS, MAGIC, "verb")
+    if verb in _OWN_LINE:
+        return _OWN_LINE[verb](shell, rest)
     place, names = split_known(rest, PLACE, f"{MAGIC} {verb}")
     return _RUN[verb](JobSpec(**place), names)
 
@@ -115,3 +118,5 @@ def _config(spec: JobSpec, names: Sequence[str]) -> None:
 
 
 _RUN = {"jobs": _jobs, "logs": _logs, "stop": _stop, "delete": _delete, "gpus": _gpus, "config": _config}
+_OWN_LINE = {"run": running.run}
+"""Verbs that take more than names."""

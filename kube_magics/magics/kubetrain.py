@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from kube_magics.cells.capture import capture
+from kube_magics.cells.capture import Capture, capture
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
@@ -27,22 +27,31 @@ def run(shell: Any, line: str, cell: str) -> None:
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
     captured = submitting.with_files(spec, capture(source, notebooks.read(shell), returns=spec.returns))
-    warn(captured.warnings)
-    asked = spec
-    spec, backend = submitting.place(asked)
+    origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     notebook = here.notebook_path()
-    prepared = submitting.prepare(spec, backend, captured, stem=_stem(notebook), notebook=notebook)
+    launch(shell, spec, captured, origin, stem=PurePath(notebook).stem if notebook else "cell")
+
+
+def launch(shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, stem: str) -> None:
+    """From what travels to the job's end; `stem` is what a generated name starts with."""
+    warn(captured.warnings)
+    spec, backend = submitting.place(asked)
+    prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())
     if spec.dry_run:
-        manifests = backend.manifests(prepared.submission)
-        sys.stdout.write(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=len(manifests) > 1))
+        print_manifests(prepared)
         return
     print(f"job {prepared.submission.name} on {backend.where()}")
     print(*backend.remarks(asked), captured.summary(), sep="\n")
-    origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     job = submitting.submit(prepared, origin)
     show(job)
     submitting.tidy(job)
     finish(shell, job)
+
+
+def print_manifests(prepared: submitting.Prepared) -> None:
+    """Exactly what a submit would create, fit for `kubectl create -f -` and `%kube create -f`."""
+    manifests = prepared.backend.manifests(prepared.submission)
+    sys.stdout.write(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=len(manifests) > 1))
 
 
 def finish(shell: Any, job: Job) -> None:
@@ -54,7 +63,3 @@ def finish(shell: Any, job: Job) -> None:
     error = job.failure()
     if error is not None:
         raise error
-
-
-def _stem(notebook: str | None) -> str:
-    return PurePath(notebook).stem if notebook else "cell"

@@ -31,6 +31,7 @@ def job(submission: Submission, *, image: str, boot: str, fixed_user: bool) -> d
         bundle_maps=map_names(submission),
         shm=_shm(submission),
         fixed_user=fixed_user,
+        arguments=submission.arguments,
     )
     marks = labels(submission)
     return {
@@ -46,7 +47,7 @@ def job(submission: Submission, *, image: str, boot: str, fixed_user: bool) -> d
 
 
 def map_names(submission: Submission) -> tuple[str, ...]:
-    """The ConfigMaps that carry the bundle; empty when it stands in the Job itself."""
+    """The ConfigMaps that carry the bundle; empty when it stands in the Job itself, and where there is none."""
     if bundle.literal(submission.bundle) is not None:
         return ()
     return tuple(bundle.map_name(submission.name, i) for i in range(len(bundle.slices(submission.bundle))))
@@ -61,6 +62,8 @@ def config_maps(created: dict[str, Any], submission: Submission) -> list[dict[st
 
 
 def _bundle_env(submission: Submission) -> tuple[tuple[str, str], ...]:
+    if submission.arguments is not None:
+        return ()
     text = bundle.literal(submission.bundle)
     digest = ("KUBE_MAGICS_BUNDLE_SHA256", submission.bundle_sha256)
     if text is not None:
@@ -74,11 +77,15 @@ def _notebook(submission: Submission) -> dict[str, str]:
 
 
 def _annotations(submission: Submission) -> dict[str, str]:
+    bundled = {
+        names.ANNOTATION_CELL: submission.cell_digest,
+        # Says that the log is our runner's, too.
+        names.ANNOTATION_BUNDLE: submission.bundle_sha256,
+    }
     return {
         **_notebook(submission),
         names.ANNOTATION_SUBMISSION: submission.submission_id,
-        names.ANNOTATION_CELL: submission.cell_digest,
-        names.ANNOTATION_BUNDLE: submission.bundle_sha256,
+        **(bundled if submission.arguments is None else {}),
         **({names.ANNOTATION_RETURNS: ",".join(submission.spec.returns)} if submission.spec.returns else {}),
         **({names.ANNOTATION_ARTIFACTS: submission.artifacts} if submission.artifacts else {}),
         names.ANNOTATION_VERSION: submission.version,

@@ -50,6 +50,8 @@ class Placement:
     """Limit of an in-memory /dev/shm, "" without a limit; None: no such volume."""
     fixed_user: bool = True
     """False where the cluster assigns user ids itself (OpenShift)."""
+    arguments: tuple[str, ...] | None = None
+    """Of the image's own entry point, which is then what runs; None: `boot` does."""
 
 
 def template(
@@ -72,7 +74,7 @@ def template(
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": GRACE_S + RUNNER_GRACE_S,
-            **_deadline(spec),
+            **_deadline(spec, 0 if placement.arguments is not None else GRACE_S + BACKSTOP_S),
             "securityContext": _pod_security(placement),
             **({"tolerations": [_gpu_toleration()]} if spec.gpus else {}),
             "containers": [_container(spec, placement, mounts)],
@@ -86,8 +88,7 @@ def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]
     return {
         "name": names.CONTAINER,
         "image": placement.image,
-        # Isolated and without site, whose start-up files can take longer than boot itself; the user's program has both.
-        "command": [spec.python or "python3", "-ISc", placement.boot],
+        **_program(spec, placement),
         "env": _environment(spec, placement),
         **({"envFrom": whole} if whole else {}),
         "resources": _resources(spec),
@@ -99,6 +100,13 @@ def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **({"volumeMounts": mounts} if mounts else {}),
     }
+
+
+def _program(spec: JobSpec, placement: Placement) -> dict[str, Any]:
+    if placement.arguments is None:
+        # Isolated and without site, whose start-up files can take longer than boot itself; the user's program has both.
+        return {"command": [spec.python or "python3", "-ISc", placement.boot]}
+    return {"args": [each.replace("$", "$$") for each in placement.arguments]} if placement.arguments else {}
 
 
 def _environment(spec: JobSpec, placement: Placement) -> list[dict[str, Any]]:
@@ -113,11 +121,11 @@ def _environment(spec: JobSpec, placement: Placement) -> list[dict[str, Any]]:
     return [{"name": name, **value} for name, value in found.items()]
 
 
-def _deadline(spec: JobSpec) -> dict[str, Any]:
+def _deadline(spec: JobSpec, behind_s: int) -> dict[str, Any]:
     # The template's deadline counts from the start on the node and keeps pod and log; the Job's would delete both.
     if spec.timeout is None:
         return {}
-    return {"activeDeadlineSeconds": spec.timeout + GRACE_S + BACKSTOP_S}
+    return {"activeDeadlineSeconds": spec.timeout + behind_s}
 
 
 def _pod_security(placement: Placement) -> dict[str, Any]:

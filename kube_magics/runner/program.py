@@ -114,6 +114,10 @@ class Program:
         elif kind == "call":
             function, args, kwargs = self._load()
             self.values[VALUE] = function(*args, **kwargs)
+        elif kind == "script":
+            from .script import run as run_script
+
+            run_script(self.folder, step, self.names)
         else:
             raise ValueError(f"program.json asks for {kind!r}, which this runner does not know")
         return None

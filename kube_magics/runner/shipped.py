@@ -25,6 +25,7 @@ ONLY_WITH = {
     "awaiting.py": "awaits",
     "rebuild.py": "rebuild",
     "skew.py": "bytecode",
+    "script.py": "script",
 }
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""
 

@@ -106,3 +106,5 @@ class Submission:
     """The work folder: stands for the notebook where that is unknown."""
     version: str = ""
     """Of kube_magics."""
+    arguments: tuple[str, ...] | None = None
+    """Of an image that runs as it is, without the runner; None: a cell, a call or a script."""

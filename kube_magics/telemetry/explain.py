@@ -27,6 +27,8 @@ class Cause:
     """What to type next."""
     hopeless: bool = False
     """Waiting will not help: the job should be given up."""
+    exit_code: int | None = None
+    """Of a container that ended by itself."""
 
 
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
@@ -179,7 +181,8 @@ def _exit(ended: Mapping[str, Any]) -> Cause:
         )
     if code > 128:
         return Cause("signal", f"The container was killed by signal {code - 128}.", reason or None, "%kube logs NAME")
-    return Cause("exit", f"The container ended with exit code {code}.", reason or None, "%kube logs NAME")
+    sentence = f"The container ended with exit code {code}."
+    return Cause("exit", sentence, reason or None, "%kube logs NAME", exit_code=code)
 
 
 def _job_failed(job: Mapping[str, Any]) -> Cause | None:

@@ -97,7 +97,7 @@ def of_job(
         finished_at=unix(ended.get("finishedAt") or part(job, "status").get("completionTime")),
         gpus=_gpus(part(job, "spec", "template")),
         notebook=text(annotations, names.ANNOTATION_NOTEBOOK) or None,
-        ours=names.ANNOTATION_SUBMISSION in annotations,
+        ours=names.ANNOTATION_BUNDLE in annotations,
         returns=tuple(filter(None, text(annotations, names.ANNOTATION_RETURNS).split(","))),
         uid=text(meta, "uid") or None,
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,

@@ -24,6 +24,7 @@ def a_job(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
             "creationTimestamp": "2026-11-23T21:00:00Z",
             "annotations": {
                 names.ANNOTATION_SUBMISSION: "s1",
+                names.ANNOTATION_BUNDLE: "0" * 64,
                 names.ANNOTATION_NOTEBOOK: "work/digits.ipynb",
                 names.ANNOTATION_RETURNS: "model,score",
             },

@@ -1,0 +1,90 @@
+"""`%kube run SCRIPT|IMAGE [options] -- ARGUMENTS`: a file of this machine runs as a cell does, an image as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from kube_magics.cells.script import capture_script, is_path
+from kube_magics.errors import CellError, OptionError
+from kube_magics.jobs import here
+from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.job import Origin
+from kube_magics.jobs.show import show
+from kube_magics.magics.kubetrain import finish, launch, print_manifests
+from kube_magics.spec import options
+from kube_magics.spec.job import JobSpec
+
+MAGIC = "%kube run"
+NOT_FOR_SCRIPTS = {
+    "returns": "the names of a script do not come back; --returns-files brings what it writes",
+    "capture": "a script takes nothing from the notebook",
+}
+FOR_IMAGES = (
+    *("gpus", "cpus", "memory", "shm", "read_only_root", "name", "namespace", "context", "backend", "dry_run"),
+    *("timeout", "env", "secret", "volume"),
+)
+
+
+def run(shell: Any, words: Sequence[str]) -> None:
+    """The whole life of one script or image; raises its exception, or what stood in the way."""
+    target, *rest = words or [""]
+    if not target or target.startswith("-"):
+        raise OptionError(f"{MAGIC} takes a script or an image first.", hint=f"{MAGIC} train.py -- --lr 1e-3")
+    at = rest.index("--") if "--" in rest else len(rest)
+    spec = _parsed(target, rest[:at], typed_dashes="--" in rest)
+    folder = Path.cwd()
+    if is_path(target, folder):
+        _script(shell, target, spec, rest[at + 1 :], folder)
+    else:
+        _image(shell, target, spec, rest[at + 1 :], folder)
+
+
+def _parsed(target: str, words: Sequence[str], *, typed_dashes: bool) -> JobSpec:
+    try:
+        return JobSpec.of(options.parse(words, MAGIC))
+    except OptionError as error:
+        if not typed_dashes:
+            # `%kube run train.py --lr 1e-3` is what one types first.
+            error.hint = f"{error.hint}\n{MAGIC} {target} -- {' '.join(words)}   (arguments stand behind --)"
+        raise
+
+
+def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> None:
+    for field, why in NOT_FOR_SCRIPTS.items():
+        if getattr(spec, field):
+            raise OptionError(f"{MAGIC} takes no --{field}: {why}.", hint=f"{MAGIC} {script}")
+    captured = submitting.with_files(spec, capture_script(script, arguments, folder))
+    # Names of the notebook are none of the script's: an exception class of its own is not one of the same name here.
+    origin = Origin({}, captured.definitions(None), (), spec.timeout)
+    launch(shell, spec, captured, origin, stem=PurePath(script).stem)
+
+
+def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> None:
+    if (folder / f"{image}.py").is_file():
+        raise CellError(
+            f"{image} is no file, and {image}.py is one.",
+            hint=f"{MAGIC} {image}.py   (the image: {MAGIC} docker.io/library/{image})",
+        )
+    for option in options.OPTIONS:
+        if option.field not in FOR_IMAGES and getattr(spec, option.field) != option.default:
+            raise OptionError(
+                f"--{option.name} is for scripts and cells: an image runs as it is, with its own entry point.",
+                hint=f"{MAGIC} {image}   (without --{option.name})",
+            )
+    spec, backend = submitting.place(spec)
+    if backend.kind == "local":
+        raise OptionError(
+            f"{image} is no file here, so it means an image; images run on a cluster, and jobs run on this machine.",
+            hint="%kube config context=NAME   (a cluster of your kubeconfig), or %kube run SCRIPT.py",
+        )
+    prepared = submitting.prepare_image(spec, backend, image, arguments, notebook=here.notebook_path())
+    if spec.dry_run:
+        print_manifests(prepared)
+        return
+    print(f"job {prepared.submission.name} on {backend.where()}")
+    job = submitting.submit(prepared, None)
+    show(job)
+    submitting.tidy(job)
+    finish(shell, job)
