@@ -82,7 +82,6 @@ def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
         "commands": any(cell["commands"] for cell in capture.program["cells"].values()),
         "awaits": bool(capture.program.get("awaits")),
         **dict.fromkeys(sorted(capture.shipped), True),
-        "script": capture.cargo.script is not None,
         **options,
     }
 

@@ -67,6 +67,7 @@ def capture_script(text: str, arguments: Sequence[str], folder: Path) -> Capture
         left_out=(),
         filenames={},
         own=None,
+        shipped=frozenset({"script"}),
         cargo=cargo,
     )
 

@@ -98,6 +98,14 @@ TWO = ["kmt_deeper.py", "kmt_helpers.py"]
         ("import kmt_helpers\nclass Mine(kmt_helpers.Box): pass", "print(Mine(42).n)"),
         ("import functools, kmt_helpers\npart = functools.partial(kmt_helpers.scale, 7)", "print(part())"),
         ("from kmt_helpers import *", "print(scale(7))"),
+        ("import kmt_helpers\nf = lambda n: kmt_helpers.scale(n)", "print(f(7))"),
+        ("from kmt_helpers import scale\nfs = [lambda n: scale(n)]", "print(fs[0](7))"),
+        (
+            "import kmt_helpers\ndef make(k):\n    def f(): return kmt_helpers.scale(k)\n    return f\nf = make(7)",
+            "print(f())",
+        ),
+        ("import kmt_helpers\nlibs = {'h': kmt_helpers}", "print(libs['h'].scale(7))"),
+        ("import kmt_helpers\nf = kmt_helpers.Box(42).__eq__.__self__.__class__", "print(f(42).n)"),
     ],
 )
 def test_modules_are_found_however_they_are_used(project: Make, tmp_path: Path, before: str, cell: str) -> None:
