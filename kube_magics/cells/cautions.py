@@ -22,11 +22,11 @@ def only_defines(nodes: Sequence[ast.stmt], names: CellNames, returns: Sequence[
 
 
 def undefined(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure) -> Iterator[str]:
-    """Names that nobody has, read where it is not certain that the cell comes to it."""
+    """Names that nobody has and nothing binds, read where it is not certain that the cell comes to it."""
     if names.dynamic:
         return
     for name, need in names.needs.items():
-        if not need.sure and not need.weak and not known(name, closure):
+        if not need.sure and not need.weak and not names.bindings[name] and not known(name, closure):
             place = _place(name, nodes, names, closure)
             if place:
                 yield f"{place}: name '{name}' is not defined here; the job fails if it comes to that line"

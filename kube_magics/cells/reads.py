@@ -102,7 +102,8 @@ class Reads(Flow):
             self._sinks[-1].reads.add(name)
         else:
             self._names.eager.setdefault(name, line)
-            self._need(name, line, sure=self.sure, weak=False)
+            # Bound on some way to here (a branch, a handler): only the run can tell.
+            self._need(name, line, sure=self.sure and not self.bindings[name], weak=False)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         for name in sorted(quoted.names(node.value)) if isinstance(node.value, str) else ():

@@ -5,8 +5,8 @@ Guarantees
 - What a function's body reads counts from the first moment at which the function can be called: when its name is read,
   when a decorator gets it, or at the cell's end. `def f(): return helper()` needs no `helper` that is defined below it
   and before the first use of `f`.
-- `sure` needs are evaluated whenever the cell runs without an exception; only these can be refused when nobody has
-  them.
+- `sure` needs are evaluated whenever the cell runs without an exception, and no way to them binds the name; only these
+  can be refused when nobody has them.
 - `weak` needs arise only if a loop runs zero times, or a decorator calls what it decorates: a precaution, taken when it
   costs nothing.
 """

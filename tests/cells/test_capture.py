@@ -357,3 +357,18 @@ def test_what_a_star_import_brought_travels_by_import() -> None:
     wanted = {"from numpy import sqrt", "from math import factorial", "from string import digits"}
     assert wanted <= imports
     assert [travel.name for travel in job.capture.travels if travel.kind == "data"] == ["e"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "if flag:\n    made = 1\nprint(made)",
+        "try:\n    import no_such_module as made\nexcept ImportError:\n    made = None\nprint(made)",
+        "match flag:\n    case True:\n        made = 1\nmade",
+    ],
+)
+def test_a_name_that_one_way_binds_is_neither_refused_nor_warned_of(cell: str) -> None:
+    book = Book("flag = True")
+    captured = book.capture(cell)
+    assert captured.warnings == ()
+    assert book.job(cell).error is None

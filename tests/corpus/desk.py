@@ -16,7 +16,7 @@ from tests.kernel import Kernel, Ran
 
 # What kube_magics prints around a job's own output.
 _OURS = re.compile(r"^(?:job \S+ (?:on|done|failed) ?.*|(?:travels|note|warning|dropped|installs): .*)\n", re.MULTILINE)
-_WAITS = re.compile(r"^job \S+ waits: .*\n(?:  (?:said|next): .*\n)*", re.MULTILINE)
+_NOTED = re.compile(r"^(?:job \S+ waits: .*\n(?:  (?:said|next): .*\n)*|\[kube_magics: .*\]\n)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Desk:
         return Worked(
             seen(
                 shown=_OURS.sub("", ran.stdout),
-                stderr="" if ran.error else _WAITS.sub("", ran.stderr),
+                stderr=_NOTED.sub("", ran.stderr),
                 error=ran.error,
                 message=ran.message,
                 traceback=ran.traceback,

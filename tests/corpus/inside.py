@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_OF_IPYTHON = re.compile(r"_|__|___|_i|_ii|_iii|_i?\d+|_[dio]h")
 MARK = "@seen "
 """Begins the line that a look prints."""
 
@@ -31,16 +33,16 @@ def clean(shell: Any, before: Mapping[str, Any], folder: Path) -> None:
         if Path(str(getattr(module, "__file__", None) or "/")).is_relative_to(last):
             del sys.modules[name]
     for name in [*shell.user_ns]:
-        if name not in before and not name.startswith("_"):
+        if name not in before and not _OF_IPYTHON.fullmatch(name):
             del shell.user_ns[name]
-    shell.user_ns.update(before)
-    shell.compile.reset_compiler_flags()
+    hook = shell.displayhook
+    shell.user_ns.update(before, _=hook._, __=hook.__, ___=hook.___)
     os.chdir(folder)
 
 
 def load_ipython_extension(shell: Any) -> None:
     """`%corpus_clean FOLDER` and `%corpus_look ["x", "y"]`."""
-    before = {name: value for name, value in shell.user_ns.items() if not name.startswith("_")}
+    before = {name: value for name, value in shell.user_ns.items() if not _OF_IPYTHON.fullmatch(name)}
     names = shell.user_ns
 
     def corpus_clean(line: str) -> None:

@@ -96,6 +96,7 @@ def _run(request: dict[str, Any], place: Path) -> dict[str, Any]:
     settings = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}})
     shell = InteractiveShell.instance(user_module=main, config=settings)
     shell.displayhook.write_output_prompt = lambda: None
+    shell.displayhook.prompt_end_newline = True  # no empty line before a value of several lines
     traces: list[str] = []
     shell._showtraceback = lambda kind, error, lines: traces.append("\n".join(lines))
     error: BaseException | None = None
@@ -108,8 +109,8 @@ def _run(request: dict[str, Any], place: Path) -> dict[str, Any]:
             return {"wrong": f"cell {number + 1}: {error!r}"}
     return {
         "wrong": None,
-        "shown": (place / "out").read_text("utf-8"),
-        "stderr": (place / "err").read_text("utf-8"),
+        "shown": (place / "out").read_bytes().decode(),
+        "stderr": (place / "err").read_bytes().decode(),
         "error": type(error).__name__ if error else None,
         "message": str(error) if error else "",
         "traceback": "\n".join(traces),

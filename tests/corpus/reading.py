@@ -26,7 +26,8 @@ Whatever must be different is stated, each in a section of its own, and then not
 kube_magics itself prints; `----- quiet` is for those that are not found.
 
 Words behind the title: `cluster`, one of the third that runs on the cluster every time; `local`, never on the cluster;
-`alone`, in a kernel of its own, since it leaves more than names behind; `needs 3.12`, of Python.
+`alone`, in a kernel of its own, since it leaves more than names behind; `times`, numbers of seconds are not compared;
+`needs 3.12`, of Python.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 _TITLE = re.compile(r"(?P<title>[^\[]+?)(?P<words>(?: \[[a-z0-9. ]+\])*)")
 _SECTIONS = {"next", "file", "job", "after", "refused", "raises", "prints", "says", "quiet"}
-_WORDS = {"cluster", "local", "alone"}
+_WORDS = {"cluster", "local", "alone", "times"}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _FRAME = re.compile(r"^(?:Cell In\[.*|File .*|-+> *\d+ .*|The above exception .*|During handling .*)$", re.MULTILINE)
@@ -24,6 +24,10 @@ class Seen:
     """The traceback's frames and their marked lines, as IPython shows them."""
     values: dict[str, str]
     """Expressions afterwards."""
+
+    def without_times(self) -> Seen:
+        """Without the numbers that %time and %timeit print."""
+        return replace(self, shown=re.sub(r"\d+(?:\.\d+)? (?:ns|µs|μs|us|ms|s)\b", "… s", self.shown))
 
     def differs(self, other: Seen) -> dict[str, tuple[Any, Any]]:
         """What is not the same, of both."""
