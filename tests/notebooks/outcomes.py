@@ -70,7 +70,7 @@ def shown_by_job(cell: nbformat.NotebookNode) -> Shown:
 
 def values(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """The answers of the cell that `versions` has appended."""
-    answers: dict[str, str] = json.loads(notebook.cells[-1].outputs[-1].text.splitlines()[-1])
+    answers: dict[str, str] = json.loads(shown(notebook.cells[-1]).text.splitlines()[-1])
     return answers
 
 
