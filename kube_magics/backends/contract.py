@@ -72,6 +72,9 @@ class Backend(Protocol):
     async def submit(self, submission: Submission) -> None:
         """Create the job, or raise and leave nothing behind; the same submission twice creates one job."""
 
+    async def create(self, manifest: Mapping[str, Any]) -> str:
+        """Create one object of whatever kind exactly as it is; what it is called: `job.batch/NAME`."""
+
     async def poll(self, name: str) -> Snapshot:
         """The job's state now; a job that does not exist raises NotFound."""
 

@@ -15,6 +15,7 @@ from kube_magics.backends.following import Following
 from kube_magics.backends.nodes import gpu_report
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import Client
+from kube_magics.cluster.create import create
 from kube_magics.cluster.logs import PodLog
 from kube_magics.manifests import bundle as bundle_manifests
 from kube_magics.manifests import job as job_manifests
@@ -91,6 +92,9 @@ class KubernetesBackend:
             self._following.pop(submission.name).stop()
             await asyncio.shield(self._withdraw(submission))
             raise
+
+    async def create(self, manifest: Mapping[str, Any]) -> str:
+        return await create(self.client, self.namespace, manifest)
 
     async def _create(self, submission: Submission) -> dict[str, Any]:
         """POST, repeated after a lost answer: 409 with our own submission id is success."""

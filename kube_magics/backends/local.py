@@ -70,6 +70,12 @@ class LocalBackend:
     def remarks(self, spec: JobSpec) -> list[str]:
         return elsewhere.remarks(spec)
 
+    async def create(self, manifest: Mapping[str, Any]) -> str:
+        raise errors.OptionError(
+            f"A {manifest['kind']} is an object of a cluster, and jobs run on this machine.",
+            hint="%kube config context=NAME   (a cluster of your kubeconfig)",
+        )
+
     async def submit(self, submission: Submission) -> None:
         elsewhere.check(submission.spec)
         await asyncio.to_thread(self._submit, submission)

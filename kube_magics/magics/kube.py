@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kube_magics.backends.contract import Backend
@@ -14,6 +14,7 @@ from kube_magics.jobs.choose import backend_for, configured, remember, with_defa
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import FOLDER
+from kube_magics.magics import create as creating
 from kube_magics.magics import line as lines
 from kube_magics.magics import run as running
 from kube_magics.magics import table
@@ -118,5 +119,8 @@ def _config(spec: JobSpec, names: Sequence[str]) -> None:
 
 
 _RUN = {"jobs": _jobs, "logs": _logs, "stop": _stop, "delete": _delete, "gpus": _gpus, "config": _config}
-_OWN_LINE = {"run": running.run}
+_OWN_LINE: Mapping[str, Callable[[Any, Sequence[str]], None]] = {
+    "run": running.run,
+    "create": lambda _shell, words: creating.run(words),
+}
 """Verbs that take more than names."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 VERBS: Mapping[str, str] = {
     "run": "SCRIPT|IMAGE [options] -- ARGUMENTS: run a Python script as a cell runs, or an image as it is",
+    "create": "-f FILE: create the objects of a YAML file as they are",
     "jobs": "jobs of this namespace (or machine), newest first, also those that kubectl made",
     "logs": "NAME: the log of a job as far as it is kept",
     "stop": "NAME: end a job (TERM, grace, KILL); the job and its log stay",
