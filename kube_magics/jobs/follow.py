@@ -12,7 +12,7 @@ from typing import Any
 from kube_magics.backends.contract import Backend, Gap
 from kube_magics.jobs.logfile import LogFile
 from kube_magics.jobs.screen import STDERR, STDOUT, Screen
-from kube_magics.runner import protocol
+from kube_magics.runner import images, protocol
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 
 FLUSH_S = 0.5
@@ -59,6 +59,7 @@ class Follower:
         self._backend = backend
         self._totals = protocol.Totals()
         self._assembler = protocol.Assembler()
+        self._images = images.Reader()
         self._gap = ""
 
     async def run(self) -> None:
@@ -165,6 +166,8 @@ class Follower:
             self.outcome.stored[str(event.get("name"))] = event
         elif kind == "files":
             self.outcome.files = event
+        elif kind == "image":
+            self._picture(self._images.add(event))
         elif kind == "error":
             self.outcome.error = event
             self.screen.drop_traceback(event.get("crc"))
@@ -172,6 +175,15 @@ class Follower:
             self._count(event)
             self.outcome.end = event
             self._finish()
+
+    def _picture(self, picture: images.Picture | None) -> None:
+        if picture is None:
+            return
+        if picture.data:
+            self.log.note(picture.line)
+            self.screen.picture(picture)
+        if picture.note:
+            self._note(picture.note)
 
     def _count(self, event: Mapping[str, Any]) -> None:
         lines, size = self._totals.missing(dict(event))

@@ -1,4 +1,7 @@
-"""The notebook that this process runs, as whoever loaded the extension says; else the `__main__` of a script."""
+"""The notebook that this process runs, as whoever loaded the extension says; else the `__main__` of a script.
+
+And what of it only the extension can do: show a picture.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,27 @@ import sys
 from collections.abc import Callable, Mapping
 
 from kube_magics.cells.notebook import Notebook
+from kube_magics.runner.images import Picture
 
 _reader: Callable[[], Notebook] | None = None
+_display: Callable[[Picture], None] | None = None
 
 
 def set_reader(reader: Callable[[], Notebook]) -> None:
     """`reader` gives the notebook's cells and names at the time it is called."""
     global _reader  # noqa: PLW0603 - one notebook per process
     _reader = reader
+
+
+def set_display(display: Callable[[Picture], None]) -> None:
+    """`display` shows a picture where the running cell's output goes."""
+    global _display  # noqa: PLW0603 - one front end per process
+    _display = display
+
+
+def display() -> Callable[[Picture], None] | None:
+    """How pictures are shown; None: there is only text here."""
+    return _display
 
 
 def notebook() -> Notebook:

@@ -10,6 +10,15 @@ FOLDER = Path(".kube_magics") / "logs"
 """Beside the notebook: the path that is printed is relative to it."""
 
 
+def free(path: Path) -> Path:
+    """`path`, or the first of `NAME.2.log`, `NAME.3.log` … that does not exist: nothing is ever overwritten."""
+    stem, number, found = path.stem.split(".")[0], 1, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{stem}.{number}{path.suffix}")
+    return found
+
+
 class LogFile:
     """Append-only; a line that comes in pieces is written when it is whole."""
 

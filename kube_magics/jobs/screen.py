@@ -2,7 +2,7 @@
 
 jupyter_server drops a kernel's output for good past 1 MB/s or 1,000 messages/s, and a notebook with tens of megabytes
 of output no longer opens. So: batches, 200 kB/s, 1 MB in all, then the tail; what is skipped is counted and said. The
-log file has everything.
+log file has everything. Pictures count for themselves, see `runner/images.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import threading
 import time
 from binascii import crc32
 from collections import deque
+
+from kube_magics.runner.images import Picture
 
 BATCH_S = 0.125
 """Between writes: 8 Hz; a flush per line costs five hundred times a batched one."""
@@ -35,7 +37,7 @@ class Screen:
         self._log_name = log_name
         self._lock = threading.Lock()
         self._news = threading.Event()
-        self._pending: deque[tuple[int, bytes]] = deque()
+        self._pending: deque[tuple[int, bytes] | Picture] = deque()
         self._pending_bytes = 0
         self._skipped_lines = 0
         self._shown_bytes = 0
@@ -54,6 +56,13 @@ class Screen:
                 return
             self._release()
             self._queue(stream, data)
+        self._news.set()
+
+    def picture(self, picture: Picture) -> None:
+        """Queue a picture behind what was added before. They have a budget of their own, and are never skipped."""
+        with self._lock:
+            self._release()
+            self._pending.append(picture)
         self._news.set()
 
     def drop_traceback(self, crc: object) -> None:
@@ -89,8 +98,9 @@ class Screen:
         """Let a waiting reader look again."""
         self._news.set()
 
-    def take(self, *, last: bool = False) -> list[tuple[int, str]]:
-        """What may be written now, as (stream, text), neighbours of one stream joined; `last`: all that is left."""
+    def take(self, *, last: bool = False) -> list[tuple[int, str] | Picture]:
+        """What may be written now, in order: pictures, and text as (stream, text), neighbours of one stream joined;
+        `last`: all that is left."""
         with self._lock:
             self._news.clear()
             now = time.monotonic()
@@ -100,12 +110,16 @@ class Screen:
             self._credited_at = now
             if not last and (self._full() or not self._pending):
                 return []
-            taken: list[tuple[int, str]] = []
+            taken: list[tuple[int, str] | Picture] = []
             if self._skipped_lines:
                 taken.append((STDERR, f"[{self._skipped_lines:,} lines are not shown here: {self._log_name}]\n"))
                 self._skipped_lines = 0
             while self._pending and (last or self._credit_bytes > 0):
-                stream, data = self._pending.popleft()
+                piece = self._pending.popleft()
+                if isinstance(piece, Picture):
+                    taken.append(piece)
+                    continue
+                stream, data = piece
                 self._pending_bytes -= len(data)
                 self._credit_bytes -= len(data)
                 self._shown_bytes += len(data)
@@ -121,8 +135,11 @@ class Screen:
         return self._shown_bytes >= TOTAL_BYTES
 
     def _drop(self, limit: int) -> None:
-        """Drop the oldest pending lines, down to `limit` bytes."""
-        stream, data = self._pending.popleft()
+        """Drop the oldest pending lines, down to `limit` bytes; pictures between them stay."""
+        pictures: list[Picture] = []
+        while isinstance(piece := self._pending.popleft(), Picture):
+            pictures.append(piece)
+        stream, data = piece
         self._pending_bytes -= len(data)
         over = self._pending_bytes + len(data) - limit
         if over < len(data):
@@ -135,13 +152,15 @@ class Screen:
                 self._pending_bytes += len(rest)
         else:
             self._skipped_lines += data.count(b"\n")
+        self._pending.extendleft(reversed(pictures))
 
 
-def _joined(pieces: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    joined: list[tuple[int, str]] = []
-    for stream, text in pieces:
-        if joined and joined[-1][0] == stream:
-            joined[-1] = (stream, joined[-1][1] + text)
+def _joined(pieces: list[tuple[int, str] | Picture]) -> list[tuple[int, str] | Picture]:
+    joined: list[tuple[int, str] | Picture] = []
+    for piece in pieces:
+        before = joined[-1] if joined else None
+        if isinstance(piece, tuple) and isinstance(before, tuple) and before[0] == piece[0]:
+            joined[-1] = (piece[0], before[1] + piece[1])
         else:
-            joined.append((stream, text))
+            joined.append(piece)
     return joined

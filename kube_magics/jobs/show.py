@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kube_magics import errors
+from kube_magics.jobs import here
 from kube_magics.jobs.job import Job
+from kube_magics.jobs.logfile import free
 from kube_magics.jobs.screen import BATCH_S, STDERR, Screen
+from kube_magics.runner.images import Picture
 from kube_magics.spec.quantities import human_bytes, human_seconds
 
 LONGEST_WAIT_S = 0.5
@@ -21,9 +24,9 @@ def show(job: Job) -> None:
     try:
         while not job.done(0):
             screen.wait(LONGEST_WAIT_S)
-            _write(screen)
+            _write(job, screen)
             job.done(BATCH_S)
-        _write(screen, last=True)
+        _write(job, screen, last=True)
     except KeyboardInterrupt:
         raise errors.Detached(
             f"This cell no longer waits for job {job.name}; the job goes on.",
@@ -31,11 +34,27 @@ def show(job: Job) -> None:
         ) from None
 
 
-def _write(screen: Screen, *, last: bool = False) -> None:
-    for stream, text in screen.take(last=last):
+def _write(job: Job, screen: Screen, *, last: bool = False) -> None:
+    for piece in screen.take(last=last):
+        if isinstance(piece, Picture):
+            (here.display() or _keeper(job))(piece)
+            continue
+        stream, text = piece
         out = sys.stderr if stream == STDERR else sys.stdout
         out.write(text)
         out.flush()
+
+
+def _keeper(job: Job) -> Callable[[Picture], None]:
+    """Where pictures cannot be shown they are kept beside the log, and a line says so."""
+
+    def keep(picture: Picture) -> None:
+        assert job.log_path is not None
+        path = free(job.log_path.with_suffix(".png"))
+        path.write_bytes(picture.data)
+        sys.stdout.write(f"[kube_magics: {picture.line}: {path}]\n")
+
+    return keep
 
 
 def warn(sentences: Iterable[str]) -> None:

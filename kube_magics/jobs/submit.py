@@ -24,7 +24,7 @@ from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.job import Job, Origin
-from kube_magics.jobs.logfile import FOLDER, LogFile
+from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import AFTER, BEFORE, Store
 from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
@@ -154,7 +154,7 @@ def _told(options: dict[str, Any], store: Store | None, data: Data | None) -> di
 def submit(prepared: Prepared, origin: Origin | None) -> Job:
     """Create the job and follow it on the background loop; without an origin nothing comes back but its output."""
     submission, backend = prepared.submission, prepared.backend
-    path = _free(FOLDER / f"{submission.name}.log")
+    path = free(FOLDER / f"{submission.name}.log")
     try:
         log = LogFile(path)
     except OSError as error:
@@ -206,15 +206,6 @@ async def _undo(begun: list[asyncio.Task[Any]], backend: Backend, submission: Su
         state = await backend.poll(submission.name)
         if state.submission_id == submission.submission_id:
             await backend.delete(submission.name)
-
-
-def _free(path: Path) -> Path:
-    """`path`, or the first of `NAME.2.log`, `NAME.3.log` … that does not exist: no log is ever overwritten."""
-    number = 1
-    while path.exists():
-        number += 1
-        path = path.with_name(f"{path.name.removesuffix('.log').split('.')[0]}.{number}.log")
-    return path
 
 
 def tidy(job: Job) -> None:

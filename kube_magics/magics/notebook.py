@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import linecache
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
+from IPython.display import publish_display_data
 
 from kube_magics.cells.notebook import Cell, Notebook
+from kube_magics.runner.images import Picture
 
 
 def read(shell: Any) -> Notebook:
@@ -40,3 +43,9 @@ def register_cell(shell: Any, source: str) -> str:
 def _running(shell: Any) -> int:
     """The number of the running cell; `execution_count` is that or one more, by version, so ask what was compiled."""
     return int(max(shell.compile._filename_map.values(), default=shell.execution_count))  # noqa: SLF001
+
+
+def show_picture(picture: Picture) -> None:
+    """In the running cell's output, where a saved notebook keeps it; its text is for where no picture can be."""
+    data = {"image/png": base64.b64encode(picture.data).decode("ascii"), "text/plain": picture.text}
+    publish_display_data(data)  # type: ignore[no-untyped-call]

@@ -56,6 +56,7 @@ def register(shell: Any) -> None:
     """Register the magics in `shell`; loading twice is harmless."""
     shell.register_magics(KubeMagics)
     here.set_reader(lambda: notebook.read(shell))
+    here.set_display(notebook.show_picture)
     if _with_body not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.insert(0, _with_body)
 

@@ -21,6 +21,8 @@ BURST_BYTES = 64 * 1024
 REFILL_BYTES_S = 60.0
 """...and so much each second afterwards: under half of telemetry's 0.5 MB an hour."""
 RETRY_S = 1.0
+MOST_PICTURES = 100
+"""Announced at once. Who announces waits until it is taken: only threads and strangers come to more than one."""
 KEYS = {"progress": ("step", "total", "text"), "metric": ("step", "values")}
 
 
@@ -29,6 +31,8 @@ class Messages:
 
     def __init__(self, fd: int) -> None:
         self.hello: dict[str, Any] | None = None
+        self.pictures: list[dict[str, Any]] = []
+        """Announced, and not taken yet."""
         self._fd = fd
         self._rest = b""
         self._waiting: list[dict[str, Any]] = []
@@ -57,6 +61,8 @@ class Messages:
         name = event.get("e") if isinstance(event, dict) else None
         if name == "hello" and self.hello is None:
             self.hello = event
+        elif name == "picture" and len(self.pictures) < MOST_PICTURES:
+            self.pictures.append(event)
         elif isinstance(name, str) and name in KEYS:
             clean = {"e": name, **{key: event[key] for key in KEYS[name] if key in event}}
             if len(protocol.encode_event(clean)) <= MAX_EVENT_BYTES:

@@ -14,7 +14,7 @@ import io
 import os
 import sys
 
-from . import linesource, quickjson
+from . import display, linesource, quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def run(names: Names) -> None:
     folder = os.path.dirname(os.path.abspath(names["__file__"]))
     names.pop("run", None)
     line_buffered()
-    builtins.display = display  # type: ignore[attr-defined]
+    display.install()
     if names["__name__"] != "__main__":
         Program(folder, names).define()
         return
@@ -195,6 +195,7 @@ def run(names: Names) -> None:
     from .imports import introduce, missing_error
 
     pid = os.getpid()
+    display.begin(folder)
     program = None
     try:
         missing = introduce(spec.get("imports") or {})
@@ -209,9 +210,11 @@ def run(names: Names) -> None:
         program = Program(folder, names)
         program.define()
         program.execute()
+        display.show_open_figures()
     except BaseException as error:  # noqa: BLE001  (whatever ends the user's program is told, then ends it)
         from .failure import ended_by
 
+        display.show_open_figures()
         code = ended_by(error, folder, results if os.getpid() == pid else "")
         if code:
             sys.exit(code)
@@ -235,11 +238,3 @@ def line_buffered() -> None:
             setattr(sys, f"__{name}__", stream)
         else:
             stream.reconfigure(encoding="utf-8", errors=errors, line_buffering=True)
-
-
-def display(*objects: Any, **_options: Any) -> None:
-    """IPython's display(), in text: each object as a notebook shows it where it shows no picture."""
-    from .pretty import pretty
-
-    for value in objects:
-        print(pretty(value))  # noqa: T201

@@ -31,7 +31,9 @@ Events (a reader ignores names and keys that it does not know; null means unknow
               arrays, one entry for each dt seconds; t: Unix time of the first. cpu: cores in use; mem: bytes; gpu: for
               each device an array of entries [utilization_percent, memory_used_bytes, memory_total_bytes, power_w,
               temperature_c] or null. With thin=true a device has two entries: mean and peak of the interval
-    image     (reserved)
+    image     name i n d [sha256 bytes text note]
+              a picture, PNG, in chunks as a result has them; name: its number. text: what stands for it where no
+              picture can be shown; note: why it is smaller than it was, or (then bytes is 0) why it is not there
     result    name i n d [sha256 bytes]
               chunk i of n, base64; digest and size come with the last. Name `@error`: what chain.py makes of it;
               `@value`: what a function given to train() returned
@@ -206,10 +208,13 @@ class Totals:
         )
 
 
-def result_chunks(name: str, data: bytes) -> Iterator[dict[str, Any]]:
-    """A result as events of at most MAX_EVENT_BYTES once encoded; at least one, also for no bytes."""
-    digest = _sha256(data)
-    frame = {"e": "result", "name": name, "i": len(data), "n": len(data), "d": "", "sha256": digest, "bytes": len(data)}
+def result_chunks(
+    name: str, data: bytes, kind: str = "result", more: dict[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
+    """A result (or what else is `kind`) as events of at most MAX_EVENT_BYTES once encoded; at least one, also for no
+    bytes. `more` comes with the last."""
+    last = {"sha256": _sha256(data), "bytes": len(data), **(more or {})}
+    frame = {"e": kind, "name": name, "i": len(data), "n": len(data), "d": "", **last}
     room = (MAX_EVENT_BYTES - len(encode_event(frame))) // 4 * 3
     if room <= 0:
         raise ValueError(f"the name of a result is too long: {name[:40]}...")
@@ -217,10 +222,9 @@ def result_chunks(name: str, data: bytes) -> Iterator[dict[str, Any]]:
     for index in range(count):
         part = data[index * room : (index + 1) * room]
         text = b2a_base64(part, newline=False).decode("ascii")
-        event: dict[str, Any] = {"e": "result", "name": name, "i": index, "n": count, "d": text}
+        event: dict[str, Any] = {"e": kind, "name": name, "i": index, "n": count, "d": text}
         if index == count - 1:
-            event["sha256"] = digest
-            event["bytes"] = len(data)
+            event.update(last)
         yield event
 
 

@@ -141,6 +141,17 @@ class Pump:
         self._pace(now)
         return taken
 
+    def settle(self, now: float) -> bool:
+        """Send on what has been written until now, also what has no newline yet; False: its reader is too slow."""
+        for fd, stream in self.streams.items():
+            if stream.open:
+                self.read(fd, now)
+            if self.output.full:
+                return False
+            if stream.tail:
+                self._send_partial(stream, now)
+        return True
+
     def _pace(self, now: float) -> None:
         if now - self._window > WINDOW_S:
             self._window = now

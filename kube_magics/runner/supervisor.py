@@ -14,6 +14,7 @@ from . import protocol, quickjson
 from .cgroup import Cgroup
 from .custody import SIGKILL, Custody
 from .ending import OWN_FAILURE, how, resources, send, why
+from .gallery import Gallery
 from .launch import WISH, results_dir
 from .messages import Messages
 from .output import Output
@@ -57,6 +58,7 @@ class Supervisor:
         self._output = Output(1)
         self._pump = Pump(self._output, child.out, child.err, now)
         self._messages = Messages(launcher.events)
+        self._gallery = Gallery(folder)
         self._cgroup = Cgroup()
         self._oom_kills = self._cgroup.oom_kills()
         self._started = False
@@ -113,6 +115,7 @@ class Supervisor:
         self._announce(now)
         self._pump.finish(time.monotonic)
         self._messages.read(now)
+        self._send_pictures(now)
         for event in self._messages.rest():
             self._pump.event(event, now)
         return True
@@ -183,6 +186,7 @@ class Supervisor:
             self._messages.read(now)
             if self._messages.hello is not None:
                 self._announce(now)
+        self._send_pictures(now)
         for fd in self._pump.readable(now):
             if fd in ready:
                 self._announce(now)
@@ -190,6 +194,15 @@ class Supervisor:
         if self._output.waiting:
             self._output.flush()
         self._tick(now)
+
+    def _send_pictures(self, now: float) -> None:
+        """After what was printed before them. Whoever announced one waits, so that what it prints next comes after."""
+        while self._messages.pictures:
+            self._announce(now)
+            if not self._pump.settle(now):
+                return
+            for event in self._gallery.events(self._messages.pictures.pop(0)):
+                self._pump.event(event, now)
 
     def _wait(self, now: float) -> set[int]:
         """Sleep until there is something to do; the descriptors that have something."""

@@ -19,7 +19,8 @@ from kube_magics.cells.capture import Capture, capture
 from kube_magics.cells.notebook import Cell, Notebook
 from kube_magics.magics.notebook import python
 from kube_magics.runner import unpack as unpacking
-from kube_magics.runner.program import Program, display
+from kube_magics.runner.display import display
+from kube_magics.runner.program import Program
 
 
 class Book:
