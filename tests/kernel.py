@@ -26,6 +26,8 @@ class Ran:
     stderr: str = ""
     values: list[str] = field(default_factory=list)
     """Text of what the cell displayed or returned."""
+    shown: list[tuple[str, Any]] = field(default_factory=list)
+    """("stdout" or "stderr", text), neighbours of one stream joined, and ("display", MIME bundle), as they came."""
     error: str | None = None
     """Name of the exception's class."""
     message: str = ""
@@ -101,9 +103,14 @@ def _took(ran: Ran, message: Mapping[str, Any], at_s: float) -> bool:
             ran.stdout += content["text"]
         else:
             ran.stderr += content["text"]
+        if ran.shown and ran.shown[-1][0] == content["name"]:
+            ran.shown[-1] = (content["name"], ran.shown[-1][1] + content["text"])
+        else:
+            ran.shown.append((content["name"], content["text"]))
         ran.arrivals.append((at_s, content["text"]))
     elif kind in ("execute_result", "display_data"):
         ran.values.append(content["data"].get("text/plain", ""))
+        ran.shown.append(("display", content["data"]))
     elif kind == "error":
         ran.error, ran.message = content["ename"], content["evalue"]
         ran.traceback = _ANSI.sub("", "\n".join(content["traceback"]))

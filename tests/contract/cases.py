@@ -19,6 +19,8 @@ class Case:
     err: str | None = None
     err_has: tuple[str, ...] = ()
     """Each of these once."""
+    shows: tuple[str, ...] | None = None
+    """Lines of stdout and `PNG 640x480` for each picture, in the order they are seen; None: there is no picture."""
     error: str | None = None
     """Name of the exception's class."""
     message: str = ""
@@ -28,6 +30,9 @@ class Case:
     values: dict[str, str] = field(default_factory=dict)
     """Expressions in the notebook afterwards, and their repr."""
 
+
+IMPORT = "import matplotlib.pyplot as plt"
+PLOT = f"{IMPORT}\nplt.plot([1, 2])"
 
 CASES: dict[str, Case] = {
     "prints": Case("print('one')\nprint('two')", out="one\ntwo\n", err=""),
@@ -164,6 +169,54 @@ CASES: dict[str, Case] = {
         "    print(list(pool.map(square, range(4))))",
         before="def square(n):\n    return n * n",
         out="start\n[0, 1, 4, 9]\n",
+    ),
+    # Sizes are those of a plain notebook: 100 dots per inch, cut to what is drawn.
+    "a figure at the end": Case(f"{PLOT}\nprint('drawn')", shows=("drawn", "PNG 543x413")),
+    "figures between lines": Case(
+        f"print('one', end='')\n{PLOT}\nplt.show()\nprint('two')\nplt.plot([2])\nplt.show()\nprint('three')",
+        shows=("one", "PNG 543x413", "two", "PNG 556x413", "three"),
+    ),
+    "a figure as the last expression": Case(
+        f"fig, axes = plt.subplots()\n{PLOT}\nfig", before=IMPORT, shows=("PNG 543x413", "PNG 543x413")
+    ),
+    "display of a figure and of a table": Case(
+        f"fig, axes = plt.subplots()\naxes.plot([1, 2])\ndisplay(fig, [1])\nplt.close()\nprint('end')",
+        before=IMPORT,
+        shows=("PNG 543x413", "[1]", "end"),
+    ),
+    "figures before an exception": Case(f"{PLOT}\n1 / 0", shows=("PNG 543x413",), error="ZeroDivisionError"),
+    "an object that is a picture": Case(
+        "display(Dot())\nprint('after')",
+        before=(
+            "import base64\nclass Dot:\n    def _repr_png_(self):\n        return base64.b64decode('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAf"
+            "FcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==')\n    def _repr_html_(self):\n        return '<b>dot</b>'"
+        ),
+        shows=("PNG 1x1", "after"),
+    ),
+    "a figure that is too large is drawn smaller": Case(
+        "import numpy as np\nimport matplotlib.pyplot as plt\nplt.figure(figsize=(10, 10), dpi=200)\n"
+        "plt.imshow(np.random.default_rng(0).random((900, 900)))\nplt.show()\nprint('end')",
+        shows=("PNG ", "end"),
+        err_has=("dots per inch instead of 200",),
+    ),
+    "a picture that is too large is not shown": Case(
+        "display(Large())\nprint('after')",
+        before=(
+            "import struct, zlib, os\nclass Large:\n    def _repr_png_(self):\n"
+            "        chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))\n"
+            "        rows = b''.join(b'\\0' + os.urandom(600) for _ in range(600))\n"
+            "        return (b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 600, 600, 8, 0, 0, 0, 0))\n"
+            "                + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))\n"
+            "    def __repr__(self):\n        return 'a large picture'"
+        ),
+        shows=("after",),
+        err_has=("a large picture is not shown: it takes 352 KiB, and 256 KiB is the most; save it to a file",),
+    ),
+    "HTML is text": Case(
+        "display(Page())\nPage()",
+        before="class Page:\n    def _repr_html_(self):\n        return '<b>page</b>'\n    def __repr__(self):\n        return 'a page'",
+        out="a page\na page\n",
+        shows=None,
     ),
     "a long line": Case("print('x' * 150_000)", out="x" * 150_000 + "\n"),
     "main is main": Case("print(__name__)", out="__main__\n"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,11 +58,25 @@ def transcript(kernel: Kernel, case: Case) -> dict[str, Any]:
     return {
         "stdout": _FRAME.sub("", ran.stdout),
         "stderr": "" if ran.error else _WAITS.sub("", ran.stderr),
+        "shown": shown(ran),
         "error": ran.error,
         "message": re.sub(r"Job \S+", "Job NAME", ran.message).split("\n")[0],
         "values": {expression: kernel.value(expression) for expression in case.values},
         "traceback": _frames(ran),
     }
+
+
+def shown(ran: Ran) -> list[str]:
+    """What stands under the cell: lines of stdout, and pictures by their sizes."""
+    found: list[str] = []
+    for kind, content in ran.shown:
+        if kind == "display" and "image/png" in content:
+            width, height = struct.unpack(">II", base64.b64decode(content["image/png"])[16:24])
+            assert set(content) == {"image/png", "text/plain"}
+            found.append(f"PNG {width}x{height}")
+        elif kind == "stdout":
+            found += _FRAME.sub("", content).splitlines()
+    return found
 
 
 def _frames(ran: Ran) -> list[str]:
@@ -89,6 +105,13 @@ def check(seen: dict[str, Any], case: Case) -> None:
     assert case.message in seen["message"], seen
     if case.out is not None:
         assert seen["stdout"] == case.out
+    pictures = [line for line in seen["shown"] if line.startswith("PNG ")]
+    if case.shows is None:
+        assert not pictures
+    else:
+        assert len(seen["shown"]) == len(case.shows), seen["shown"]
+        for line, wanted in zip(seen["shown"], case.shows, strict=True):
+            assert line.startswith(wanted) if wanted == "PNG " else line == wanted, seen["shown"]
     if case.err is not None:
         assert seen["stderr"] == case.err
     assert [seen["stderr"].count(part) for part in case.err_has] == [1] * len(case.err_has), seen["stderr"]
