@@ -6,22 +6,19 @@ drawn and never shown is shown at the end, unless interactive mode was off when 
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 
 from . import images, pictures
 
-try:
-    from matplotlib.backends import backend_agg as agg
-except ImportError:  # read by a tool where there is no matplotlib
-    agg = None  # type: ignore[assignment]
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-backend_agg: Any = agg
-FigureCanvas: Any = getattr(agg, "FigureCanvasAgg", None)
+# By name: matplotlib is none of our dependencies, and where it is absent nothing asks for a backend.
+backend_agg: Any = importlib.import_module("matplotlib.backends.backend_agg") if "matplotlib" in sys.modules else None
+FigureCanvas: Any = getattr(backend_agg, "FigureCanvasAgg", None)
 """Asked for by pyplot, like the functions."""
 LEAST_DPI = 10
 TRIES = 10

@@ -114,7 +114,9 @@ def _called(value: Any, method: str) -> Any:
 
 
 def _text(value: Any) -> str:
+    from .pretty import pretty
+
     try:
-        return repr(value)
-    except Exception:  # noqa: BLE001
+        return pretty(value)
+    except Exception:  # noqa: BLE001  (the picture is there all the same)
         return object.__repr__(value)

@@ -171,20 +171,20 @@ CASES: dict[str, Case] = {
         out="start\n[0, 1, 4, 9]\n",
     ),
     # Sizes are those of a plain notebook: 100 dots per inch, cut to what is drawn.
-    "a figure at the end": Case(f"{PLOT}\nprint('drawn')", shows=("drawn", "PNG 543x413")),
+    "a figure at the end": Case(f"{PLOT}\nprint('drawn')", shows=("drawn", "PNG 547x413")),
     "figures between lines": Case(
         f"print('one', end='')\n{PLOT}\nplt.show()\nprint('two')\nplt.plot([2])\nplt.show()\nprint('three')",
-        shows=("one", "PNG 543x413", "two", "PNG 556x413", "three"),
+        shows=("one", "PNG 547x413", "two", "PNG 565x413", "three"),
     ),
     "a figure as the last expression": Case(
-        f"fig, axes = plt.subplots()\n{PLOT}\nfig", before=IMPORT, shows=("PNG 543x413", "PNG 543x413")
+        f"fig, axes = plt.subplots()\n{PLOT}\nfig", before=IMPORT, shows=("PNG 547x413", "PNG 547x413")
     ),
     "display of a figure and of a table": Case(
-        f"fig, axes = plt.subplots()\naxes.plot([1, 2])\ndisplay(fig, [1])\nplt.close()\nprint('end')",
+        "fig, axes = plt.subplots()\naxes.plot([1, 2])\ndisplay(fig, [1])\nplt.close()\nprint('end')",
         before=IMPORT,
-        shows=("PNG 543x413", "[1]", "end"),
+        shows=("PNG 547x413", "[1]", "end"),
     ),
-    "figures before an exception": Case(f"{PLOT}\n1 / 0", shows=("PNG 543x413",), error="ZeroDivisionError"),
+    "figures before an exception": Case(f"{PLOT}\n1 / 0", shows=("PNG 547x413",), error="ZeroDivisionError"),
     "an object that is a picture": Case(
         "display(Dot())\nprint('after')",
         before=(

@@ -16,7 +16,7 @@ from tests.kernel import Kernel, Ran
 
 _WAITS = re.compile(r"^job \S+ waits: .*\n(?:  (?:said|next): .*\n)*", re.MULTILINE)
 LOCAL, KUBERNETES = "local", "kubernetes"
-_FRAME = re.compile(r"^(?:job \S+ on .*|travels: .*|job \S+ (?:done|failed).*)\n", re.MULTILINE)
+_FRAME = re.compile(r"^(?:job \S+ on .*|on this machine .*|travels: .*|job \S+ (?:done|failed).*)\n", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,24 @@ def _frames(ran: Ran) -> list[str]:
 @pytest.mark.parametrize("name", CASES)
 def test_local(local: Kernel, name: str) -> None:
     check(transcript(local, CASES[name]), CASES[name])
+
+
+def test_pictures_are_those_of_a_plain_notebook(local: Kernel) -> None:
+    """The same bytes, in the same order."""
+    cell = (
+        "print('one')\nimport matplotlib.pyplot as plt\nfig, axes = plt.subplots(facecolor='white')\n"
+        "axes.plot([1, 2])\nplt.show()\nplt.show()\nplt.figure(figsize=(2, 1))\nprint('two')\nplt.plot([3])\n"
+        "plt.ioff()\nplt.figure()\nplt.ion()\nfig"
+    )
+    plain, job = local.run(cell), local.run(f"%%kubetrain\n{cell}")
+    assert plain.error is job.error is None
+    pictures = [
+        [part["image/png"].strip() for kind, part in ran.shown if kind == "display" and "image/png" in part]
+        for ran in (plain, job)
+    ]
+    assert len(pictures[0]) == 3
+    assert pictures[0] == pictures[1]
+    assert shown(plain) == shown(job)
 
 
 @pytest.mark.cluster

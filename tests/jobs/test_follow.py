@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from kube_magics.cluster.logs import Gap
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.logfile import LogFile
 from kube_magics.jobs.screen import Screen
-from kube_magics.runner import protocol
+from kube_magics.runner import images, protocol
 
 WHY = "the node had rotated the log"
 
@@ -33,7 +34,11 @@ def followed(folder: Path, *pieces: bytes | Gap) -> tuple[Follower, str, str]:
     screen = Screen("log")
     follower = Follower(backend, "job", LogFile(folder / "log"), screen)
     asyncio.run(follower.run())
-    return follower, (folder / "log").read_bytes().decode(), "".join(text for _, text in screen.take(last=True))
+    return (
+        follower,
+        (folder / "log").read_bytes().decode(),
+        "".join(piece[1] for piece in screen.take(last=True) if isinstance(piece, tuple)),
+    )
 
 
 def mark(lines: int, size: int) -> bytes:
@@ -82,3 +87,18 @@ def test_a_result_whose_chunk_is_missing_is_corrupt(tmp_path: Path) -> None:
     assert "model" in follower.outcome.corrupt
     whole, _, _ = followed(tmp_path, b"".join(chunks))
     assert whole.outcome.results == {"model": bytes(40_000)}
+
+
+def test_a_picture_is_a_line_of_the_log_file(tmp_path: Path) -> None:
+    png = struct.pack(">8sI4sII", images.SIGNATURE, 13, b"IHDR", 2, 1) + bytes(20)
+    sent = [images.events(1, images.Picture(png, "a dot")), images.events(2, images.Picture(b"", "none", "why not"))]
+    events = b"".join(protocol.encode_event(event) for one in sent for event in one)
+    backend: Any = Recorded(b"one\n" + events + b"two\n")
+    screen = Screen("log")
+    asyncio.run(Follower(backend, "job", LogFile(tmp_path / "log"), screen).run())
+    log = (tmp_path / "log").read_text()
+    assert log == "one\n[kube_magics: a dot, 44 bytes]\n[kube_magics: why not]\ntwo\n"
+    first, picture, *rest = screen.take(last=True)
+    assert (first, rest) == ((1, "one\n"), [(2, "[kube_magics: why not]\n"), (1, "two\n")])
+    assert isinstance(picture, images.Picture)
+    assert picture.data == png

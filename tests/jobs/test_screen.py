@@ -6,12 +6,17 @@ import re
 from binascii import crc32
 
 from kube_magics.jobs.screen import RATE_BYTES_S, STDERR, STDOUT, TAIL_BYTES, TOTAL_BYTES, Screen
+from kube_magics.runner.images import Picture
 
 TRACE = ["Traceback (most recent call last):\n", '  File "<In [3]>", line 2, in <module>\n', "ValueError: no\n"]
 
 
+def text_of(taken: list[tuple[int, str] | Picture]) -> list[str]:
+    return [piece[1] for piece in taken if isinstance(piece, tuple)]
+
+
 def everything(screen: Screen) -> str:
-    return "".join(text for _, text in screen.take(last=True))
+    return "".join(text_of(screen.take(last=True)))
 
 
 def skipped(text: str) -> int:
@@ -31,7 +36,7 @@ def test_a_character_cut_between_two_pieces_is_whole() -> None:
     screen.add(STDOUT, "ü".encode()[:1])
     first = screen.take()
     screen.add(STDOUT, "ü".encode()[1:])
-    assert "".join(text for _, text in [*first, *screen.take()]) == "ü"
+    assert "".join(text_of([*first, *screen.take()])) == "ü"
 
 
 def test_a_flood_is_cut_to_its_newest_lines_and_every_skipped_line_is_counted() -> None:
@@ -62,7 +67,7 @@ def test_past_the_total_only_the_tail_comes() -> None:
         screen.add(STDOUT, b"x" * 99_999 + b"\n")
         sent += 1
         screen._credit_bytes = RATE_BYTES_S  # as if the time had passed
-        shown += sum(len(text) for _, text in screen.take())
+        shown += sum(map(len, text_of(screen.take())))
     numbered = "".join(f"{i:09d}\n" for i in range(50_000))
     screen.add(STDOUT, numbered.encode())
     assert screen.take() == []
@@ -96,3 +101,19 @@ def test_another_traceback_than_the_one_raised_is_shown() -> None:
         screen.add(STDERR, line.encode())
     screen.drop_traceback(crc32(b"RuntimeError: something else\n"))
     assert screen.take(last=True) == [(STDERR, "".join(TRACE))]
+
+
+def test_a_picture_keeps_its_place_and_is_never_skipped() -> None:
+    screen = Screen("log")
+    picture = Picture(b"png", "a figure")
+    screen.add(STDOUT, b"before\n")
+    screen.picture(picture)
+    screen.add(STDOUT, b"after\n")
+    assert screen.take() == [(STDOUT, "before\n"), picture, (STDOUT, "after\n")]
+    screen.add(STDOUT, b"lost\n")
+    screen.picture(picture)
+    for _ in range(10):
+        screen.add(STDOUT, b"x" * (RATE_BYTES_S // 5) + b"\n")
+    taken = screen.take(last=True)
+    assert taken[1] is picture
+    assert taken[0] == (STDERR, "[7 lines are not shown here: log]\n")
