@@ -6,7 +6,8 @@ data.pkl, data.json      its data, and where the large buffers are in it
 modules/, work/          local modules, and the files of --files (`cargo`)
 main.py                  the user's __main__: a real file, so that spawned workers can import it again
 kube_magics/             `report` and `should_stop` only; shadows an installed kube_magics
-kube_magics_runner/      the files of kube_magics/runner, as `runner/shipped.py` makes them small
+kube_magics_runner/      the files of kube_magics/runner, as `runner/shipped.py` makes them small; most of them and the
+                         two above in one zip inside the zip
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def build(capture: Capture, options: Mapping[str, Any], *, with_data: bool = Tru
         "program.json": _json(capture.program),
         **({"data.pkl": capture.data.joined()} if with_data else {}),
         **({"data.json": index} if index else {}),
-        **shipped.files(spec),
+        **shipped.packed(spec),
     }
     cargo = capture.cargo.entries()
     data, sizes = _zip({path: (content, FILE) for path, content in files.items()} | cargo)

@@ -11,8 +11,11 @@ import functools
 import importlib.util
 import io
 import tokenize
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from .unpack import INNER
 
 PACKAGE = "kube_magics_runner"
 ARTIFACTS = "kube_magics_artifacts"
@@ -76,6 +79,21 @@ def files(spec: Mapping[str, object]) -> dict[str, bytes]:
     if spec.get("cloudpickle"):  # under a name that hides no cloudpickle of the image
         found[f"{PACKAGE}/cloudpickle.py"] = _cloudpickle()
     return {**found, **(_artifacts() if spec.get("artifacts") else {})}
+
+
+def packed(spec: Mapping[str, object]) -> dict[str, bytes]:
+    """The same, as it stands in the bundle: what unpacks, and one zip with all the rest."""
+    found = files(spec)
+    first = {path: found.pop(path) for path in (f"{PACKAGE}/__init__.py", f"{PACKAGE}/unpack.py")}
+    out = io.BytesIO()
+    # Not compressed: the bundle does that, over the whole of it.
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(found):
+            entry = zipfile.ZipInfo(path)  # of 1980
+            entry.create_system = 3  # the same bytes from Windows and macOS
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, found[path])
+    return {**first, INNER: out.getvalue()}
 
 
 def bare(source: str) -> str:

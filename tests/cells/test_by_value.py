@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 
 from kube_magics.cells import bundle
 from kube_magics.cells.capture import Capture, capture_call
+from kube_magics.runner.unpack import members
 from tests.cells.book import Book, Ran
 from tests.runner.bundles import Log, Runner
 
@@ -21,9 +20,7 @@ MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def files(captured: Capture, **options: Any) -> dict[str, bytes]:
-    made = bundle.build(captured, options)
-    with zipfile.ZipFile(io.BytesIO(made.data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    return {name: content for name, content, _ in members(bundle.build(captured, options).data)}
 
 
 def run(folder: Path, captured: Capture, **options: Any) -> Log:

@@ -82,6 +82,13 @@ def files(
     return {**found, **shipped.files(of_spec)}
 
 
+def packed(source: str = "", **of_spec: Any) -> bytes:
+    """A bundle as it is made for a pod."""
+    found = files(source, **of_spec)
+    left = {path: content for path, content in found.items() if path not in shipped.files(of_spec)}
+    return zipped({**left, **shipped.packed(of_spec)})
+
+
 def zipped(of: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -28,14 +28,14 @@ def boot(tmp_path: Path, env: dict[str, str]) -> subprocess.CompletedProcess[byt
 
 
 def test_a_bundle_in_the_environment_runs_and_is_not_seen_by_the_program(tmp_path: Path) -> None:
-    done = boot(tmp_path, bundles.boot_environment(bundles.zipped(bundles.files(SOURCE))))
+    done = boot(tmp_path, bundles.boot_environment(bundles.packed(SOURCE)))
     log = bundles.Log(done.stdout, done.returncode)
     assert log.out.decode().splitlines() == ["[]", "0", "0o700 True"]
     assert (log.end["reason"], log.code, done.stderr) == ("completed", 0, b"")
 
 
 def test_a_bundle_in_parts_is_waited_for(tmp_path: Path) -> None:
-    bundle = bundles.zipped(bundles.files("print('here')"))
+    bundle = bundles.packed("print('here')")
     for number in range(3):
         size = len(bundle) // 3 + 1
         (tmp_path / f"part-{number:03}").write_bytes(bundle[number * size : (number + 1) * size])
@@ -85,4 +85,4 @@ def test_what_travels_is_the_code_and_nothing_but_the_code() -> None:
     assert {"main.py", "kube_magics/__init__.py", "kube_magics_runner/__main__.py"} < set(without)
     for path, content in with_gpus.items():
         compile(content, path, "exec")
-    assert len(bundles.zipped(without)) < 36 * 1024  # of the 48 KiB that an environment variable takes
+    assert len(bundles.packed()) < 33 * 1024  # of the 48 KiB that an environment variable takes
