@@ -53,7 +53,7 @@ SAME = {
     "%matplotlib": ("%matplotlib inline\ny = 1", 1),
     "a question": ("y = 1\ny?\n?print\ny??", 1),
     "in a branch that only sets up": ("y = 0\nif y == 0:\n    %matplotlib inline\ny += 1", 1),
-    "display by import": ("from IPython.display import display\ny = display.__module__.split('.')[-1]", "program"),
+    "display by import": ("from IPython.display import display\ny = display.__module__.split('.')[-1]", "display"),
     "await": ("import asyncio\nasync def f(): return 3\ny = await f()", 3),
     "one loop": ("import asyncio\nt = asyncio.create_task(asyncio.sleep(0, 5))\nx = 1\ny = await t", 5),
     "async for": (
