@@ -86,7 +86,8 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     store = Store.of(spec.artifacts, name, submission_id) if spec.artifacts else None
     if store is not None:
         # With a store this machine has the cluster's limits too: what works here works there.
-        options |= {"result_limit_bytes": RESULT_LIMIT_BYTES, "before": [BEFORE], "after": [AFTER]}
+        options |= {"result_limit_bytes": RESULT_LIMIT_BYTES, "after": [AFTER]}
+        options["before"] = [*options.get("before", ()), BEFORE]
     packed, beside = _pack(capture, options, backend, store)
     submission = Submission(
         spec=spec,

@@ -22,6 +22,7 @@ _CONSTRAINTS = CHECKOUT / "constraints.txt"
 
 _QUICKSTART = ("python3", "ca-certificates")
 _QUICKSTART_PACKAGES = ("scikit-learn", "numpy")
+_STORE_PACKAGES = ("s3fs",)
 _TORCH = (
     "python3", "ca-certificates", "python3-torch", "python3-mpi4py", "openmpi-bin", "python3-numpy", "python3-sklearn",
     "python3-tqdm",
@@ -71,6 +72,11 @@ class Images:
     def quickstart(self) -> str:
         """Debian 12, Python 3.11, scikit-learn and numpy as locked."""
         return self.ensure("quickstart")
+
+    @property
+    def store(self) -> str:
+        """The quickstart image with s3fs."""
+        return self.ensure("store")
 
     @property
     def torch(self) -> str:
@@ -152,6 +158,10 @@ class GivenImages:
         return self.ensure("quickstart")
 
     @property
+    def store(self) -> str:
+        return self.ensure("store")
+
+    @property
     def torch(self) -> str:
         return self.ensure("torch")
 
@@ -197,6 +207,18 @@ def _quickstart(_: components.Binaries) -> Recipe:
     return Recipe("quickstart", key, build)
 
 
+def _store(_: components.Binaries) -> Recipe:
+    constraints = _constraints()
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        return [base, stack, layers.python_packages(base, "3.11", _STORE_PACKAGES, constraints, "store")]
+
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, _STORE_PACKAGES, constraints.read_bytes())
+    return Recipe("store", key, build, base="quickstart")
+
+
 def _torch(_: components.Binaries) -> Recipe:
     return Recipe("torch", layers.digest(_TORCH), lambda: [layers.debian("trixie", _TORCH)])
 
@@ -217,6 +239,7 @@ _RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "pause": _pause,
     "coredns": _coredns,
     "quickstart": _quickstart,
+    "store": _store,
     "torch": _torch,
     "notebook": _notebook,
 }

@@ -57,8 +57,13 @@ def debian(suite: str, packages: Sequence[str]) -> oci.Layer:
     return _cached(f"debian-{suite}", digest(suite, sorted(packages), _LEFT_OUT), build)
 
 
-def python_packages(base: oci.Layer, python: str, requirements: Sequence[str], constraints: Path) -> oci.Layer:
-    """A layer above ``base`` with ``requirements`` for its Python (``3.11``), byte-compiled by that very Python."""
+def python_packages(
+    base: oci.Layer, python: str, requirements: Sequence[str], constraints: Path, kind: str = "python"
+) -> oci.Layer:
+    """A layer above ``base`` with ``requirements`` for its Python (``3.11``), byte-compiled by that very Python.
+
+    Of each ``kind`` the cache keeps one.
+    """
     site = f"usr/local/lib/python{python}/dist-packages"
 
     def build(target: Path) -> None:
@@ -75,7 +80,7 @@ def python_packages(base: oci.Layer, python: str, requirements: Sequence[str], c
             oci.write_tree(target, {"usr/local": root / "usr/local"})
 
     key = digest(base.digest, python, sorted(requirements), constraints.read_bytes())
-    return _cached(f"python-{python}", key, build)
+    return _cached(f"{kind}-{python}", key, build)
 
 
 def programs(name: str, files: Mapping[str, Path]) -> oci.Layer:

@@ -1,0 +1,140 @@
+"""The store behind a URL, on an S3-compatible server: whole or not at all, and cleared without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from kube_magics import errors
+from kube_magics.artifacts.pieces import Digest, StoreError
+from kube_magics.artifacts.store import Remote, at, protocol, requirements
+from kube_magics.backends.local import LocalBackend
+from kube_magics.cells.capture import capture
+from kube_magics.cells.data import Data
+from kube_magics.cells.notebook import Notebook
+from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.job import Origin
+from kube_magics.jobs.store import Store
+from kube_magics.spec import options
+from kube_magics.spec.job import JobSpec
+from tests.s3 import BUCKET, Server, server
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Server]:
+    with server() as found:
+        yield found
+
+
+@pytest.fixture
+def store(s3: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    found = Store.of(s3.url, "job", ID)
+    yield found
+    assert found.clear() is None
+    assert kept() == []
+
+
+def kept() -> list[str]:
+    found: list[str] = fsspec.filesystem("s3", use_listings_cache=False).find(BUCKET)
+    return found
+
+
+def test_there_and_back(store: Store) -> None:
+    data = Data((b"x" * 1000, b"y" * 20_000_000))
+    store.send(data)
+    assert kept() == [f"{BUCKET}/jobs/job-{ID}/data.pkl", f"{BUCKET}/jobs/job-{ID}/job"]
+    place = at(store.url, store.folder)
+    assert b"".join(place.read("data.pkl")) == data.joined()
+    place.check()
+    place.put("out-0", [b"result"])
+    digest = Digest()
+    digest.update(b"result")
+    entry = {"at": "out-0", "bytes": 6, "sha256": digest.hexdigest()}
+    assert b"".join(store.read("model", entry)) == b"result"
+    for wrong in ({"sha256": "0" * 64}, {"bytes": 7}, {"at": "out-1"}, {"at": "../../secret"}):
+        with pytest.raises(errors.ResultError, match="model could not be fetched"):
+            list(store.read("model", {**entry, **wrong}))
+
+
+@pytest.mark.parametrize("size", [100, 80_000_000], ids=["in one request", "in parts"])
+def test_an_interrupted_upload_leaves_nothing(store: Store, size: int) -> None:
+    class Interrupted(Data):
+        def chunks(self) -> Iterator[bytes]:
+            yield b"x" * size
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.send(Interrupted(()))
+    assert kept() == []
+
+
+def test_what_cannot_be_written_to(s3: Server, store: Store) -> None:
+    with pytest.raises(errors.SubmitError, match="cannot be written to from here") as caught:
+        Store.of("s3://no-such-bucket/jobs", "job", ID).send(None)
+    assert "no-such-bucket" in (caught.value.said or "")
+
+
+def test_without_the_protocols_package() -> None:
+    with pytest.raises(errors.SubmitError) as caught:
+        Store.of("gs://bucket/folder", "job", ID).send(None)
+    assert caught.value.hint == "%pip install gcsfs"
+
+
+def test_a_job_is_believed_only_its_own_folder() -> None:
+    mine = Store.of("s3://bucket/jobs", "job", "0123-4567")
+    assert Store.parse(str(mine), "job", "0123-4567") == mine
+    for text, name, submission in [
+        (str(mine), "other", "0123-4567"),
+        (str(mine), "job", "0123-4568"),
+        (str(mine), "job", None),
+        ("/home/user", "job", "0123-4567"),
+        ("", "job", "0123-4567"),
+    ]:
+        assert Store.parse(text, name, submission) is None
+
+
+def test_what_a_url_needs() -> None:
+    assert [requirements(url) for url in ("/data", "file:///data", "s3://b/x", "https://x/y")] == [
+        [],
+        [],
+        ["fsspec", "s3fs"],
+        ["fsspec"],
+    ]
+    assert protocol("gs://x") == "gs"
+
+
+def test_other_errors_of_a_protocol_are_told(store: Store) -> None:
+    place: Any = at(store.url, store.folder)
+    assert isinstance(place, Remote)
+    with pytest.raises(StoreError, match=f"{store}/out-9: "):
+        list(place.read("out-9"))
+    place.clear()
+
+
+class _Interrupted(Data):
+    def chunks(self) -> Iterator[bytes]:
+        yield b"x"
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_submit_takes_back_what_it_has_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    spec = JobSpec.of(options.parse(["--artifacts", str(tmp_path / "store"), "--name", "job"]))
+    backend = LocalBackend("a test", tmp_path / "jobs")
+    captured = capture("%%kubetrain\n1", Notebook({}))
+    prepared = submitting.prepare(spec, backend, captured, stem="cell", notebook=None)
+    origin = Origin({}, captured.definitions(None), ())
+    with pytest.raises(errors.SubmitError, match="nothing is left of it"):
+        submitting.submit(replace(prepared, parcel=_Interrupted(())), origin)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list((tmp_path / "store").iterdir()) == []
