@@ -11,12 +11,17 @@ import importlib.util
 import marshal
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
+import psutil
+
 from kube_magics.cells.compare import codes, same_code
 
+CLOCK_S = 60.0
+"How far the times of files and of processes may be apart."
 _HEADER_BYTES = 16
 _seen: dict[str, tuple[ModuleSpec | None, CodeType]] = {}
 "File -> the code that was the module's; a module that is loaded again has a new spec."
@@ -25,20 +30,32 @@ _seen: dict[str, tuple[ModuleSpec | None, CodeType]] = {}
 def edited(module: ModuleType, file: Path, source: bytes) -> bool:
     """Whether the file has other code than the imported module, as far as that can be seen."""
     try:
-        tree = ast.parse(source, str(file))
-        code = compile(tree, str(file), "exec", dont_inherit=True)
-    except (SyntaxError, ValueError):
+        if file.stat().st_ctime < _started() - CLOCK_S:
+            return False  # changed last before this process began; compiling a large package takes seconds
+        constants, code = _compiled(source, str(file))
+    except (SyntaxError, ValueError, OSError):
         return True
     spec, known = _seen.get(str(file), (None, code))
     if spec is not None and spec is module.__spec__:
         return not same_code(known, code)
-    if _looks_edited(module, file, tree, code):
+    if _looks_edited(module, file, constants, code):
         return True
     _seen[str(file)] = module.__spec__, code
     return False
 
 
-def _looks_edited(module: ModuleType, file: Path, tree: ast.Module, code: CodeType) -> bool:
+@lru_cache(maxsize=1)
+def _started() -> float:
+    return psutil.Process().create_time()
+
+
+@lru_cache(maxsize=2048)
+def _compiled(source: bytes, file: str) -> tuple[tuple[tuple[str, object], ...], CodeType]:
+    tree = ast.parse(source, file)
+    return tuple(_constants(tree)), compile(tree, file, "exec", dont_inherit=True)
+
+
+def _looks_edited(module: ModuleType, file: Path, constants: tuple[tuple[str, object], ...], code: CodeType) -> bool:
     before = _imported(file)
     if before is not None and not same_code(before, code):
         return True
@@ -49,7 +66,7 @@ def _looks_edited(module: ModuleType, file: Path, tree: ast.Module, code: CodeTy
         now = compiled.get(function.__code__.co_qualname, ())
         if now and not any(same_code(function.__code__, each) for each in now):
             return True
-    return any(_differs(vars(module), name, value) for name, value in _constants(tree))
+    return any(_differs(vars(module), name, value) for name, value in constants)
 
 
 def _imported(file: Path) -> CodeType | None:

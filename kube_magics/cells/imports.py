@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -22,13 +24,17 @@ class Wanted:
     "the code is prepared to go without: in a `try` with handlers, or for type checkers only"
 
 
-def imports(nodes: Iterable[ast.AST], package: str = "") -> Iterator[Wanted]:
-    """The imports of some statements; `package` is what relative ones are relative to."""
+def imports(nodes: Iterable[ast.AST], package: str = "", *, calls: bool = True) -> Iterator[Wanted]:
+    """The imports of some statements; `package` is what relative ones are relative to.
+
+    Without `calls` those by a literal name are left out, and expressions are not looked at, which are most of any code.
+    """
     stack = [(node, True, False) for node in reversed(list(nodes))]
     while stack:
         node, sure, optional = stack.pop()
         yield from _written(node, package, sure=sure, optional=optional)
-        stack += reversed(list(_inside(node, sure=sure, optional=optional)))
+        inside = _inside(node, sure=sure, optional=optional)
+        stack += reversed([each for each in inside if calls or isinstance(each[0], _STATEMENTS)])
 
 
 def _written(node: ast.AST, package: str, *, sure: bool, optional: bool) -> Iterator[Wanted]:

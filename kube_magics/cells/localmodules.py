@@ -50,6 +50,7 @@ class LocalImports:
         self._sources: dict[str, bytes] = {}
         self._imports: dict[str, tuple[Wanted, ...]] = {}
         self._sure: set[str] = set()
+        self._kinds: dict[str, bool] = {}
 
     def add(self, wanted: Iterable[Wanted], by: str) -> None:
         """The modules that some code imports, with all that they import; `by` says whose code it is."""
@@ -84,6 +85,11 @@ class LocalImports:
         yield from (f"{wanted.module}.{name}" for name in wanted.names if name != "*")
 
     def _local(self, name: str) -> bool:
+        if name not in self._kinds:
+            self._kinds[name] = self._is_local(name)
+        return self._kinds[name]
+
+    def _is_local(self, name: str) -> bool:
         if not self._first:
             return modules.kind(name) == "local"
         top = self._locate(name.partition(".")[0])
@@ -231,7 +237,8 @@ def _modules_below(folder: Path, package: str) -> Iterator[tuple[str, int]]:
 @lru_cache(maxsize=2048)
 def _imports_of(source: bytes, file: str, package: str) -> tuple[Wanted, ...]:
     try:
-        return tuple(imports(ast.parse(source, file).body, package))
+        calls = b"import_module" in source or b"__import__" in source
+        return tuple(imports(ast.parse(source, file).body, package, calls=calls))
     except ValueError as error:  # null bytes
         raise SyntaxError(str(error)) from error
 
