@@ -8,6 +8,7 @@ Belongs here:
   how values are pickled, and what hinders them      values, pickler, data, culprits
   how what has no source is taken apart              byvalue, bytecode
   what a notebook has and a job has not              syntax, ipython, absent
+  what must not travel                               credentials, exposure
   the whole, for a cell, a call, a script            checks, cautions, settings, capture, texts, program, script
   the files besides it; the zip, and its weight      files, ignore, cargo, bundle, weight
   the key for re-attaching; values coming home       digests, results

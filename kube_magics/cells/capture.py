@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType, ModuleType
 from typing import Any
@@ -16,8 +16,10 @@ from kube_magics.cells.absent import check_absent, check_definitions
 from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import chains, check_modules, check_names, check_own_imports, check_returns
 from kube_magics.cells.closure import Closure, Step, Travel
+from kube_magics.cells.credentials import refuse
 from kube_magics.cells.data import Data
 from kube_magics.cells.digests import digest
+from kube_magics.cells.exposure import in_code, in_definitions, in_value
 from kube_magics.cells.files import Files
 from kube_magics.cells.imports import Wanted, imports
 from kube_magics.cells.localmodules import LocalImports, LocalModules
@@ -101,8 +103,9 @@ class Capture:
         )
 
 
-def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> Capture:
-    """What a cell needs to run elsewhere; `source` begins with its %%kubetrain line.
+def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = (), allowed: Collection[str] = ()) -> Capture:
+    """What a cell needs to run elsewhere; `source` begins with its %%kubetrain line; names in `allowed` travel although
+    their values look like credentials.
 
     Raises CellError (the cell itself cannot be a job) and CaptureError (something that it uses cannot travel).
     """
@@ -120,6 +123,8 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
             closure.add(name, weak=need.weak)
     closure.follow(names.needs, names.bindings)
     check_absent(nodes, names, closure)
+    refuse(in_code(nodes, parsed.written.split("\n"), "Line {}"), allowed)
+    refuse(in_definitions(closure), allowed)
     chosen = promoted(parsed.units, names, closure.standing, closure.later)
     check_own_imports([*nodes, *_sources(closure)])
     check_modules(closure, [*nodes, *_sources(closure)])
@@ -134,7 +139,12 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = ()) -> 
 
 
 def capture_call(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], notebook: Notebook
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    notebook: Notebook,
+    *,
+    allowed: Collection[str] = (),
 ) -> Capture:
     """What `fn(*args, **kwargs)` needs to run elsewhere; its value is the result named "@value"."""
     if not callable(fn):
@@ -142,6 +152,9 @@ def capture_call(
     closure = Closure(notebook)
     size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
     check_definitions(closure)
+    for path, value in (("fn", fn), ("args", args), ("kwargs", kwargs)):
+        refuse(in_value(path, value), allowed)
+    refuse(in_definitions(closure), allowed)
     check_own_imports(_sources(closure))
     check_modules(closure, _sources(closure))
     written = program_of_call(closure, chains=_chains(closure, ()))

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from kube_magics.cells.capture import Capture, capture
+from kube_magics.cells.credentials import check_environment
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
@@ -24,9 +25,11 @@ MAGIC = "%%kubetrain"
 def run(shell: Any, line: str, cell: str) -> None:
     """The whole life of one cell; raises the job's exception, or what stood in the way."""
     spec = JobSpec.of(options.parse(lines.tokens(line, shell.user_ns, MAGIC)))
+    check_environment(spec.env, spec.capture)
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
-    captured = submitting.with_files(spec, capture(source, notebooks.read(shell), returns=spec.returns))
+    captured = capture(source, notebooks.read(shell), returns=spec.returns, allowed=spec.capture)
+    captured = submitting.with_files(spec, captured)
     origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     notebook = here.notebook_path()
     launch(shell, spec, captured, origin, stem=PurePath(notebook).stem if notebook else "cell")

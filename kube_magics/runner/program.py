@@ -88,10 +88,10 @@ class Program:
             for number, step in enumerate(self.statements):
                 value = self._do(step, show=self.shows_last and number == last)
         finally:
+            if self._loop is not None:
+                self._loop.end()
             if self._timed:
                 self._commands.end()
-        if self._loop is not None:
-            self._loop.end()
         if value is not None:
             self.names["_"] = value
             builtins.display(value)  # type: ignore[attr-defined]

@@ -118,6 +118,13 @@ IN_THE_CELL: dict[str, Mistake] = {
         told="set model",
         mended=("--returns model", "model = 1"),
     ),
+    "a credential": Mistake(
+        errors.CaptureError,
+        "Line 2 looks like a password by its name",
+        body="password = 'tr0ub4dor&3'",
+        told="--secret NAME:KEY=PASSWORD",
+        mended=("--capture password", "password = 'tr0ub4dor&3'"),
+    ),
     "unpicklable, by its path": Mistake(
         errors.CaptureError,
         'config["connections"][1]',

@@ -49,6 +49,9 @@ class Book:
     def capture(self, source: str, *returns: str) -> Capture:
         return capture("%%kubetrain\n" + textwrap.dedent(source), self.notebook(), returns=returns)
 
+    def capture_allowed(self, source: str, *allowed: str) -> Capture:
+        return capture("%%kubetrain\n" + source, self.notebook(), allowed=allowed)
+
     def job(self, source: str, *returns: str) -> Ran:
         return Ran(self.capture(source, *returns))
 

@@ -17,7 +17,7 @@ from kube_magics.runner.syntax import timeit_options
 from tests.cells.book import Book, travelling
 
 TIMES = r"CPU times: user [\d.]+ [mnμ]?s, sys: [\d.]+ [mnμ]?s, total: [\d.]+ [mnμ]?s\nWall time: [\d.]+ [mnμ]?s\n"
-LOOPS = r"[\d.]+ [mnμ]?s ± [\d.]+ [mnμ]?s per loop \(mean ± std\. dev\. of 2 runs, 3 loops each\)\n"
+LOOPS = r"(?:The slowest run took .*\n)?[\d.]+ [mnμ]?s ± [\d.]+ [mnμ]?s per loop \(mean ± std\. dev\. of 2 runs, 3 loops each\)\n"
 SAME = {
     "a command into a name": ("y = !echo one; echo two", ["one", "two"]),
     "into two names": ("a, y = !echo one; echo two", "two"),
