@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 from kube_magics.cells.classes import class_difference
 from kube_magics.cells.compare import FUTURE, Context, functions_inside, made_by
@@ -39,8 +39,8 @@ class _Statement:
     context: Context
 
 
-def load_result(data: bytes, namespace: MutableMapping[str, Any], definitions: Definitions) -> object:
-    """The value that a job returned.
+def load_result(data: bytes | BinaryIO, namespace: MutableMapping[str, Any], definitions: Definitions) -> object:
+    """The value that a job returned: its pickle, or a file of it, which is not in memory beside the value then.
 
     A class or function of `__main__` is the notebook's, if it has the same source as the job's; if the notebook has
     none of that name, or one that an earlier result brought, its statement runs here, with the imports and definitions
@@ -75,8 +75,8 @@ def _unreadable(error: Exception) -> ResultError:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, home: _Home) -> None:
-        super().__init__(io.BytesIO(data))
+    def __init__(self, data: bytes | BinaryIO, home: _Home) -> None:
+        super().__init__(io.BytesIO(data) if isinstance(data, bytes) else data)
         self._home = home
 
     def find_class(self, module: str, name: str) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
@@ -27,15 +28,15 @@ class Arrivals:
         self._wanted_still = False
         """Something in the store is nowhere else yet."""
 
-    def values(self, names: Sequence[str], loads: Callable[[bytes], object]) -> dict[str, Any]:
+    def values(self, names: Sequence[str], loads: Callable[[bytes | BinaryIO], object]) -> dict[str, Any]:
         """Values by name; one that fails does not keep the others away."""
         found: dict[str, Any] = {}
         for name in names:
             try:
-                data = self._bytes(name)
-                if data is None:
+                chunks = self._chunks(name)
+                if chunks is None:
                     raise _absent(name, self._outcome)
-                found[name] = loads(data)
+                found[name] = _loaded(chunks, loads)
             except errors.ResultError as error:
                 self._failed(name, error)
         return found
@@ -82,10 +83,6 @@ class Arrivals:
         self.problems.append(error)
         self._wanted_still = self._wanted_still or name in self._outcome.stored
 
-    def _bytes(self, name: str) -> bytes | None:
-        chunks = self._chunks(name)
-        return None if chunks is None else b"".join(chunks)
-
     def _chunks(self, name: str) -> Iterable[bytes] | None:
         if name in self._outcome.results:
             return [self._outcome.results[name]]
@@ -94,6 +91,16 @@ class Arrivals:
             return self._store.read(name.removeprefix(FILE), entry)
         here = loop.wait(self._backend.stored(self._job, name))
         return None if here is None else [here]
+
+
+def _loaded(chunks: Iterable[bytes], loads: Callable[[bytes | BinaryIO], object]) -> object:
+    """The value, once all of it is here: what comes in pieces waits on the disk, not in memory."""
+    if isinstance(chunks, list):
+        return loads(chunks[0])
+    with tempfile.TemporaryFile() as file:
+        file.writelines(chunks)
+        file.seek(0)
+        return loads(file)
 
 
 def _absent(name: str, outcome: Outcome) -> errors.ResultError:

@@ -102,7 +102,12 @@ def store_unusable(name: str, event: dict[str, Any]) -> errors.JobNotStarted:
     return errors.JobNotStarted(f"Job {name} cannot use its --artifacts.", said=said, hint=fix)
 
 
-_BEFORE_THE_CELL = {"import": import_missing, "bytecode": python_mismatch, "fetch": store_unusable}
+_BEFORE_THE_CELL = {
+    "import": import_missing,
+    "bytecode": python_mismatch,
+    "fetch": store_unusable,
+    "collect": store_unusable,
+}
 
 
 def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
@@ -216,5 +216,5 @@ class Job:
             return remote.rebuild(outcome.error, pickled, self._loads(origin), origin.definitions.files)
         return endings.error_of(self.name, outcome, origin.timeout_s)
 
-    def _loads(self, origin: Origin) -> Callable[[bytes], object]:
+    def _loads(self, origin: Origin) -> Callable[[bytes | BinaryIO], object]:
         return lambda data: load_result(data, origin.namespace, origin.definitions)

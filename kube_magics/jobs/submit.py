@@ -32,6 +32,7 @@ from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Parcel, Submission
+from kube_magics.spec.quantities import human_bytes
 from kube_magics.version import VERSION
 
 UNDO_S = 10.0
@@ -48,6 +49,10 @@ class Prepared:
     """Of --artifacts."""
     parcel: Parcel | None = None
     """What goes through the store."""
+
+    def remarks(self) -> list[str]:
+        """What the user should know before it takes its time."""
+        return [f"data: {human_bytes(self.parcel.size_bytes)} through {self.store}"] if self.parcel else []
 
 
 def place(spec: JobSpec) -> tuple[JobSpec, Backend]:

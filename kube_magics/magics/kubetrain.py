@@ -44,7 +44,7 @@ def launch(shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, ste
         print_manifests(prepared)
         return
     print(f"job {prepared.submission.name} on {backend.where()}")
-    print(*backend.remarks(asked), captured.summary(), sep="\n")
+    print(*backend.remarks(asked), captured.summary(), *prepared.remarks(), sep="\n")
     job = submitting.submit(prepared, origin)
     show(job)
     submitting.tidy(job)

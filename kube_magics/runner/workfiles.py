@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MOST_ENTRIES = 20_000
-"""Looked at in the walk: enough for any training, bounded on a disk full of small files."""
+"""Looked at for what is lost: enough for any training, bounded on a disk full of small files."""
 LISTED = 5
 FILE = "@file:"
 """A file's name among the results is this and its path."""
@@ -41,14 +41,14 @@ def _match(names: list[str], words: list[str]) -> bool:
     return fnmatchcase(names[0], words[0]) and _match(names[1:], words[1:])
 
 
-def all_files() -> Iterator[str]:
+def all_files(most: float = float("inf")) -> Iterator[str]:
     """Regular files of the current folder, without what lies on other disks: volumes are not lost."""
     seen = 0
     for folder, folders, files in os.walk("."):
         folders[:] = sorted(name for name in folders if not os.path.ismount(os.path.join(folder, name)))
         for name in sorted(files):
             seen += 1
-            if seen > MOST_ENTRIES:
+            if seen > most:
                 return
             path = os.path.normpath(os.path.join(folder, name))
             if os.path.isfile(path):
@@ -63,7 +63,7 @@ def matching(patterns: list[str]) -> list[str]:
 def written(since_ns: int) -> list[tuple[str, int]]:
     """Path and size of each file that was made or changed since then, the largest first."""
     found = []
-    for path in all_files():
+    for path in all_files(MOST_ENTRIES):
         try:
             state = os.lstat(path)
         except OSError:

@@ -155,7 +155,7 @@ def test_a_result_that_is_too_large(anywhere: Desk) -> None:
         return
     assert ran.error == "ResultTooLarge", ran
     assert "large is 2.6 MB; a result of up to 1.0 MB" in ran.traceback
-    assert "next: return less" in ran.traceback
+    assert "next: --artifacts URL" in ran.traceback
 
 
 def test_a_flood_of_output(anywhere: Desk) -> None:

@@ -33,6 +33,7 @@ def test_there_and_back_through_a_store(here: Desk, store: Path) -> None:
         f"print(sorted(path.name for path in Path('{store}').glob('*/*')))"
     )
     assert "\n[]\n" in ran.stdout, "the job has removed what it has read"
+    assert f"data: 24.0 MB through {store}/acceptance-" in ran.stdout
     assert "back: doubled, small" in ran.stdout
     assert here.kernel.value("(bool((doubled == block * 2).all()), small)") == "(True, 1)"
     assert list(store.iterdir()) == []
