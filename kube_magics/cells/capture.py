@@ -19,7 +19,7 @@ from kube_magics.cells.closure import Closure, Step, Travel
 from kube_magics.cells.credentials import refuse
 from kube_magics.cells.data import Data
 from kube_magics.cells.digests import digest
-from kube_magics.cells.exposure import in_code, in_definitions, in_value
+from kube_magics.cells.exposure import in_code, in_definitions, in_modules, in_value
 from kube_magics.cells.files import Files
 from kube_magics.cells.imports import Wanted, imports
 from kube_magics.cells.localmodules import LocalImports, LocalModules
@@ -59,7 +59,7 @@ class Capture:
     "name of a cell's code in the job -> its name in this notebook, the job's own cell excepted"
     own: str | None
     "name of the job's own cell in the job: <In [5]>; None for a call"
-    pip: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
     "what the cell's %pip install lines ask for: installed before it runs, besides what --pip says"
     bytecode: tuple[tuple[str, str], ...] = ()
     "what only the notebook's Python minor can load, and what it is: (('cfg[\"k\"]', 'a lambda'),)"
@@ -133,9 +133,10 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = (), all
     written = program_of_cell(closure, parsed, chosen, own, future=future, chains=used, returns=returns)
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
     found = _capture(closure, written, text=parsed.written, nodes=nodes, early=early)
+    refuse(in_modules(found.cargo.modules), allowed)
     warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
     warnings = (*parsed.warnings, *warnings, *_settings(closure, nodes), *found.warnings)
-    return replace(found, pip=parsed.pip, warnings=warnings)
+    return replace(found, requirements=parsed.pip, warnings=warnings)
 
 
 def capture_call(
@@ -161,6 +162,7 @@ def capture_call(
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
     call = digest((name, tuple(args), dict(kwargs)), closure.dumper.contents)
     found = _capture(closure, written, text=f"call {name} {call}")
+    refuse(in_modules(found.cargo.modules), allowed)
     arguments = (Travel("arguments", "data", size),) if args or kwargs else ()
     incomparable = (*found.incomparable, "arguments") if call is None else found.incomparable
     warnings = (*_settings(closure, ()), *found.warnings)

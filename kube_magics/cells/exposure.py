@@ -10,24 +10,38 @@ import ast
 import functools
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from kube_magics.cells.cargo import Carried
 from kube_magics.cells.closure import Closure
-from kube_magics.cells.credentials import Finding, kind, named, suspicion
+from kube_magics.cells.credentials import LOOKED_AT, Finding, kind, named, suspicion
 from kube_magics.runner.syntax import NAME
 
 BUDGET = 5000
 "Parts of one value that are looked at."
+BUDGET_CHARACTERS = 4_000_000
+"Of their text."
 EACH = 1000
 "Items of one container."
 TEXT = 4096
 "Bytes of a bytes object that are looked at."
 _SETS = frozenset({"setdefault", "putenv", "setenv", "setattr", "__setitem__", "add_header"})
 _ASSIGNED = re.compile(r"(?:^|\s|;)(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"]*)\"|'([^']*)'|([^\s;&|]+))")
+_WRITTEN = re.compile(r"""(\w+)["']?\]?\s*(?::\s*\w+\s*)?[=:]\s*[rbuRBU]?["']([^"']{8,})["']""")
+_SAID = re.compile(r"token|secret|passw|passphrase|api.?key", re.IGNORECASE)
 Named = tuple[tuple[str, ...], str]
+
+
+def in_modules(files: Iterable[Carried]) -> Iterator[Finding]:
+    """What must not travel in local modules."""
+    for each in files:
+        if each.path.endswith(".py"):
+            parts = each.path.removesuffix(".py").removesuffix("/__init__").split("/")
+            place = each.path.replace("{", "{{").replace("}", "}}") + ", line {}"
+            yield from in_text(each.data.decode("utf-8", "replace"), place, [parts[-1], parts[0]])
 
 
 def in_definitions(closure: Closure) -> Iterator[Finding]:
@@ -46,13 +60,14 @@ def in_value(path: str, value: object) -> Iterator[Finding]:
     """What must not travel inside a value, which is the notebook's `path`."""
     own = re.split(r"\W", path, maxsplit=1)[0]
     seen = {id(value)}
-    left = BUDGET
+    left, characters = BUDGET, BUDGET_CHARACTERS
     todo: deque[tuple[str, str, object]] = deque([(path, own, value)])
-    while todo and left:
+    while todo and left and characters > 0:
         left -= 1
         where, name, part = todo.popleft()
         text = _text(part)
         if text is not None:
+            characters -= min(len(text), LOOKED_AT)
             found = suspicion(name, text) or ("a secret by its type" if _hides(part) else None)
             if found is not None:
                 names = (name, own) if named(name) else (own, name)
@@ -146,6 +161,17 @@ def in_code(nodes: Sequence[ast.AST], lines: Sequence[str], place: str, also: Se
         found = kind(text) if number not in told and len(text) >= 16 else None
         if found is not None:
             yield Finding(place.format(number), found, tuple(also))
+
+
+def in_text(text: str, place: str, also: Sequence[str]) -> Iterator[Finding]:
+    """What must not travel in the text of a module, which may be one of hundreds: by lines, without parsing it."""
+    formed = kind(text) is not None
+    for number, line in enumerate(text.splitlines(), 1):
+        found, name = kind(line) if formed else None, ""
+        for each, value in _WRITTEN.findall(line) if not found and _SAID.search(line) else ():
+            found, name = found or suspicion(each, value), name or each
+        if found is not None:
+            yield Finding(place.format(number), found, tuple(each for each in (name, *also) if each.isidentifier()))
 
 
 def _literals(nodes: Sequence[ast.AST]) -> Iterator[tuple[tuple[str, ...], str, int]]:

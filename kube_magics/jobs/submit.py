@@ -16,6 +16,7 @@ from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.bundle import STORED_ABOVE_BYTES, Bundle, build
 from kube_magics.cells.capture import Capture
+from kube_magics.cells.credentials import check_environment
 from kube_magics.cells.data import Data
 from kube_magics.cells.files import gather
 from kube_magics.cells.weight import too_large
@@ -56,7 +57,8 @@ class Prepared:
 
 
 def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
-    """`spec` with its defaults, and the backend it will run on."""
+    """`spec` with its defaults, and the backend it will run on. Raises OptionError for a credential in --env."""
+    check_environment(spec.env, spec.capture)
     spec = with_defaults(spec)
     backend = backend_for(spec)
     if not spec.dry_run:

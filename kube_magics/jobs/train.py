@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from kube_magics.cells.capture import capture_call
-from kube_magics.cells.credentials import check_environment
 from kube_magics.errors import OptionError
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
@@ -39,7 +38,6 @@ def train(
     if not isinstance(args, Sequence) or isinstance(args, (str, bytes)):
         # `train(fn, data)` is what one types first, and a string would be taken apart in silence.
         raise OptionError("train() takes the arguments of the function as a tuple.", hint="train(fn, args=(data,))")
-    check_environment(spec.env, spec.capture)
     captured = submitting.with_files(
         spec, capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook(), allowed=spec.capture)
     )

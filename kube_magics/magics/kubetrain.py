@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from kube_magics.cells.capture import Capture, capture
-from kube_magics.cells.credentials import check_environment
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
@@ -25,7 +24,6 @@ MAGIC = "%%kubetrain"
 def run(shell: Any, line: str, cell: str) -> None:
     """The whole life of one cell; raises the job's exception, or what stood in the way."""
     spec = JobSpec.of(options.parse(lines.tokens(line, shell.user_ns, MAGIC)))
-    check_environment(spec.env, spec.capture)
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
     captured = capture(source, notebooks.read(shell), returns=spec.returns, allowed=spec.capture)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from kube_magics.cells.credentials import check_arguments, refuse
+from kube_magics.cells.exposure import in_modules
 from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError, OptionError
 from kube_magics.jobs import here
@@ -19,11 +21,10 @@ from kube_magics.spec.job import JobSpec
 MAGIC = "%kube run"
 NOT_FOR_SCRIPTS = {
     "returns": "the names of a script do not come back; --returns-files brings what it writes",
-    "capture": "a script takes nothing from the notebook",
 }
 FOR_IMAGES = (
     *("gpus", "cpus", "memory", "shm", "read_only_root", "name", "namespace", "context", "backend", "dry_run"),
-    *("timeout", "env", "secret", "volume"),
+    *("timeout", "capture", "env", "secret", "volume"),
 )
 
 
@@ -34,6 +35,7 @@ def run(shell: Any, words: Sequence[str]) -> None:
         raise OptionError(f"{MAGIC} takes a script or an image first.", hint=f"{MAGIC} train.py -- --lr 1e-3")
     at = rest.index("--") if "--" in rest else len(rest)
     spec = _parsed(target, rest[:at], typed_dashes="--" in rest)
+    check_arguments(rest[at + 1 :], spec.capture)
     folder = Path.cwd()
     if is_path(target, folder):
         _script(shell, target, spec, rest[at + 1 :], folder)
@@ -56,6 +58,8 @@ def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], fo
         if getattr(spec, field):
             raise OptionError(f"{MAGIC} takes no --{field}: {why}.", hint=f"{MAGIC} {script}")
     captured = submitting.with_files(spec, capture_script(script, arguments, folder))
+    own = (captured.cargo.script,) if captured.cargo.script else ()
+    refuse(in_modules((*own, *captured.cargo.modules)), spec.capture)
     # Names of the notebook are none of the script's: an exception class of its own is not one of the same name here.
     origin = Origin({}, captured.definitions(None), (), spec.timeout)
     launch(shell, spec, captured, origin, stem=PurePath(script).stem)

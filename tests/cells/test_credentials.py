@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kube_magics.cells.capture import capture_call
-from kube_magics.cells.credentials import check_environment, kind, named, suspicion
-from kube_magics.cells.exposure import BUDGET, in_value
+from kube_magics.cells.cargo import Carried
+from kube_magics.cells.credentials import check_arguments, check_environment, kind, named, refuse, suspicion
+from kube_magics.cells.exposure import BUDGET, in_modules, in_value
 from kube_magics.errors import CaptureError, OptionError
 from tests.cells.book import Book, travelling
 
@@ -281,6 +282,42 @@ def test_the_environment() -> None:
             check_environment([("A", "1"), (name, value)], ())
         assert value not in str(caught.value)
         assert f"--secret NAME:KEY={name}" in str(caught.value)
+
+
+def test_arguments_of_a_program() -> None:
+    check_arguments(["--lr", "1e-3", "--tokenizer", "bert-base-uncased", "--token-file=/a/b/c/d", "train"], ())
+    check_arguments(["--api-key", WORD], ("api_key",))
+    for words in (["--token", WORD], [f"--api-key={WORD}"], [KEY], ["-v", KEY]):
+        with pytest.raises(OptionError, match=r"rgument .*looks like") as caught:
+            check_arguments(["x", *words], ())
+        assert WORD not in str(caught.value)
+        assert KEY not in str(caught.value)
+
+
+MODULE = {
+    f"API_KEY = {WORD!r}": r"conf\.py, line 2 looks like an API key",
+    f"settings = {{'password': {WORD!r}}}": r"conf\.py, line 2 looks like a password",
+    f"settings.update(client_secret={WORD!r})": r"conf\.py, line 2 looks like a secret",
+    f"token: str = {WORD!r}": r"conf\.py, line 2 looks like a token",
+    f"# {KEY}": r"conf\.py, line 2 looks like a Hugging Face token",
+    "tokenizer = 'bert-base-uncased'  # has 30522 tokens, and no secret": None,
+    "def login(token='', password=None): pass": None,
+}
+
+
+@pytest.mark.parametrize(("line", "message"), MODULE.items())
+def test_local_modules(line: str, message: str | None) -> None:
+    files = [
+        Carried("pkg/conf.py", f"import os\n{line}\n".encode(), "/x/pkg/conf.py"),
+        Carried("a.txt", line.encode(), ""),
+    ]
+    found = list(in_modules(files))
+    assert len(found) == (message is not None)
+    for finding in found:
+        assert finding.names[-2:] == ("conf", "pkg")
+        with pytest.raises(CaptureError, match=message):
+            refuse(found, ())
+        refuse(found, ["pkg"])
 
 
 def test_large_values_cost_little() -> None:
