@@ -5,6 +5,7 @@ An image's tag is a hash of all that goes into it, so a tag that is there is the
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import fcntl
 import subprocess
@@ -27,7 +28,7 @@ _TORCH = (
     "python3", "ca-certificates", "python3-torch", "python3-mpi4py", "openmpi-bin", "python3-numpy", "python3-sklearn",
     "python3-tqdm",
 )  # fmt: skip
-_NOTEBOOK_PACKAGES = ("ipykernel", "nbval", "pytest", "aiohttp", "kubernetes", "ipython", "ipywidgets", "pyyaml")
+_NOTEBOOK_PACKAGES = ("ipykernel", "ipywidgets", "nbclient", "nbval", "pytest")
 
 _PAUSE = """
 #include <signal.h>
@@ -85,7 +86,7 @@ class Images:
 
     @property
     def notebook(self) -> str:
-        """The torch image with ipykernel, nbval, pytest, and this checkout's ``kube_magics`` as it is now."""
+        """The torch image with ipykernel, nbclient, nbval, pytest, and this checkout's ``kube_magics`` as it is now."""
         return self.ensure("notebook")
 
     @property
@@ -225,13 +226,14 @@ def _torch(_: components.Binaries) -> Recipe:
 
 def _notebook(_: components.Binaries) -> Recipe:
     constraints = _constraints()
+    packages = (*_NOTEBOOK_PACKAGES, *_own_requirements())
 
     def build() -> list[oci.Layer]:
         base = layers.debian("trixie", _TORCH)
-        stack = layers.python_packages(base, "3.13", _NOTEBOOK_PACKAGES, constraints)
+        stack = layers.python_packages(base, "3.13", packages, constraints)
         return [base, stack, layers.checkout("3.13")]
 
-    key = layers.digest(_TORCH, _NOTEBOOK_PACKAGES, constraints.read_bytes(), layers.checkout_digest("3.13"))
+    key = layers.digest(_TORCH, packages, constraints.read_bytes(), layers.checkout_digest("3.13"))
     return Recipe("notebook", key, build, base="torch")
 
 
@@ -243,6 +245,13 @@ _RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "torch": _torch,
     "notebook": _notebook,
 }
+
+
+def _own_requirements() -> list[str]:
+    """What an installation of this checkout would bring along."""
+    setup = configparser.ConfigParser()
+    setup.read(CHECKOUT / "setup.cfg", encoding="utf-8")
+    return setup["options"]["install_requires"].split()
 
 
 def _constraints() -> Path:

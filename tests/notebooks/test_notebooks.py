@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
-from kube_magics.spec.names import ANNOTATION_NOTEBOOK
 from tests.cluster import Cluster, Namespace
 from tests.notebooks.notebooks import plain, run_here, submitting_cells
-from tests.notebooks.pod import run_inside
+from tests.notebooks.pod import completed_jobs, run_inside
 
 QUICKSTART = "quickstart.ipynb"
 MNIST = "mnist_job.ipynb"
-
-
-def completed_jobs(namespace: Namespace, notebook: str, wanted: int) -> int:
-    """Jobs that this notebook made and the cluster calls complete; it says so some seconds after their end."""
-    found = -1
-    for _ in range(60):
-        jobs = namespace.kubectl.get("jobs")["items"]
-        of_it = [job for job in jobs if job["metadata"].get("annotations", {}).get(ANNOTATION_NOTEBOOK) == notebook]
-        found = sum(
-            condition["type"] == "Complete" and condition["status"] == "True"
-            for job in of_it
-            for condition in job["status"].get("conditions", ())
-        )
-        if found >= wanted:
-            break
-        time.sleep(0.5)
-    return found
 
 
 @pytest.mark.notebook

@@ -50,23 +50,23 @@ class Book:
     def tolerance(self) -> dict[str, float]:
         return dict(self.notebook.metadata.realistic.get("tolerance", {}))
 
-    def version(self, *, jobs: bool) -> nbformat.NotebookNode:
-        """Cell i stays cell i; behind them stands one that prints the values to compare."""
+    def version(self, *, jobs: bool, options: str = "") -> nbformat.NotebookNode:
+        """Cell i stays cell i; behind them stands one that prints the values to compare; `options`: of each job."""
         made = copy.deepcopy(self.notebook)
         for i in self.jobs if jobs else ():
             cell = made.cells[i]
-            cell.source = f"%%kubetrain {cell.metadata.job}".rstrip() + "\n" + cell.source
+            cell.source = " ".join(["%%kubetrain", *cell.metadata.job.split(), *options.split()]) + "\n" + cell.source
         made.cells.append(nbformat.v4.new_code_cell(_ASK.format(texts=list(self.compare))))
         if jobs:
             first = next(cell for cell in made.cells if cell.cell_type == "code")
             first.source = "%load_ext kube_magics\n" + first.source
         return made
 
-    def write(self, folder: Path, *, jobs: bool) -> Path:
+    def write(self, folder: Path, *, jobs: bool, options: str = "") -> Path:
         """Make `folder`: the version, under the notebook's own name, and all that lies beside it."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
         path = folder / f"{self.name}.ipynb"
-        nbformat.write(self.version(jobs=jobs), path)
+        nbformat.write(self.version(jobs=jobs, options=options), path)
         return path
 
 
