@@ -35,7 +35,8 @@ def new_figure_manager(num: Any, *args: Any, FigureClass: Any = None, **kwargs: 
 def new_figure_manager_given_figure(num: Any, figure: Any) -> Any:
     """A figure that there is already gets its window, which here is a canvas."""
     manager = backend_agg.new_figure_manager_given_figure(num, figure)
-    figure.show = lambda *_args, **_kwargs: show_figure(figure)
+    # What Figure.show calls. On the figure itself, where matplotlib_inline has it, it would hinder pickling.
+    manager.show = lambda: show_figure(figure)
     _drawn[0] = _drawn[0] or sys.modules["matplotlib"].is_interactive()
     return manager
 
