@@ -179,9 +179,7 @@ def _capture(
         program=written.program,
         data=closure.dumper.data,
         imports=_versions(closure, early, local.imports),
-        travels=tuple(
-            Travel(step.name, step.item.kind, step.dumped.size_bytes if step.dumped else None) for step in closure.steps
-        ),
+        travels=_travels(closure.steps),
         cell_digest=found,
         module=closure.notebook.module,
         incomparable=tuple(incomparable),
@@ -191,7 +189,7 @@ def _capture(
         warnings=local.warnings,
         cargo=cargo,
         bytecode=tuple(place for dumped in closure.dumped for place in dumped.bytecode),
-        shipped=closure.dumper.shipped,
+        shipped=closure.dumper.shipped | ({"rebuild"} if any(step.item.change for step in closure.steps) else set()),
     )
 
 
@@ -222,6 +220,18 @@ def _settings(closure: Closure, nodes: Sequence[ast.stmt]) -> Iterator[str]:
 
 def _sources(closure: Closure) -> list[ast.stmt]:
     return [step.item.source.node for step in closure.steps if step.item.source is not None]
+
+
+def _travels(steps: Sequence[Step]) -> tuple[Travel, ...]:
+    found: dict[str, Travel] = {}
+    for step in steps:
+        size = step.dumped.size_bytes if step.dumped else None
+        if step.item.kind != "change":
+            found[step.name] = Travel(step.name, step.item.kind, size)
+        elif size is not None:  # what it has been given since its statement
+            so_far = found[step.name]
+            found[step.name] = replace(so_far, size_bytes=(so_far.size_bytes or 0) + size)
+    return tuple(found.values())
 
 
 def _functions(closure: Closure) -> list[FunctionType]:
@@ -270,4 +280,8 @@ def _content(step: Step, closure: Closure) -> str | None:
         return step.item.statement
     if step.item.source is not None:
         return "\n".join(step.item.source.lines)
+    change = step.item.change
+    if change is not None:
+        content = digest(change.value, closure.dumper.contents)
+        return None if content is None else f"{change.how} {change.path} {content}"
     return digest(closure.notebook.namespace[step.name], closure.dumper.contents)

@@ -1,64 +1,69 @@
-"""Whether a live class still is what its statement says: the first difference found, in words, or None.
+"""In what a live class is not what its statement says.
 
-Methods are compared by their code; class attributes where `compare.changed` can tell; what was added since is found.
+Methods are compared by their code; class attributes where `compare.verdict` can tell; what was added since is found.
 """
 
 from __future__ import annotations
 
+import abc
 import ast
 from collections.abc import Iterator, Mapping
-from types import CodeType, FunctionType
+from dataclasses import replace
+from functools import cached_property
+from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
+from kube_magics.cells.changes import Difference
 from kube_magics.cells.compare import (
     PLAIN,
+    SCALAR,
     Context,
-    changed,
     codes,
     compiled,
-    defaults_difference,
+    defaults,
     evaluate,
     functions_inside,
     same_code,
+    static,
+    verdict,
 )
 
+_BY_HAND = (property, staticmethod, classmethod, cached_property)
 _MADE_BY_PYTHON = frozenset(
     "__module__ __qualname__ __doc__ __dict__ __weakref__ __annotations__ __annotate__ __annotate_func__ __slots__"
     " __firstlineno__ __static_attributes__ __orig_bases__ __parameters__ __type_params__ __classcell__ __hash__"
-    " __annotations_cache__ __classdictcell__".split()
+    " __annotations_cache__ __classdictcell__ __abstractmethods__ _abc_impl __dataclass_fields__ __dataclass_params__"
+    " __match_args__ _is_protocol __protocol_attrs__ __non_callable_proto_members__ __static_attributes__".split()
 )
 
 
-def class_difference(
-    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool = True
-) -> str | None:
-    """`values`: also compare class attributes, not only code."""
-    found = [_class_difference(value, node, namespace, variant, values=values) for variant in context.variants()]
-    return None if None in found else found[0]
+def class_differences(
+    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context
+) -> list[Difference] | None:
+    """None: this statement cannot have made the class."""
+    if not _same_bases(value, node, namespace):
+        return None
+    found = [list(_differences(value, node, namespace, variant)) for variant in context.variants()]
+    return min(found, key=len)
 
 
-def _class_difference(
-    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool
-) -> str | None:
+def _differences(
+    value: type, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context
+) -> Iterator[Difference]:
     body = _class_code(node, context)
     written = {code.co_name: code for code in body.co_consts if isinstance(code, CodeType)}
+    inner = {**namespace, **value.__dict__}
     bound: set[str] = set()
     for statement in _plain_statements(node.body):
         for name, expression in _assigned(statement, node.name):
             bound.add(name)
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-                difference = _method_difference(value, name, statement, written, namespace)
+                yield from _method(value, name, statement, written.get(statement.name), inner)
             elif isinstance(statement, ast.ClassDef):
-                difference = _inner_difference(value, name, statement, namespace, context, values=values)
-            elif values and expression is not None and type(value) is type:
-                difference = _attribute_difference(value, name, expression, namespace)
-            else:
-                continue
-            if difference is not None:
-                return difference
-    if not _same_bases(value, node, namespace):
-        return "its base classes are not those of its class statement"
-    return _added(value, node, set(body.co_names) | bound) if values else None
+                yield from _inner_class(value, name, statement, inner, context)
+            elif expression is not None:
+                yield from _attribute(value, name, expression, inner)
+    yield from _added(value, node, set(body.co_names) | bound)
 
 
 def _class_code(node: ast.ClassDef, context: Context) -> CodeType:
@@ -90,51 +95,81 @@ def _private(name: str, owner: str) -> str:
     return f"_{owner.lstrip('_')}{name}" if hidden else name
 
 
-def _method_difference(
+def _method(
     value: type,
     name: str,
     node: ast.FunctionDef | ast.AsyncFunctionDef,
-    written: Mapping[str, CodeType],
+    code: CodeType | None,
     namespace: Mapping[str, Any],
-) -> str | None:
-    live = value.__dict__.get(name)
-    if live is None:
-        return f"{name} was deleted since"
-    code = written.get(node.name)
+) -> Iterator[Difference]:
+    if name not in value.__dict__:
+        yield Difference(name, gone=True, code=True)
+        return
     if code is None:
-        return None
+        return
+    live = value.__dict__[name]
     found = list(functions_inside(live))
     same = [function for function in found if same_code(function.__code__, code)]
-    if not same:
-        return f"{name} was replaced since" if found or not node.decorator_list else None
-    if not node.decorator_list and isinstance(live, FunctionType) and live is not same[0]:
-        return f"{name} was wrapped since"
-    difference = defaults_difference(same[0], node, {**namespace, **value.__dict__})
-    return difference and f"{name}: {difference}"
+    if same and not node.decorator_list and isinstance(live, FunctionType) and live is not same[0]:
+        by_library = live.__globals__ is not same[0].__globals__ and (_made_with_help(value) or _has_hook(value))
+        if not by_library:  # sklearn's TransformerMixin wraps each transform()
+            yield Difference(name, live, code=True)
+        return
+    if not same and (found or not node.decorator_list or type(live) in PLAIN):
+        yield Difference(name, live, code=True)
+    elif same:
+        if defaults(same[0], node, namespace) == "changed":
+            yield from _live_defaults(name, live, same[0])
+        if live is same[0] and not node.decorator_list:
+            yield from (Difference(f"{name}.{each}", item) for each, item in vars(live).items())
 
 
-def _inner_difference(
-    value: type, name: str, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context, *, values: bool
-) -> str | None:
+def _live_defaults(name: str, live: object, function: FunctionType) -> Iterator[Difference]:
+    within = [each for each in ("", ".__wrapped__", ".__func__", ".fget") if _reached(live, each) is function]
+    if within:
+        yield Difference(f"{name}{within[0]}.__defaults__", function.__defaults__)
+        yield Difference(f"{name}{within[0]}.__kwdefaults__", function.__kwdefaults__)
+    else:
+        yield Difference(name, live, code=True)
+
+
+def _reached(live: object, path: str) -> object:
+    return static(live, path.removeprefix(".")) if path else live
+
+
+def _inner_class(
+    value: type, name: str, node: ast.ClassDef, namespace: Mapping[str, Any], context: Context
+) -> Iterator[Difference]:
     live = value.__dict__.get(name)
     if not isinstance(live, type):
-        return None if node.decorator_list else f"{name} was replaced since"
-    difference = class_difference(live, node, {**namespace, **value.__dict__}, context, values=values)
-    return difference and f"{name}: {difference}"
+        if not node.decorator_list:
+            yield Difference(name, live, gone=name not in value.__dict__, code=True)
+        return
+    found = class_differences(live, node, namespace, context)
+    if found is None:
+        yield Difference(name, live, code=True)
+    else:
+        yield from (replace(each, path=f"{name}.{each.path}") for each in found)
 
 
-def _attribute_difference(value: type, name: str, expression: ast.expr, namespace: Mapping[str, Any]) -> str | None:
-    if name in ("__slots__", "__doc__", "__annotations__"):
-        return None
+def _attribute(value: type, name: str, expression: ast.expr, namespace: Mapping[str, Any]) -> Iterator[Difference]:
+    if name in ("__slots__", "__doc__", "__annotations__") or _made_with_help(value):
+        return
     if name not in value.__dict__:
         taken_by_decorator = hasattr(value, "__dataclass_fields__") or hasattr(value, "__attrs_attrs__")
-        return None if taken_by_decorator else f"the attribute {name} was deleted since"
+        if not taken_by_decorator:
+            yield Difference(name, gone=True)
+        return
     live = value.__dict__[name]
-    if hasattr(type(live), "__get__") and not isinstance(live, FunctionType):
-        return None  # what a field's default became: a slot, the item of a named tuple
-    if changed(expression, live, {**namespace, **value.__dict__}):
-        return f"the attribute {name} is not what its class statement gives: it was changed since"
-    return None
+    if hasattr(type(live), "__get__") and not isinstance(live, (FunctionType, *_BY_HAND)):
+        return  # what a field's default became: a slot, the item of a named tuple
+    if verdict(expression, live, namespace) == "changed":
+        yield Difference(name, live)
+
+
+def _made_with_help(value: type) -> bool:
+    """Whether a metaclass has a say in what stands in the class, or NamedTuple, which leaves none behind."""
+    return type(value) not in (type, abc.ABCMeta) or (issubclass(value, tuple) and "_fields" in vars(value))
 
 
 def _same_bases(value: type, node: ast.ClassDef, namespace: Mapping[str, Any]) -> bool:
@@ -151,17 +186,29 @@ def _same_bases(value: type, node: ast.ClassDef, namespace: Mapping[str, Any]) -
     return True
 
 
-def _added(value: type, node: ast.ClassDef, written: set[str]) -> str | None:
-    """Something that stands in the class and that neither its statement nor Python nor a decorator put there."""
+def _added(value: type, node: ast.ClassDef, written: set[str]) -> Iterator[Difference]:
+    """What stands in the class and neither its statement nor Python nor a decorator, base or metaclass put there.
+
+    Where one of these could have, only functions made elsewhere and plain public values count.
+    """
+    alone = not (_made_with_help(value) or node.decorator_list or _has_hook(value))
     for name, live in value.__dict__.items():
         if name in written or name in _MADE_BY_PYTHON:
             continue
-        by_notebook = isinstance(live, FunctionType) and live.__module__ == value.__module__ and _by_hand(live, value)
-        by_notebook = by_notebook and not (node.decorator_list and "<locals>" in live.__qualname__)
-        plain = not name.startswith("_") and type(live) in PLAIN
-        if by_notebook or (plain and type(value) is type and not node.decorator_list):
-            return f"{name} was added to it since"
-    return None
+        if isinstance(live, FunctionType):
+            ours = live.__module__ == value.__module__ and not (node.decorator_list and "<locals>" in live.__qualname__)
+            if _by_hand(live, value) and (ours or alone):
+                yield Difference(name, live, code=True)
+        elif not isinstance(live, MemberDescriptorType | GetSetDescriptorType):
+            plain = isinstance(live, SCALAR) and not name.startswith("_")
+            if alone or (plain and not _made_with_help(value)):
+                yield Difference(name, live)
+
+
+def _has_hook(value: type) -> bool:
+    """Whether a base class is told of its subclasses, and may write into them."""
+    bases = [base for base in value.__mro__[1:] if base.__module__ not in ("builtins", "typing", "abc")]
+    return any("__init_subclass__" in vars(base) for base in bases)
 
 
 def _by_hand(function: FunctionType, owner: type) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kube_magics.cells import bytecode
+from kube_magics.cells.changes import Change
 from kube_magics.cells.items import OF_THE_MODULE, Item, Items
 from kube_magics.cells.names import Later
 from kube_magics.cells.notebook import Notebook
@@ -35,6 +36,10 @@ class Travel:
     "of the pickle; None for what travels as text"
 
 
+class Circle(CaptureError):
+    """Names that need each other first."""
+
+
 @dataclass
 class Step:
     """One step of the definitions, before it is written into program.json."""
@@ -42,7 +47,7 @@ class Step:
     name: str
     item: Item
     dumped: Dumped | None = None
-    "of data"
+    "of data, and of what a definition has been given since its statement"
 
 
 class Closure(Items):
@@ -57,7 +62,12 @@ class Closure(Items):
         self._unnamed: list[Dumped] = []
         self._standing: set[str] = set()
         self._underway: list[str] = []
-        self.dumper = Dumper(notebook, Standing(self._standing.__contains__, self._value_underway, self.texts.file))
+        self._postponed: list[tuple[str, Change]] = []
+        self._given: set[str] = set()
+        standing = Standing(
+            self._standing.__contains__, self._value_underway, self._given.__contains__, self.texts.file
+        )
+        self.dumper = Dumper(notebook, standing)
 
     def add(self, name: str, *, weak: bool = False) -> None:
         """Makes the name travel, with all that it needs at once; a weak one only if that costs little."""
@@ -131,7 +141,7 @@ class Closure(Items):
         item = self.item(name)
         if name in self._underway:
             circle = self._underway[self._underway.index(name) :]
-            raise CaptureError(
+            raise Circle(
                 f"{' and '.join(circle)} cannot travel: each needs the other first.",
                 hint=f"take the value of {name} out of the definition, or pass it as an argument",
             )
@@ -144,6 +154,32 @@ class Closure(Items):
         self._underway.pop()
         self._standing.add(name)
         self.steps.append(Step(name, item, dumped))
+        changes = item.source.changes if item.source is not None else ()
+        self._given.update(f"{name}.{change.path}" for change in changes)
+        for change in changes:
+            self._change(name, change, limit)
+        if not self._underway:
+            postponed, self._postponed = self._postponed, []
+            for waiting, change in postponed:
+                self._change(waiting, change, limit)
+
+    def _change(self, name: str, change: Change, limit: int | None) -> None:
+        """Stands behind the definition, which the new value may refer to."""
+        underway = list(self._underway)
+        try:
+            dumped = self._dump(f"{name}.{change.path}", change.value, limit) if change.how != "delete" else None
+        except CaptureError as error:
+            circle = isinstance(error, Circle) and underway
+            if change.sure and not circle:
+                raise
+            self._underway[:] = underway
+            if circle:  # the value refers to what waits for this definition: then the change comes behind that
+                self._postponed.append((name, change))
+            return
+        if dumped is not None and dumped.functions and not change.sure:
+            self.dumper.take_back()
+            return
+        self.steps.append(Step(name, Item("change", change=change), dumped))
 
     def _formulas(self, name: str) -> None:
         """What the formulas in a value name stands before it: some are evaluated again when the value is loaded."""

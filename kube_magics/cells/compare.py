@@ -1,4 +1,4 @@
-"""Whether a live function still is what its statement says: the first difference found, in words, or None.
+"""Whether a live function still is what its statement says.
 
 Code is compared as compiled, without lines and file names. Values (defaults, class attributes) are compared where the
 statement's expression can be evaluated without calling anything; what a call once gave is taken to be what it gives.
@@ -9,13 +9,17 @@ import __future__
 
 import ast
 import builtins
-from collections.abc import Iterator, Mapping
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, Literal
 
 FUTURE = __future__.annotations.compiler_flag
 PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
+SCALAR = bool | int | float | complex | str | bytes | None
+_CONTAINERS = (dict, list, set, frozenset, tuple, bytearray, defaultdict, deque, Counter, OrderedDict)
+"Making one of plain values calls nothing of the user's."
 _OPERANDS = (bool, int, float, complex, str, bytes)
 
 
@@ -117,17 +121,13 @@ def static(value: object, name: str) -> object:
         return None
 
 
-def function_difference(
-    value: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, namespace: Mapping[str, Any], context: Context
-) -> str | None:
-    if not made_by(value.__code__, node, context):
-        return "its code is not that of its def statement"
-    return defaults_difference(value, node, namespace)
+Verdict = Literal["same", "changed", "unknown"]
 
 
-def defaults_difference(
+def defaults(
     value: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, namespace: Mapping[str, Any]
-) -> str | None:
+) -> Verdict:
+    """Whether the live default values are what their expressions give now; unknown where these call something."""
     names = [arg.arg for arg in [*node.args.posonlyargs, *node.args.args]]
     live = dict(zip(reversed(names), reversed(value.__defaults__ or ()), strict=False))
     written: dict[str, ast.expr] = dict(zip(reversed(names), reversed(node.args.defaults), strict=False))
@@ -136,24 +136,39 @@ def defaults_difference(
         {arg.arg: default for arg, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default}
     )
     if live.keys() != written.keys():
-        return "its default values were replaced since"
-    for name, expression in written.items():
-        if changed(expression, live[name], namespace):
-            return f"the default value of {name} is not what {ast.unparse(expression)} gives now"
-    return None
+        return "changed"
+    found = {verdict(expression, live[name], namespace) for name, expression in written.items()}
+    return "changed" if "changed" in found else "unknown" if "unknown" in found else "same"
 
 
 class _Unknown(Exception):
     """The expression calls something, or needs what is not there."""
 
 
-def changed(expression: ast.expr, live: object, namespace: Mapping[str, Any]) -> bool:
-    """Whether an expression, evaluated now, is known to give something else than `live`."""
+def verdict(expression: ast.expr, live: object, namespace: Mapping[str, Any]) -> Verdict:
+    """Whether an expression, evaluated now, gives `live`; unknown if it calls something, or fails."""
+    if isinstance(expression, ast.Lambda):
+        return "same" if isinstance(live, FunctionType) and _is_lambda(live.__code__, expression) else "changed"
     try:
         now = evaluate(expression, namespace)
     except Exception:  # noqa: BLE001 - whatever the user's attributes raise: nothing is known
-        return False
-    return not _same(now, live)
+        return "unknown"
+    return "same" if _same(now, live) else "changed"
+
+
+def _is_lambda(code: CodeType, node: ast.Lambda) -> bool:
+    """By what it names and holds: its instructions depend on what stands around it."""
+    whole = compile(ast.Expression(node), "<source>", "eval", dont_inherit=True)
+    return any(
+        (each.co_name, each.co_names, each.co_varnames) == (code.co_name, code.co_names, code.co_varnames)
+        and len(each.co_consts) == len(code.co_consts)
+        and all(_same_consts(*pair) for pair in zip(each.co_consts, code.co_consts, strict=True) if _plain(pair))
+        for each in codes(whole)
+    )
+
+
+def _plain(pair: tuple[object, object]) -> bool:
+    return not any(isinstance(each, CodeType) for each in pair)
 
 
 def evaluate(node: ast.expr, namespace: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one return a kind
@@ -174,8 +189,20 @@ def evaluate(node: ast.expr, namespace: Mapping[str, Any]) -> Any:  # noqa: PLR0
             return [evaluate(each, namespace) for each in elements]
         case ast.Dict(keys=keys, values=values) if all(key is not None for key in keys):
             return {evaluate(k, namespace): evaluate(v, namespace) for k, v in zip(keys, values, strict=True) if k}
+        case ast.Set(elts=elements):
+            return {evaluate(each, namespace) for each in elements}
         case ast.UnaryOp() | ast.BinOp():
             return _operation(node, namespace)
+        case ast.Call(func=function, args=arguments, keywords=[]):
+            return _container(function, arguments, namespace)
+    raise _Unknown
+
+
+def _container(function: ast.expr, arguments: Sequence[ast.expr], namespace: Mapping[str, Any]) -> Any:
+    made: Any = evaluate(function, namespace)
+    values = [evaluate(each, namespace) for each in arguments]
+    if any(made is each for each in _CONTAINERS) and all(type(each) in (type, *PLAIN) for each in values):
+        return made(*values)
     raise _Unknown
 
 
@@ -195,10 +222,12 @@ def _operation(node: ast.UnaryOp | ast.BinOp, namespace: Mapping[str, Any]) -> A
 def _same(one: object, other: object) -> bool:
     if one is other:
         return True
-    if type(one) is not type(other) or type(one) not in PLAIN:
+    if type(one) is not type(other) or type(one) not in (*PLAIN, *_CONTAINERS):
         return False
-    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+    if isinstance(one, tuple | list | deque) and isinstance(other, tuple | list | deque):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
+        if getattr(one, "default_factory", None) is not getattr(other, "default_factory", None):
+            return False
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     return bool(one == other) or repr(one) == repr(other) == "nan"

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from kube_magics.cells import bytecode, modules, quoted
+from kube_magics.cells.changes import Change
 from kube_magics.cells.compare import functions_inside
 from kube_magics.cells.names import Later, may_call
 from kube_magics.cells.notebook import Notebook
@@ -28,11 +29,12 @@ OF_IPYTHON = frozenset({"display", "open", "exit", "quit", "get_ipython"})
 
 @dataclass(frozen=True)
 class Item:
-    """What a name of the notebook travels as: an import statement, a definition's source, or its value."""
+    """What a name travels as: an import statement, a definition's source, a change to it since, or its value."""
 
-    kind: Literal["import", "function", "class", "data"]
+    kind: Literal["import", "function", "class", "data", "change"]
     statement: str = ""
     source: Source | None = None
+    change: Change | None = None
 
 
 class Items:
@@ -70,7 +72,10 @@ class Items:
         if name not in self._names:
             item = self.item(name)
             if item.source:
-                self._names[name] = statement_names(item.source.node, future=item.source.context.future)
+                found = statement_names(item.source.node, future=item.source.context.future)
+                for change in item.source.changes:
+                    found.later.add(self._of_value(change.value))
+                self._names[name] = found
             else:
                 self._names[name] = Names(later=self._of_value(self.notebook.namespace[name]))
         return self._names[name]
@@ -126,7 +131,7 @@ class Items:
 
     def _function(self, name: str, value: Any) -> Item:
         source = find_function(name, value, self.notebook)
-        return Item("function", source=source) if source else Item("data")
+        return Item("function", source=source) if self._can_run(source) else Item("data")
 
     def _class(self, name: str, value: type) -> Item:
         if value.__module__ != self.notebook.module:
@@ -134,7 +139,16 @@ class Items:
         if _defined_name(value, self.notebook) not in (None, name) or "." in value.__qualname__:
             return Item("data")
         source = find_class(name, value, self.notebook)
-        return Item("class", source=source) if source else Item("data")
+        return Item("class", source=source) if self._can_run(source) else Item("data")
+
+    def _can_run(self, source: Source | None) -> bool:
+        """Whether all that the statement evaluates still is what it was: no name is gone, none is its own."""
+        if source is None:
+            return False
+        eager = statement_names(source.node, future=source.context.future).eager
+        return source.name not in eager and all(
+            self.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name == NAME for name in eager
+        )
 
     def _module(self, name: str, value: ModuleType) -> Item:
         statement = self._as_imported(name, value) or modules.import_of_module(name, value)

@@ -55,6 +55,8 @@ class Standing:
     stands: Callable[[str], bool] = lambda name: True
     underway: Callable[[str], bool] = lambda name: False
     "whether this name's value, which no statement makes, is what is being pickled"
+    given: Callable[[str], bool] = lambda name: False
+    "whether what has this dotted name was put there since the definition's statement, which makes something else"
     file: Callable[[types.CodeType], str] = lambda code: code.co_filename
     "the name of a code's file in the job"
 
@@ -150,7 +152,7 @@ class Pickler(pickle.Pickler):
                     f"made by an older definition of {name}", "run the cell that makes it again, then this one"
                 )
             return self._by_value(obj)
-        if not self._reachable(name):
+        if not self._reachable(name) or self._standing.given(name):
             return self._by_value(obj)
         if not ours and lookup(vars(importlib.import_module(module)), name) is obj:
             return NotImplemented

@@ -118,7 +118,9 @@ def _import(step: Step, closure: Closure, chains: Chains) -> list[dict[str, Any]
 
 
 def _step(step: Step, cells: Texts) -> dict[str, Any]:
-    source = step.item.source
+    source, change = step.item.source, step.item.change
+    if change is not None:
+        return {"do": "change", "name": step.name, "path": change.path, "how": change.how}
     if source is None:
         return {"do": "load", "name": step.name}
     name = cells.name(source.cell, future=source.context.future)

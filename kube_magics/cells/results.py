@@ -6,12 +6,12 @@ import ast
 import builtins
 import io
 import pickle
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, BinaryIO
 
-from kube_magics.cells.classes import class_difference
+from kube_magics.cells.classes import class_differences
 from kube_magics.cells.compare import FUTURE, Context, functions_inside, made_by
 from kube_magics.cells.names import import_name
 from kube_magics.cells.notebook import PLACED, Cell
@@ -99,6 +99,10 @@ class _Home:
         self._settled: set[str] = set()
         for name, statement in _statements(definitions):
             self._statements[name] = statement
+        self._changed: dict[str, set[str]] = {}
+        for step in definitions.program["definitions"]:
+            if step["do"] == "change":
+                self._changed.setdefault(step["name"], set()).add(step["path"])
 
     def find(self, name: str) -> Any:
         """The notebook's value of a name that the job's program defines."""
@@ -111,7 +115,11 @@ class _Home:
         statement = self._statements.get(name)
         if name in self._namespace:
             live = self._namespace[name]
-            if statement is None or _is(live, statement, self._namespace) or isinstance(live, ModuleType):
+            if (
+                statement is None
+                or _is(live, statement, self._namespace, self._changed.get(name, ()))
+                or isinstance(live, ModuleType)
+            ):
                 return
             if PLACED.cell(live) is None:
                 raise ResultError(
@@ -122,6 +130,11 @@ class _Home:
             raise ResultError(
                 f"The value needs {name}, which neither this notebook nor the top level of the job's cell defines.",
                 hint=f"define {name} at the top level of a cell, outside of functions and branches",
+            )
+        if name in self._changed:
+            raise ResultError(
+                f"The value needs {name} as it was changed after its statement, and it is gone from here.",
+                hint=f"run the cells that define {name} and change it, then read the result again",
             )
         self._place(name, statement)
 
@@ -173,13 +186,13 @@ def _named(body: list[ast.stmt], cell: Cell, context: Context) -> Iterator[tuple
                     yield import_name(alias), _Statement(node, cell, context)
 
 
-def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any]) -> bool:
-    """Whether the notebook's value is what the job's statement makes; values that change in use are not compared."""
+def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any], changed: Collection[str]) -> bool:
+    """Whether the notebook's value is what the job's statement makes, with what the notebook has changed since
+    (`changed`: paths that travelled); values that change in use are not compared."""
     node = statement.node
     if isinstance(node, ast.ClassDef):
-        return isinstance(live, type) and (
-            class_difference(live, node, namespace, statement.context, values=False) is None
-        )
+        found = class_differences(live, node, namespace, statement.context) if isinstance(live, type) else None
+        return found is not None and all(each.path in changed for each in found if each.code)
     if isinstance(node, Definition):
         return any(made_by(function.__code__, node, statement.context) for function in functions_inside(live))
     return True  # an import: whatever the notebook has under this name, its own cells use it so

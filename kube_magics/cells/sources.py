@@ -7,20 +7,21 @@ import copy
 import linecache
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any
 
-from kube_magics.cells import ipython
-from kube_magics.cells.classes import class_difference
+from kube_magics.cells import changes, ipython
+from kube_magics.cells.changes import Change
+from kube_magics.cells.classes import class_differences
 from kube_magics.cells.compare import (
     FUTURE,
     Context,
     codes,
-    function_difference,
     functions_inside,
+    made_by,
     same_code,
 )
 from kube_magics.cells.modules import OURS
@@ -47,6 +48,8 @@ class Source:
     "the lines first..last that travel"
     commands: bool = False
     "has what runner/syntax.py turns into Python"
+    changes: tuple[Change, ...] = ()
+    "since the statement ran"
 
 
 @lru_cache(maxsize=512)
@@ -89,15 +92,31 @@ def definitions(cell: Cell, name: str) -> list[Definition]:
 
 
 def find_class(name: str, value: type, notebook: Notebook) -> Source | None:
-    """The class statement that makes what the class is now; None if no cell has it."""
+    """The class statement that makes the class, with what was changed since; None if no cell has it."""
+    changed: Source | None = None
     for cell in _cells(value, notebook):
         for node in definitions(cell, name):
             if not isinstance(node, ast.ClassDef):
                 continue
             context = Context(notebook.future(cell), imported(cell.source))
-            if class_difference(value, node, notebook.namespace, context) is None:
-                return _source(name, cell, node, notebook, context)
-    return None
+            differences = class_differences(value, node, notebook.namespace, context)
+            if differences is None:
+                continue
+            if differences and (changed is not None or not _made_here(value, node, cell)):
+                continue
+            since = (*changes.of(differences), *changes.registered(value))
+            changed = replace(_source(name, cell, node, notebook, context), changes=since)
+            if not differences:
+                return changed
+    return changed
+
+
+def _made_here(value: type, node: ast.ClassDef, cell: Cell) -> bool:
+    """Whether the statement made this class, as far as its functions tell."""
+    lines = range(first_line(node), (node.end_lineno or node.lineno) + 1)
+    inside = [function.__code__ for item in vars(value).values() for function in functions_inside(item, 2)]
+    here = [code for code in inside if code.co_filename == cell.filename and code.co_firstlineno in lines]
+    return bool(here) or not any(isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) for each in node.body)
 
 
 def find_function(name: str, value: Any, notebook: Notebook) -> Source | None:
@@ -109,9 +128,10 @@ def find_function(name: str, value: Any, notebook: Notebook) -> Source | None:
                 continue
             for function in [function for function in found if _from_cell(function, cell, node)]:
                 context = Context(bool(function.__code__.co_flags & FUTURE), imported(cell.source))
-                difference = function_difference(function, node, notebook.namespace, context)
-                if (difference or _wrapping_difference(value, function, node, notebook)) is None:
-                    return _source(name, cell, node, notebook, context)
+                if made_by(function.__code__, node, context) and not _wrapped(value, function, node, notebook):
+                    since = changes.of_function(value, function, node, notebook.namespace)
+                    if since is not None:
+                        return replace(_source(name, cell, node, notebook, context), changes=since)
     return None
 
 
@@ -140,29 +160,21 @@ def _from_cell(function: FunctionType, cell: Cell, node: ast.FunctionDef | ast.A
     return code.co_filename == cell.filename and code.co_name == node.name and code.co_firstlineno == first_line(node)
 
 
-def _wrapping_difference(
+def _wrapped(
     value: Any, function: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, notebook: Notebook
-) -> str | None:
-    """Whether `value` is what the statement's decorators make of `function`, as far as that can be seen."""
-    wrapped = "it was wrapped since its def statement ran"
+) -> bool:
+    """Whether `value` is not what the statement's decorators make of `function`, as far as that can be seen."""
     if value is function:
-        attributes = set(function.__dict__) - {"__wrapped__"}
-        if attributes and not node.decorator_list:
-            return f"its attribute {min(attributes)} was set since"
-        return None
+        return False
     if not node.decorator_list:
-        return wrapped
-    if not isinstance(value, FunctionType):
-        return None
-    if value.__code__.co_filename not in notebook.latest:
-        return None  # the wrapper comes from a library
+        return True
+    if not isinstance(value, FunctionType) or value.__code__.co_filename not in notebook.latest:
+        return False  # the wrapper comes from a library
     outermost = _root(node.decorator_list[0], notebook)
     makers = [function.__code__ for function in functions_inside(outermost)]
     if isinstance(outermost, type):
         makers += [inner.__code__ for item in vars(outermost).values() for inner in functions_inside(item)]
-    if any(same_code(value.__code__, code) for maker in makers for code in [maker, *codes(maker)]):
-        return None
-    return wrapped
+    return not any(same_code(value.__code__, code) for maker in makers for code in [maker, *codes(maker)])
 
 
 def _root(expression: ast.expr, notebook: Notebook) -> Any:

@@ -111,6 +111,11 @@ class Program:
             self._commands.begin()
         elif kind == "load":
             self.names[step["name"]] = self._captured(step["name"])
+        elif kind == "change":
+            from .rebuild import change
+
+            value = None if step["how"] == "delete" else self._captured(step["name"])
+            change(self.names[step["name"]], step["path"], step["how"], value)
         elif kind == "call":
             function, args, kwargs = self._load()
             self.values[VALUE] = function(*args, **kwargs)

@@ -122,3 +122,17 @@ def enum(base: Any, mixin: Any, place: str, qualname: str, members: list[tuple[s
 def set_attributes(made: Any, state: dict[str, Any]) -> None:
     for name, value in state.items():
         setattr(made, name, value)
+
+
+def change(target: Any, path: str, how: str, value: Any) -> None:
+    """What was done to a definition since its statement, done again."""
+    *inner, last = path.split(".")
+    for name in inner:
+        own = vars(target) if isinstance(target, type) else {}
+        target = own[name] if name in own else getattr(target, name)
+    if how == "delete":
+        delattr(target, last)
+    elif how == "call":
+        getattr(target, last)(*value)
+    else:
+        setattr(target, last, value)

@@ -1,0 +1,80 @@
+"""What has happened to a function or class since its statement: it travels behind the statement and is done again."""
+
+from __future__ import annotations
+
+import abc
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import FunctionType, MappingProxyType
+from typing import Any, Literal
+
+from kube_magics.cells.compare import SCALAR, defaults, static
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which a live object is not what its statement makes."""
+
+    path: str
+    'where, seen from the object: "n", "method.__defaults__"'
+    live: object = None
+    gone: bool = False
+    "deleted since"
+    code: bool = False
+    "not only a value: the statement has other code there"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the job does to a definition once its statement has run."""
+
+    how: Literal["set", "delete", "call"]
+    path: str
+    "of the attribute, or of the method to call: register(…) of ABCs and of singledispatch"
+    value: object = None
+    "to set; the arguments of a call"
+    sure: bool = True
+    "False: a default that a call gave is what it is now, or, where that cannot travel, what the call gives in the job"
+
+
+def of(differences: Iterable[Difference]) -> tuple[Change, ...]:
+    return tuple(Change("delete" if each.gone else "set", each.path, each.live) for each in differences)
+
+
+def of_function(
+    value: Any, function: FunctionType, node: ast.FunctionDef | ast.AsyncFunctionDef, namespace: Mapping[str, Any]
+) -> tuple[Change, ...] | None:
+    """Of `value`, which the statement's decorators made of `function`; None: they cannot be done again from outside."""
+    found: list[Change] = []
+    verdict = defaults(function, node, namespace)
+    if verdict != "same":
+        inner = [path for path in ("", "__wrapped__.") if function is (static(value, path[:-1]) if path else value)]
+        if verdict == "changed" and not inner:
+            return None
+        found += [
+            Change("set", f"{path}{name}", static(function, name), verdict == "changed")
+            for path in inner[:1]
+            for name in ("__defaults__", "__kwdefaults__")
+        ]
+    attributes = static(value, "__dict__")
+    for name, item in attributes.items() if isinstance(attributes, dict) else ():
+        # What a decorator sets, too, is set again only where it cannot be shared with the decorator's own variables.
+        if not node.decorator_list or (isinstance(item, SCALAR) and not name.startswith("__")):
+            found.append(Change("set", name, item))
+    return (*found, *_implementations(value))
+
+
+def _implementations(value: Any) -> Iterator[Change]:
+    """What a function under @singledispatch was told since."""
+    registry = static(value, "registry")
+    if isinstance(registry, MappingProxyType) and callable(static(value, "dispatch")):
+        yield from (Change("call", "register", (kind, made)) for kind, made in registry.items() if kind is not object)
+
+
+def registered(value: type) -> Iterator[Change]:
+    """Virtual subclasses that an abstract class was told of."""
+    if isinstance(value, abc.ABCMeta):
+        references = abc._get_dump(value)[0]  # type: ignore[attr-defined]  # noqa: SLF001 - the only way to ask
+        found = [reference() for reference in references]
+        yield from (Change("call", "register", (each,)) for each in found if each is not None)
