@@ -49,7 +49,11 @@ def make(k):
         def __init__(self, v): self.v = v * k
     return Local
 Local = make(3)
-f = lambda x: scale(x) + Local(x).v
+f = lambda x: scale(x) + Local(x).v + Patched().extra(x)
+class Patched:
+    bias = 1
+    def extra(self, x): return self.bias
+Patched.bias = 100
 """
 IN_WORKERS = """
 def work(x):
@@ -62,7 +66,7 @@ if __name__ == "__main__":
 
 def test_spawned_workers_have_what_travelled_by_value(tmp_path: Path) -> None:
     log = run(tmp_path, Book(WORKERS).capture(IN_WORKERS))
-    assert (log.out, log.err, log.end["code"]) == (b"[5, 10] 15\n", b"", 0)
+    assert (log.out, log.err, log.end["code"]) == (b"[105, 110] 115\n", b"", 0)
 
 
 def test_a_traceback_through_a_lambda_shows_its_line(tmp_path: Path) -> None:
@@ -123,3 +127,23 @@ def test_a_call_of_a_lambda() -> None:
     assert ran.error is None
     assert ran.values == {"@value": 7}
     assert captured.bytecode == (("args[0]", "a lambda"),)
+
+
+def test_changed_values_need_no_bytecode(tmp_path: Path) -> None:
+    book = Book(
+        "N = 1\nclass A:\n    n = N\n    def m(self, k=N): return self.n + k", "N = 5\nA.n = 3\nA.extra = {'x': 1}"
+    )
+    log = run(tmp_path, book.capture("print(A().m(), A.extra, N)"), python=other_python())
+    assert (log.out, log.end["code"]) == (b"4 {'x': 1} 5\n", 0)
+
+
+def test_what_was_changed_is_part_of_the_cells_digest() -> None:
+    book = Book("class A:\n    n = 1\ndef f(x=1): return x")
+    digests = {book.capture("A, f").cell_digest}
+    for change in ("A.n = 2", "A.m = [1]", "f.note = 'a'", "f.note = 'b'", "del A.m"):
+        book.run(change)
+        captured = book.capture("A, f")
+        assert captured.incomparable == ()
+        digests.add(captured.cell_digest)
+    assert len(digests) == 6
+    assert captured.summary().startswith("travels: A (")

@@ -102,6 +102,19 @@ def test_another_definition_is_an_error_and_changes_nothing() -> None:
     assert book.namespace == before
 
 
+def test_a_class_that_the_notebook_has_patched_is_the_notebooks_own() -> None:
+    book = Book(CELL, "Circle.area = lambda self: 0\nCircle.unit = 'm'")
+    job = book.job("model = Circle(5)\nshown = model.area(), model.unit", "model")
+    assert job["shown"] == (0, "m")
+    assert type(returned(book, job, job["model"])) is book.namespace["Circle"]
+    book.run("Circle.__init__ = lambda self: None")
+    with pytest.raises(ResultError, match="this notebook's Circle is another one"):
+        returned(book, job, job["model"])
+    book.run("del Circle")
+    with pytest.raises(ResultError, match="changed after its statement"):
+        returned(book, job, job["model"])
+
+
 def test_a_class_that_needs_what_only_the_job_computed() -> None:
     book = Book()
     job = book.job(CELL, "broken")
