@@ -16,10 +16,12 @@
     ├── SubmitError            the job could not be handed over: bundle too large, no free GPU on this machine
     ├── Detached               the cell stopped waiting; the job goes on
     ├── JobError               the job ended without its value
-    │   ├── JobFailed          its process ended with an exit code
+    │   ├── JobFailed          its process ended with an exit code: os._exit, a crashing interpreter
+    │   │   └── JobExited      it called sys.exit
     │   ├── JobKilled          by a signal
     │   ├── JobTimeout         --timeout ran out
-    │   ├── JobStopped         someone stopped or deleted it
+    │   ├── JobStopped         %kube stop, or it was suspended
+    │   │   └── JobDeleted     it, or its pod, was deleted while it ran
     │   ├── JobOutOfMemory     the kernel killed it at its memory limit
     │   ├── JobNotStarted      it never ran: image, quota, scheduling, policy
     │   ├── ImportMissing      the image lacks a package that the cell imports
@@ -145,8 +147,16 @@ class JobFailed(JobError):
     exit_code: int | None = None
 
 
+class JobExited(JobFailed):
+    """The job called `sys.exit(code)`; `code` is what it was called with, as a text where that is no number."""
+
+    code: int | str | None = None
+
+
 class JobKilled(JobError):
-    """The job's process was killed by a signal that neither the user nor a limit explains."""
+    """The job's process was killed by the signal of number `signal`, which neither the user nor a limit explains."""
+
+    signal: int | None = None
 
 
 class JobTimeout(JobError):
@@ -154,7 +164,11 @@ class JobTimeout(JobError):
 
 
 class JobStopped(JobError):
-    """The job was stopped, suspended or deleted."""
+    """The job was told to end: stopped, or suspended."""
+
+
+class JobDeleted(JobStopped):
+    """The job, or its pod, was deleted before it had ended."""
 
 
 class JobOutOfMemory(JobError):

@@ -16,6 +16,8 @@ READ_BYTES = 1 << 20
 FACTS = "job.json"
 LOG = "log"
 END = "end.json"
+DELETED = "deleted"
+"""Somebody has begun to delete the job."""
 RESULTS = "results"
 
 

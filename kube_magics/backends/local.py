@@ -23,12 +23,13 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, machine
 from kube_magics.backends.contract import Gap, GpuNode, GpuReport
-from kube_magics.backends.jobfolder import END, FACTS, LOG, RESULTS
+from kube_magics.backends.jobfolder import DELETED, END, FACTS, LOG, RESULTS
 from kube_magics.cells.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.unpack import unpack
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot, succeeded
 
 POLL_S = 0.02
@@ -174,6 +175,8 @@ class LocalBackend:
         alive = self._alive(home.name, facts)
         end = jobfolder.read_json(home / END)
         phase, cause = RUNNING, None
+        if (home / DELETED).exists():
+            cause = Cause("deleted", "The job was deleted.", fix="run the cell again")
         # The runner's first deed is an event: with none, what was started was no Python of ours.
         started = alive or jobfolder.size_bytes(home / LOG) > 0
         if not alive:
@@ -214,12 +217,12 @@ class LocalBackend:
                 # Looked at before reading: what was written by then is read below.
                 state = self._snapshot(home) if home.is_dir() else Snapshot(name, self.namespace, GONE, terminated=True)
                 block = jobfolder.whole_lines(log, last=state.terminated)
-                if block:
-                    pause_s = POLL_S
-                    yield block
                 if state != seen:
                     seen = state
                     yield state
+                if block:
+                    pause_s = POLL_S
+                    yield block
                 if state.terminated and not block:
                     return
                 if not block:
@@ -258,6 +261,7 @@ class LocalBackend:
         state = await self.poll(name)
         home = self._folder / name
         if not state.over:
+            (home / DELETED).touch()  # so that whoever follows it knows that it was more than stopped
             await self.stop(name)
             async for _ in self.follow(name):
                 pass

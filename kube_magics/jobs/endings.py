@@ -8,11 +8,12 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.jobs.follow import Outcome
-from kube_magics.spec.quantities import human_seconds
+from kube_magics.spec.quantities import human_bytes, human_seconds
 from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.snapshot import GONE, SUCCEEDED, SUSPENDED
 
 _SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV", 15: "TERM"}
+_CRASHES = ("ILL", "ABRT", "BUS", "FPE", "SEGV")
 
 
 def error_of(name: str, outcome: Outcome, timeout_s: int | None) -> BaseException | None:
@@ -42,7 +43,6 @@ def _unfollowed(name: str, failure: BaseException) -> BaseException:
 
 def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | None) -> BaseException | None:
     reason, code = end.get("reason"), end.get("code")
-    logs = f"%kube logs {name}"
     if reason == "completed" and code in (0, None):
         return None
     if reason == "timeout":
@@ -50,26 +50,62 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         what = f"Job {name} ran longer than its --timeout{limit} and was stopped."
         return errors.JobTimeout(what, hint="--timeout 1d, or none at all")
     if reason == "stopped":
-        return errors.JobStopped(f"Job {name} was stopped.", hint=f"{logs} shows what it had done")
+        return _stopped(name, outcome)
     if reason == "oom":
         peak = end.get("peak_memory_bytes")
         peak = peak if isinstance(peak, (int, float)) and peak > 0 else None
-        said = f"peak memory {peak / 2**30:.1f} GiB" if peak else None
+        said = f"peak memory {human_bytes(int(peak))}" if peak else None
         more = f"--memory {_twice(peak)}   (twice its peak)" if peak else "a larger --memory"
         return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint=more)
     if reason in _BEFORE_THE_CELL:
         return _BEFORE_THE_CELL[reason](name, dict(outcome.error or {}))
     if reason == "signal" or end.get("signal"):
-        number = int(end.get("signal") or 0)
-        what = _SIGNALS.get(number, str(number))
-        return errors.JobKilled(f"Job {name} was killed by signal {what}.", hint=f"{logs} shows its last lines")
+        return _killed(name, int(end.get("signal") or 0))
     if reason in ("bundle", "start"):
         said = str((outcome.error or {}).get("message") or "") or None
         what = f"Job {name} could not start its program."
         return errors.JobNotStarted(what, said=said, hint="correct --python or --image")
-    failed = errors.JobFailed(f"Job {name} ended with exit code {code}.", hint=f"{logs} shows its last lines")
-    failed.exit_code = code
-    return failed
+    return _ended(name, code, dict(outcome.error or {}))
+
+
+def _ended(name: str, code: Any, event: dict[str, Any]) -> errors.JobFailed:
+    if event.get("exit") is None:
+        what = f"Job {name} ended with exit code {code}."
+        failed = errors.JobFailed(what, hint=f"%kube logs {name} shows its last lines")
+        failed.exit_code = code
+        return failed
+    text = str(event.get("message"))
+    number = text.lstrip("-").isdecimal()
+    said = None if number or text in ("True", "False") else text
+    what = f"Job {name} called sys.exit{f'({text})' if number else ''}: it ended with exit code {code}."
+    exited = errors.JobExited(what, said=said, hint=f"%kube logs {name} shows its last lines")
+    exited.exit_code, exited.code = code, int(text) if number else text
+    return exited
+
+
+def _killed(name: str, number: int) -> errors.JobKilled:
+    signal = _SIGNALS.get(number, str(number))
+    fix = f"%kube logs {name} shows its last lines"
+    if signal in _CRASHES:
+        fix = f"import faulthandler; faulthandler.enable()   (as the cell's first line: %kube logs {name} shows where)"
+    if signal == "BUS":
+        fix = f"--shm 1Gi, if it shares memory between processes; else:\n{fix}"
+    killed = errors.JobKilled(f"Job {name} was killed by signal {signal}.", hint=fix)
+    killed.signal = number
+    return killed
+
+
+def _stopped(name: str, outcome: Outcome) -> errors.JobError:
+    """By whom the runner, which only heard a signal, cannot know; the cluster may."""
+    state = outcome.snapshot
+    cause = state.cause if state else None
+    log = f"%kube logs {name} shows what it had done"
+    if state is not None and state.phase != SUSPENDED and (state.phase == GONE or (cause and cause.kind == "deleted")):
+        what = "was deleted" if state.phase == GONE or not state.pod else "lost its pod: someone deleted it"
+        return errors.JobDeleted(f"Job {name} {what}, which stopped it.", hint=f"run the cell again   ({log})")
+    if cause is not None and cause.kind == "evicted":
+        return errors.PodLost(f"Job {name}: {cause.sentence}", said=cause.said, hint=f"run the cell again   ({log})")
+    return errors.JobStopped(f"Job {name} was stopped.", hint=log)
 
 
 def _twice(peak_bytes: float) -> str:
@@ -114,9 +150,11 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     state = outcome.snapshot
     assert state is not None
     cause: Cause | None = state.cause
-    if state.phase in (GONE, SUSPENDED) or (cause and cause.kind == "deleted"):
-        what = {GONE: "was deleted", SUSPENDED: "was suspended"}.get(state.phase, "lost its pod: it was deleted")
-        return errors.JobStopped(f"Job {name} {what}.", hint="run the cell again")
+    if state.phase == SUSPENDED:
+        return errors.JobStopped(f"Job {name} was suspended.", hint="run the cell again")
+    if state.phase == GONE or (cause and cause.kind == "deleted"):
+        what = "was deleted" if state.phase == GONE else "lost its pod: someone deleted it"
+        return errors.JobDeleted(f"Job {name} {what}.", hint="run the cell again")
     if cause is None:
         return errors.PodLost(
             f"Job {name} ended without a last word from its runner.", hint=f"%kube logs {name}, then run the cell again"
@@ -128,6 +166,8 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     error = kind(f"Job {name}: {cause.sentence}", said=cause.said, hint=fix)
     if isinstance(error, errors.JobFailed):
         error.exit_code = cause.exit_code
+    elif isinstance(error, errors.JobKilled) and cause.exit_code:
+        error.signal = cause.exit_code - 128
     return error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from kube_magics import errors
+from kube_magics.backends.local import LocalBackend
 from tests.acceptance.desk import LOGS, Desk, admin_of, corrected, desk, eventually, next_lines, suggested, without
 from tests.cluster import Cluster
 from tests.kernel import Ran
@@ -417,7 +419,7 @@ def test_a_pod_is_deleted_under_the_job(there: Desk) -> None:
     space = admin_of(there)
     space.admin("delete", "pod", "-l", "job-name=doomed", f"-n{space.name}", "--force", "--grace-period=0")
     ran = there.kernel.finish(request)
-    assert_clear(ran, errors.JobStopped, "doomed")
+    assert_clear(ran, errors.JobDeleted, "doomed lost its pod: someone deleted it")
     assert suggested(ran) == "%kube logs doomed"
     # The pod took its log with it; the one that was followed is still here.
     assert there.right("%kube logs doomed").stdout == "up\n"
@@ -425,6 +427,22 @@ def test_a_pod_is_deleted_under_the_job(there: Desk) -> None:
     there.right("%%kubetrain --name doomed\nprint('up')")
     there.right("%kube delete doomed")
     there.settles(before | {f"log {path.name}" for path in (there.folder / LOGS).glob("doomed*")})
+
+
+def test_a_job_is_deleted_while_its_cell_waits(anywhere: Desk) -> None:
+    """By another notebook, which is not the same as being stopped."""
+    before = anywhere.left()
+    request = anywhere.kernel.send("%%kubetrain --name removed\nimport time\nprint('up', flush=True)\ntime.sleep(100)")
+    anywhere.says("removed", "up")
+    if anywhere.space is None:
+        backend = LocalBackend("a test", anywhere.state / "jobs")
+        asyncio.run(backend.delete("removed"))
+    else:
+        anywhere.space.admin("delete", "job", "removed", f"-n{anywhere.space.name}")
+    ran = anywhere.kernel.finish(request)
+    assert_clear(ran, errors.JobDeleted, "removed was deleted")
+    assert anywhere.right("%kube jobs").stdout.count("removed") == 0
+    anywhere.settles(before | {"log removed.log"})
 
 
 def test_the_runner_is_killed(here: Desk) -> None:

@@ -63,7 +63,7 @@ def test_a_script_with_its_modules_files_and_arguments(scripts: Desk) -> None:
 
 def test_how_a_script_ends(scripts: Desk) -> None:
     ran = scripts.run("%kube run jobs/train.py --cpus 100m -- --end exit")
-    assert (ran.error, "exit code 3" in ran.message) == ("JobFailed", True), ran
+    assert (ran.error, "exit code 3" in ran.message) == ("JobExited", True), ran
     ran = scripts.run("%kube run jobs/train.py --cpus 100m -- --end raise")
     assert ran.error == "TypeError", ran
     assert f"{scripts.folder}/jobs/train.py:28\n" in ran.traceback, ran.traceback

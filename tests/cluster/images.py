@@ -22,7 +22,7 @@ _PATH = {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 _CONSTRAINTS = CHECKOUT / "constraints.txt"
 
 _QUICKSTART = ("python3", "ca-certificates")
-_QUICKSTART_PACKAGES = ("scikit-learn", "numpy")
+_QUICKSTART_PACKAGES = ("scikit-learn", "numpy", "matplotlib")
 _STORE_PACKAGES = ("s3fs",)
 _TORCH = (
     "python3", "ca-certificates", "python3-torch", "python3-mpi4py", "openmpi-bin", "python3-numpy", "python3-sklearn",
@@ -71,7 +71,7 @@ class Images:
 
     @property
     def quickstart(self) -> str:
-        """Debian 12, Python 3.11, scikit-learn and numpy as locked."""
+        """Debian 12, Python 3.11, scikit-learn, numpy and matplotlib as locked."""
         return self.ensure("quickstart")
 
     @property

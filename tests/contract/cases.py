@@ -139,7 +139,15 @@ CASES: dict[str, Case] = {
         error="Mine",
         message="no",
     ),
-    "exit code": Case("import sys\nsys.exit(3)", error="JobFailed", message="exit code 3"),
+    "exit code": Case(
+        "import sys\nsys.exit(3)", error="JobExited", message="called sys.exit(3): it ended with exit code 3"
+    ),
+    "exit with a text": Case(
+        "import sys\nsys.exit('no data')",
+        error="JobExited",
+        message="exit code 1",
+        values={"__import__('sys').last_value.said": "'no data'", "__import__('sys').last_value.code": "'no data'"},
+    ),
     "exit with success": Case("import sys\nprint('bye')\nsys.exit(0)", out="bye\n"),
     "exit behind Python's back": Case("import os\nos._exit(7)", error="JobFailed", message="exit code 7"),
     "killed by a signal": Case(
