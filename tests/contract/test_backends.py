@@ -14,6 +14,7 @@ import pytest
 from tests.contract.cases import CASES, Case
 from tests.kernel import Kernel, Ran
 
+_CELL_FILE = re.compile(r"/[^\s\"]*ipykernel_\d+/\d+\.py")
 _WAITS = re.compile(r"^job \S+ waits: .*\n(?:  (?:said|next): .*\n)*", re.MULTILINE)
 LOCAL, KUBERNETES = "local", "kubernetes"
 _FRAME = re.compile(r"^(?:job \S+ on .*|on this machine .*|travels: .*|job \S+ (?:done|failed).*)\n", re.MULTILINE)
@@ -57,7 +58,7 @@ def transcript(kernel: Kernel, case: Case) -> dict[str, Any]:
     ran = kernel.run(f"%%kubetrain --cpus 100m {case.options}\n{case.body}", 110)
     return {
         "stdout": _FRAME.sub("", ran.stdout),
-        "stderr": "" if ran.error else _WAITS.sub("", ran.stderr),
+        "stderr": "" if ran.error else _CELL_FILE.sub("CELL", _WAITS.sub("", ran.stderr)),
         "shown": shown(ran),
         "error": ran.error,
         "message": re.sub(r"Job \S+", "Job NAME", ran.message).split("\n")[0],
