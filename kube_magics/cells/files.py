@@ -96,7 +96,11 @@ class _Walk:
         """The path relative to the notebook's folder, with `/`."""
         full = os.path.normpath(self.folder / Path(text).expanduser())
         path = os.path.relpath(full, self.folder).replace(os.sep, "/")
-        if path == ".." or path.startswith("../"):
+        if _outside(path):
+            # Typed through a link, or the folder is one itself.
+            real = os.path.relpath(os.path.realpath(full), os.path.realpath(self.folder)).replace(os.sep, "/")
+            path = path if _outside(real) else real
+        if _outside(path):
             raise OptionError(
                 f"--files {text}: it is outside the notebook's folder, {self.folder}.",
                 hint=f'link it: !ln -s "{full}" .   and then --files {os.path.basename(full)}',  # noqa: PTH119
@@ -191,6 +195,10 @@ class _Walk:
         except OSError as error:
             raise _unreadable(path, error) from error
         return Carried(path, data, str(there), bool(self.found[path].st_mode & stat.S_IXUSR))
+
+
+def _outside(path: str) -> bool:
+    return path == ".." or path.startswith("../")
 
 
 def _unreadable(path: str, error: OSError) -> OptionError:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from kube_magics.spec import names
 from kube_magics.telemetry.objects import part, rows, text
 
 
@@ -56,7 +57,16 @@ def explain(
         return (
             None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _job_failed(job)
         )
-    return _ended(pod) or _waiting(pod) or _unscheduled(pod) or _job_failed(job)
+    found = _ended(pod) or _waiting(pod) or _unscheduled(pod) or _job_failed(job)
+    ours = names.ANNOTATION_BUNDLE in part(job, "metadata", "annotations")
+    return found if found is None or ours or found.kind not in _AS_IT_IS else replace(found, **_AS_IT_IS[found.kind])
+
+
+_AS_IT_IS: Mapping[str, dict[str, Any]] = {
+    "image": {"fix": "name an image that the cluster's nodes can pull"},
+    "start": {"sentence": "The container cannot be started.", "fix": "correct the image, or the command and arguments"},
+}
+"""Of a container that runs without our runner: nothing of it is known but what the cluster says."""
 
 
 def _has(found: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:

@@ -63,7 +63,11 @@ def test_what_travels(tmp_path: Path, asked: str, expected: str) -> None:
 
 def test_an_absolute_path_inside_the_folder(tmp_path: Path) -> None:
     folder(tmp_path, TREE)
-    assert [each.path for each in files.gather([str(tmp_path / "data" / "a.csv")], tmp_path).files] == ["data/a.csv"]
+    for asked in (tmp_path / "data" / "a.csv", tmp_path.parent / tmp_path.name / "data" / "a.csv"):
+        assert [each.path for each in files.gather([str(asked)], tmp_path).files] == ["data/a.csv"]
+    (tmp_path.parent / "linked").symlink_to(tmp_path)
+    through = str(tmp_path.parent / "linked" / "data" / "a.csv")
+    assert [each.path for each in files.gather([through], tmp_path).files] == ["data/a.csv"]
 
 
 @pytest.mark.parametrize(

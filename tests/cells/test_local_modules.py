@@ -165,6 +165,37 @@ def test_a_namespace_that_an_installed_package_shares(
     assert paths(Book().capture("import kmt_shared.mine\nimport kmt_shared.theirs")) == ["kmt_shared/mine.py"]
 
 
+EDITABLE = """
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import spec_from_file_location
+class Finder:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name == "kmt_edit":
+            where = {source!r} + "/kmt_edit/"
+            return spec_from_file_location(name, where + "__init__.py", submodule_search_locations=[where])
+sys.meta_path.append(Finder)
+"""
+
+
+def test_an_editable_install(project: Make, tmp_path: Path) -> None:
+    source = tmp_path / "elsewhere"
+    (source / "kmt_edit" / "inner").mkdir(parents=True)
+    (source / "kmt_edit" / "__init__.py").write_text("from kmt_edit.inner import deep\nX = deep.X\n")
+    (source / "kmt_edit" / "inner" / "deep.py").write_text("X = 42\n")
+    cell = "import kmt_edit\nprint(kmt_edit.X)"
+    book = Book(EDITABLE.replace("{source!r}", repr(str(source))))
+    try:
+        fresh = book.capture(cell)
+        book.run("import kmt_edit")
+        loaded = book.capture(cell)
+    finally:
+        sys.meta_path.pop()
+    assert paths(fresh) == paths(loaded) == ["kmt_edit/__init__.py", "kmt_edit/inner/deep.py"]
+    assert there(loaded, tmp_path / "job").stdout == "42\n"
+
+
 def test_modules_that_import_each_other(project: Make, tmp_path: Path) -> None:
     project({"kmt_a.py": "import kmt_b\ndef f(): return kmt_b.g()\n", "kmt_b.py": "import kmt_a\ndef g(): return 42\n"})
     captured = Book().capture("import kmt_a\nprint(kmt_a.f())")

@@ -323,3 +323,20 @@ def test_any_key_may_be_missing_or_null(pod: dict[str, Any]) -> None:
             at[path[-1]] = value
             of_job(damaged["job"], [damaged["pod"]], [damaged["event"]])
             of_job(damaged["job"], [], [damaged["event"]])
+
+
+def test_options_of_our_runner_are_no_advice_for_an_image_that_runs_as_it_is() -> None:
+    theirs = a_job()
+    del theirs["metadata"]["annotations"][names.ANNOTATION_BUNDLE]
+    for pod in (
+        waiting("ImagePullBackOff", "not found"),
+        ended(128, "StartError", message='exec: "x": executable file not found in $PATH'),
+        waiting("CreateContainerError", "no command specified"),
+    ):
+        mine, other = of_job(a_job(), [pod]).cause, of_job(theirs, [pod]).cause
+        assert mine is not None
+        assert other is not None
+        assert (other.kind, other.said, other.hopeless) == (mine.kind, mine.said, mine.hopeless)
+        assert "--" in str(mine.fix)
+        assert "--" not in str(other.fix)
+        assert "Python" not in other.sentence
