@@ -26,6 +26,7 @@
     │   ├── JobNotStarted      it never ran: image, quota, scheduling, policy
     │   ├── ImportMissing      the image lacks a package that the cell imports
     │   ├── PythonMismatch     captured bytecode belongs to another minor of Python than the job's
+    │   ├── InstallFailed      what --pip asks for, or the image lacks, could not be installed
     │   ├── PodLost            the pod ended without a word from the runner
     │   └── RemoteError        its exception has a class that does not exist here; a subclass carries its name
     └── ResultError            the job succeeded, and a value did not arrive
@@ -185,6 +186,10 @@ class ImportMissing(JobError):
 
 class PythonMismatch(JobError):
     """What has no source (lambdas, closures) travelled as bytecode, and the job's Python has another minor version."""
+
+
+class InstallFailed(JobError):
+    """Packages could not be installed before the program began: `--pip`, `-r`, or what the image lacks."""
 
 
 class PodLost(JobError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from kube_magics import errors
 from kube_magics.spec.job import JobSpec
 
-_WITHOUT_MEANING = ("image", "cpus", "memory", "shm", "read_only_root", "cache")
+_WITHOUT_MEANING = ("image", "shm", "read_only_root", "cache")
 
 
 def environment(spec: JobSpec) -> dict[str, str]:

@@ -79,6 +79,7 @@ def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
         "gpus": 0,
         "result_limit_bytes": None,
         "results_dir": None,
+        "install": None,
         "cwd": None,
         "commands": any(cell["commands"] for cell in capture.program["cells"].values()),
         "awaits": bool(capture.program.get("awaits")),

@@ -45,7 +45,7 @@ class Capture:
     data: Data
     "data.pkl"
     imports: dict[str, str | None]
-    'top-level modules -> the notebook\'s version of the distribution that brings it: {"sklearn": "1.9.1"}'
+    'top-level modules -> the distribution that brings it, as in the notebook: {"sklearn": "scikit-learn==1.9.1"}'
     travels: tuple[Travel, ...]
     cell_digest: str
     "SHA-256 of the cell's text and of all that it uses, in hexadecimal: equal for an equal job"
@@ -254,14 +254,14 @@ def _star_names(node: ast.ImportFrom) -> frozenset[str] | None:
 def _versions(closure: Closure, early: Sequence[ast.stmt], more: Iterable[str]) -> dict[str, str | None]:
     written = [step.item.statement for step in closure.steps if step.item.kind == "import"]
     statements = [node for text in written for node in ast.parse(text).body]
-    found = {name.partition(".")[0] for name in closure.dumper.modules} | set(more)
+    found = {*closure.dumper.modules, *more}
     for node in [*statements, *early]:
         if isinstance(node, ast.ImportFrom) and not node.level:
-            found.add((node.module or "").partition(".")[0])
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module else set()
         elif isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-    named = sorted(name for name in found if modules.kind(name) in ("installed", "missing"))
-    return {name: modules.version(name) for name in named if name not in ("", closure.notebook.module, "__future__")}
+            found |= {alias.name for alias in node.names}
+    named = sorted({modules.key(name) for name in found if modules.kind(name) in ("installed", "missing")})
+    return {name: modules.provider(name) for name in named if name not in ("", closure.notebook.module, "__future__")}
 
 
 def _digest(closure: Closure, text: str, returns: Sequence[str], cargo: Cargo) -> tuple[str, list[str]]:

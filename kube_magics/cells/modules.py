@@ -103,29 +103,48 @@ def _installed(place: Path) -> bool:
 
 
 def version(name: str) -> str | None:
-    """The version of the distribution that brings a top-level module; None for what no distribution brings."""
-    top = name.partition(".")[0]
-    return _version(top) if kind(top) == "installed" else None
+    """The version of the distribution that brings a module; None for what no distribution brings."""
+    return (provider(name) or "").rpartition("==")[2] or None
+
+
+def provider(name: str) -> str | None:
+    """The distribution that brings a module, and its version here: `scikit-learn==1.9.1`."""
+    return _provider(name) if kind(name) == "installed" else None
+
+
+def key(name: str) -> str:
+    """What of a dotted name says which distribution brings it: its top, or of a namespace that many share
+    (`google.cloud.storage`) the first module that has a file."""
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        part = ".".join(parts[:length])
+        module = sys.modules.get(part)
+        if module is None or getattr(module, "__file__", None) or not hasattr(module, "__path__"):
+            return part if module is not None or length == 1 else parts[0]
+    return parts[0]
 
 
 @lru_cache(maxsize=256)
-def _version(top: str) -> str | None:
+def _provider(name: str) -> str | None:
+    top = name.partition(".")[0]
     # The distribution of the same name is tried first: asking all of them takes a tenth of a second.
     try:
         same = metadata.distribution(top)
     except (metadata.PackageNotFoundError, ValueError):
         same = None
-    if same is not None and _brings(same, top):
-        return same.version
-    names = metadata.packages_distributions().get(top, ())
-    return metadata.version(names[0]) if names else None
+    if same is None or not _brings(same, name):
+        named = map(metadata.distribution, dict.fromkeys(metadata.packages_distributions().get(top, ())))
+        same = next((found for found in named if name == top or _brings(found, name)), None)
+    return f"{same.metadata['Name']}=={same.version}" if same is not None else None
 
 
-def _brings(distribution: metadata.Distribution, top: str) -> bool:
+def _brings(distribution: metadata.Distribution, name: str) -> bool:
     listed = (distribution.read_text("top_level.txt") or "").split()
-    if listed:
-        return top in listed
-    return any(file.parts[0] in (top, f"{top}.py") for file in distribution.files or ())
+    if listed and "." not in name:
+        return name in listed
+    path = tuple(name.split("."))
+    ends = (path, (*path[:-1], f"{path[-1]}.py"))
+    return any(file.parts[: len(path)] in ends for file in distribution.files or ())
 
 
 # Import statements

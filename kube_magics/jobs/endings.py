@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from kube_magics import errors
@@ -138,9 +139,17 @@ def store_unusable(name: str, event: dict[str, Any]) -> errors.JobNotStarted:
     return errors.JobNotStarted(f"Job {name} cannot use its --artifacts.", said=said, hint=fix)
 
 
-_BEFORE_THE_CELL = {
+def _install_failed(name: str, event: dict[str, Any]) -> errors.InstallFailed:
+    said, fix = str(event.get("text") or ""), event.get("fix")
+    if not fix:  # the step itself broke off
+        return errors.InstallFailed(f"Job {name}: its packages could not be installed.", said=said, hint=_NO_PACKAGES)
+    return errors.InstallFailed(f"Job {name}: {event.get('message')}.", said=said or None, hint=str(fix))
+
+
+_BEFORE_THE_CELL: dict[Any, Callable[[str, dict[str, Any]], errors.JobError]] = {
     "import": import_missing,
     "bytecode": python_mismatch,
+    "install": _install_failed,
     "fetch": store_unusable,
     "collect": store_unusable,
 }
@@ -171,6 +180,7 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     return error
 
 
+_NO_PACKAGES = "--pip none (nothing is installed), or --image with what the cell imports in it"
 _KINDS: dict[str, type[errors.JobError]] = {
     "image": errors.JobNotStarted,
     "start": errors.JobNotStarted,

@@ -20,7 +20,7 @@ from kube_magics.cells.credentials import check_environment
 from kube_magics.cells.data import Data
 from kube_magics.cells.files import gather
 from kube_magics.cells.weight import too_large
-from kube_magics.jobs import loop
+from kube_magics.jobs import loop, packages
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
@@ -30,6 +30,7 @@ from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import AFTER, BEFORE, Store
 from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
 from kube_magics.manifests.pod import GRACE_S
+from kube_magics.manifests.volumes import CACHE_MOUNT
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Parcel, Submission
@@ -95,6 +96,11 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         # With a store this machine has the cluster's limits too: what works here works there.
         options |= {"result_limit_bytes": RESULT_LIMIT_BYTES, "after": [AFTER]}
         options["before"] = [*options.get("before", ()), BEFORE]
+    cache = CACHE_MOUNT if backend.kind == "kubernetes" else None
+    install = packages.plan(spec, capture, cache=cache, more=store.requirements if store else ())
+    if install is not None:
+        options["install"] = install
+        options["before"] = [*packages.steps(install), *options.get("before", ())]
     packed, beside = _pack(capture, options, backend, store)
     submission = Submission(
         spec=spec,

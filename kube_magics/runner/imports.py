@@ -38,8 +38,11 @@ DISTRIBUTIONS = {
 """Where the name to install is not the name to import."""
 
 
-def introduce(imports: dict[str, str | None]) -> dict[str, str | None]:
-    """Tell the runner who we are; the captured imports that this interpreter lacks, with the notebook's versions."""
+def introduce(imports: dict[str, str | None], folder: str | None = None) -> dict[str, str | None]:
+    """Tell the runner who we are; the captured imports that this interpreter lacks, with the notebook's versions.
+
+    Those may be wished for, once, in the bundle's `folder`: then this process ends here, and is started again.
+    """
     missing = {}
     versions = {}
     for name, wanted in imports.items():
@@ -50,20 +53,36 @@ def introduce(imports: dict[str, str | None]) -> dict[str, str | None]:
             found = version(spec, distribution(name, wanted))
             if found:
                 versions[name] = found
+    if missing and folder:
+        _wish(missing, folder)
     python = ".".join(map(str, sys.version_info[:3]))
     send_line(dumps({"e": "hello", "python": python, "versions": versions}))
     return missing
 
 
-def missing_error(missing: dict[str, str | None]) -> ModuleNotFoundError:
+def _wish(missing: dict[str, str | None], folder: str) -> None:
+    """Ask for the step that installs what is missing, and end; nothing if that has been done already."""
+    from .launch import WISH
+    from .quickjson import write_file
+
+    path = os.path.join(folder, WISH)
+    if not os.path.exists(path):
+        args = ["auto", *dict.fromkeys(requirement(name, known) for name, known in missing.items())]
+        module = f"{__package__}.install"
+        write_file(path, {"stage": "installing", "reason": "install", "module": module, "args": args})
+        os._exit(0)
+
+
+def missing_error(missing: dict[str, str | None], tried: bool = False) -> ModuleNotFoundError:
     """What to raise when captured imports are missing: all of them at once, with what provides them."""
+    and_no_installer = ", and has neither pip nor uv" if tried else ""
     names = ", ".join(repr(name) for name in missing)
     wanted = []
     for name, known in missing.items():
         number = (known or "").rpartition("==")[2]
         wanted.append(distribution(name, known) + (f" ({number} in the notebook)" if number else ""))
     error = ModuleNotFoundError(
-        f"No module named {names}: this image lacks {', '.join(wanted)}", name=next(iter(missing))
+        f"No module named {names}: this image lacks {', '.join(wanted)}{and_no_installer}", name=next(iter(missing))
     )
     error.kube_magics_import = [distribution(name, known) for name, known in missing.items()]  # type: ignore[attr-defined]
     error.kube_magics_reason = "import"  # type: ignore[attr-defined]
@@ -77,13 +96,23 @@ def distribution(name: str, wanted: str | None = None) -> str:
     return DISTRIBUTIONS.get(name, name)
 
 
+def requirement(name: str, wanted: str | None) -> str:
+    """What to ask an installer for: the notebook's version, without the label of whoever built that one."""
+    number = (wanted or "").rpartition("==")[2].partition("+")[0]
+    return distribution(name, wanted) + (f"=={number}" if number else "")
+
+
 def find(name: str) -> Any:
-    """The spec of a top-level module, by the finders that an import would ask; None if there is none."""
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, None)
-        if spec is not None:
-            return spec
-    return None
+    """The spec of a module, by the finders that an import would ask, importing nothing; None if there is none."""
+    path = None
+    spec = None
+    for length in range(len(name.split("."))):
+        part = ".".join(name.split(".")[: length + 1])
+        spec = next(filter(None, (finder.find_spec(part, path) for finder in sys.meta_path)), None)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return spec
 
 
 def version(spec: Any, name: str) -> str | None:

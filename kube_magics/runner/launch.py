@@ -37,13 +37,11 @@ def stop_file(folder: str) -> str:
     return os.path.join(folder, "should_stop")
 
 
-def packages_dir(folder: str) -> str:
-    """Where the install step puts packages, as a virtual environment has them; not there while there are none."""
-    return os.path.join(folder, "packages")
-
-
+PACKAGES, PACKAGES_AUTO = "packages", "packages-auto"
+"""In the bundle's folder: what was asked for, and what the program turned out to lack, each like a virtual environment.
+Not there while nothing is installed."""
 WISH = "wish.json"
-"""In the bundle's folder: the step that the program wants done before it begins; `imports.ask` writes it."""
+"""In the bundle's folder: the step that the program wants done before it begins; see `imports.introduce`."""
 STEP = "import sys; sys.path[0] = sys.argv.pop(1); sys.exit(__import__(sys.argv.pop(1), fromlist=['main']).main())"
 """How a step is run: the bundle's folder and the step's module come first, then its own arguments."""
 
@@ -105,13 +103,20 @@ class Launcher:
 
 
 def with_packages(env: dict[str, str], folder: str) -> dict[str, str]:
-    """`env` as a process needs it to find what the install step has installed, before what the image has."""
-    packages = packages_dir(folder)
-    if not os.path.isdir(packages):
+    """`env` as a process needs it to find what the install steps have installed, before what the image has."""
+    places = [os.path.join(folder, name) for name in (PACKAGES, PACKAGES_AUTO)]
+    places = [place for place in places if os.path.isdir(place)]
+    if not places:
         return env
-    site = os.path.join(packages, "lib", "python{}.{}".format(*sys.version_info), "site-packages")
-    path = os.pathsep.join([os.path.join(packages, "bin"), env.get("PATH") or os.defpath])
-    return {**env, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, [site, env.get("PYTHONPATH")]))}
+    library = os.path.join("lib", "python{}.{}".format(*sys.version_info), "site-packages")
+    sites = os.pathsep.join(os.path.join(place, library) for place in places)
+    programs = [os.path.join(place, "bin") for place in places]
+    return {
+        **env,
+        "PATH": os.pathsep.join([*programs, env.get("PATH") or os.defpath]),
+        "PYTHONPATH": os.pathsep.join(filter(None, [sites, env.get("PYTHONPATH")])),
+        "KUBE_MAGICS_PACKAGES": sites,
+    }
 
 
 def adopt_orphans() -> None:

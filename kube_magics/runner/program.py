@@ -184,6 +184,11 @@ def run(names: Names) -> None:
     names.pop("run", None)
     line_buffered()
     display.install()
+    if os.environ.get("KUBE_MAGICS_PACKAGES"):
+        import site
+
+        for place in os.environ["KUBE_MAGICS_PACKAGES"].split(os.pathsep):
+            site.addsitedir(place)  # on sys.path it is already: for its .pth files
     if names["__name__"] != "__main__":
         Program(folder, names).define()
         return
@@ -203,9 +208,10 @@ def run(names: Names) -> None:
     display.begin(folder)
     program = None
     try:
-        missing = introduce(spec.get("imports") or {})
+        installs = bool((spec.get("install") or {}).get("auto"))
+        missing = introduce(spec.get("imports") or {}, folder if installs else None)
         if missing:
-            raise missing_error(missing)
+            raise missing_error(missing, tried=installs)
         if spec.get("bytecode"):
             from .skew import mismatch
 

@@ -21,6 +21,7 @@ PACKAGE = "kube_magics_runner"
 ARTIFACTS = "kube_magics_artifacts"
 HERE = Path(__file__).parent
 STAY = ("boot.py", "shipped.py")
+_INSTALLING = ("install.py", "installers.py", "venv.py", "shelf.py", "distributions.py", "refusals.py")
 ONLY_WITH = {
     "nvml.py": "gpus",
     "commands.py": "commands",
@@ -29,6 +30,7 @@ ONLY_WITH = {
     "rebuild.py": "rebuild",
     "skew.py": "bytecode",
     "script.py": "script",
+    **dict.fromkeys(_INSTALLING, "install"),
 }
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""
 

@@ -66,6 +66,7 @@ class Supervisor:
         """The log knows that the program runs. While a step runs there is nothing to announce."""
         self._gpus: Gpus | None = None
         self._devices_announced = not spec.get("gpus")
+        self._wished = False
         self._status = 0
         """The wait status that decides how the job ended: the program's, or that of the step that failed."""
         self._ran_s = 0.0
@@ -123,12 +124,13 @@ class Supervisor:
     def _wish(self) -> dict[str, Any] | None:
         """The step that a program wants done first, which has ended without even introducing itself."""
         self._messages.read(time.monotonic())
-        if self._messages.hello is not None or self._custody.status or self._custody.asked:
+        if self._messages.hello is not None or self._custody.status or self._custody.asked or not self._wishes():
             return None
-        try:
-            return quickjson.read_file(os.path.join(self._folder, WISH))
-        except (OSError, ValueError):
-            return None
+        self._wished = True
+        return quickjson.read_file(os.path.join(self._folder, WISH))
+
+    def _wishes(self) -> bool:
+        return not self._wished and os.path.exists(os.path.join(self._folder, WISH))
 
     def _after(self) -> None:
         """What follows a program that succeeded; after one that did not, only steps marked `always`."""
@@ -245,9 +247,11 @@ class Supervisor:
         """The start event, before anything else: when the program introduces itself, or writes, or is late."""
         if self._announced:
             return
-        self._announced = True
         if self._messages.hello is None:
             self._messages.read(now)
+        if self._messages.hello is None and self._wishes():
+            return
+        self._announced = True
         self._send_start(now)
         self._pump.event({"e": "stage", "name": "running"}, now)
 

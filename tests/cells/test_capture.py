@@ -171,7 +171,8 @@ def test_imports_with_their_versions() -> None:
     )
     captured = book.capture("X, LR, json\nimport yaml\nif 0: import aiohttp")
     assert captured.imports.keys() == {"numpy", "sklearn", "yaml"}
-    assert (captured.imports["numpy"], captured.imports["sklearn"]) == (numpy.__version__, sklearn.__version__)
+    assert captured.imports["numpy"] == f"numpy=={numpy.__version__}"
+    assert captured.imports["sklearn"] == f"scikit-learn=={sklearn.__version__}"
     sources = [step["source"] for step in captured.program["definitions"] if step["do"] == "import"]
     assert "from sklearn.linear_model import LogisticRegression as LR" in sources
 

@@ -169,7 +169,7 @@ CASES: dict[str, Case] = {
         values={"fine": "1"},
     ),
     "a package that is not there": Case(
-        "import no_such_package_anywhere", error="ImportMissing", message="no_such_package_anywhere"
+        "import no_such_package_anywhere", "--pip none", error="ImportMissing", message="no_such_package_anywhere"
     ),
     "workers run the cell once": Case(
         "import concurrent.futures, multiprocessing\nprint('start')\n"
