@@ -12,7 +12,7 @@ import ast
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from kube_magics.cells.imports import Wanted, imports
 from kube_magics.cells.locate import Located, Locator
 from kube_magics.errors import CaptureError
 
+OURS_IN_MODULES = modules.IN_JOBS | {"remote", "train", "Job"}
+"A module may be written for both sides: in a job a function under @remote is itself, and train() is an error."
 WHOLE_BYTES = 1024 * 1024
 "Of sources: about the largest package that travels whole, packed to a quarter of it."
 MOST_ENTRIES = 20_000
@@ -50,6 +52,8 @@ class LocalImports:
         self._sources: dict[str, bytes] = {}
         self._imports: dict[str, tuple[Wanted, ...]] = {}
         self._sure: set[str] = set()
+        self._needed: set[str] = set()
+        "found by an import that nobody is prepared to go without"
         self._kinds: dict[str, bool] = {}
 
     def add(self, wanted: Iterable[Wanted], by: str) -> None:
@@ -57,11 +61,14 @@ class LocalImports:
         todo = [(each, by.replace("{line}", str(each.line))) for each in wanted]
         while todo:
             each, needed_by = todo.pop()
+            _check_ours(each, needed_by)
             for name in self._names(each):
                 if each.sure:
                     self._sure.add(name)
                 for located in self._new(name, needed_by, optional=each.optional):
-                    todo += [(one, f"{located.path}, line {one.line},") for one in self._imports[located.name]]
+                    for one in self._imports[located.name]:
+                        inner = replace(one, optional=True) if each.optional else one
+                        todo.append((inner, f"{located.path}, line {one.line},"))
 
     def has(self, name: str) -> bool:
         """Whether that is one of them."""
@@ -97,7 +104,7 @@ class LocalImports:
         return any(modules.is_local_place(Path(place)) for place in places[:2] if place)
 
     def _new(self, name: str, by: str, *, optional: bool) -> Iterator[Located]:
-        """The module and the packages around it, as far as they are not known yet."""
+        """The module and the packages around it, as far as they are not known yet, or now are needed."""
         parts = name.split(".")
         for depth in range(1, len(parts) + 1):
             inner = ".".join(parts[:depth])
@@ -108,11 +115,17 @@ class LocalImports:
                 if optional:
                     return
                 raise _cannot_travel(inner, located.problem, by)
-            if inner in self._found:
+            if inner in self._found and (optional or inner in self._needed):
                 continue
-            if located.file is not None and not self._read(located, by, optional=optional):
+            if (
+                located.file is not None
+                and inner not in self._sources
+                and not self._read(located, by, optional=optional)
+            ):
                 return
             self._found[inner] = located
+            if not optional:
+                self._needed.add(inner)
             if located.file is not None:
                 yield located
 
@@ -138,16 +151,6 @@ class LocalImports:
                 hint="correct that line, then run the cell again",
             ) from error
         self._sources[located.name] = source
-        for wanted in self._imports[located.name]:
-            absent = (
-                sorted(set(wanted.names) - modules.IN_JOBS) if wanted.module == modules.OURS and wanted.sure else []
-            )
-            if absent and not optional:
-                raise CaptureError(
-                    f"{located.path}, line {wanted.line} cannot run in a job: of kube_magics only report and"
-                    f" should_stop work there, not {absent[0]}.",
-                    hint=f"import {absent[0]} in the notebook, or inside the function that uses it",
-                )
         return True
 
     def _complete(self) -> None:
@@ -241,6 +244,19 @@ def _imports_of(source: bytes, file: str, package: str) -> tuple[Wanted, ...]:
         return tuple(imports(ast.parse(source, file).body, package, calls=calls))
     except ValueError as error:  # null bytes
         raise SyntaxError(str(error)) from error
+
+
+def _check_ours(wanted: Wanted, by: str) -> None:
+    """In a job `kube_magics` is one small module: what else a module imports of it at its top would end the job."""
+    if wanted.module.partition(".")[0] != modules.OURS or not wanted.sure or wanted.optional:
+        return
+    absent = [wanted.module] if wanted.module != modules.OURS else sorted(set(wanted.names) - OURS_IN_MODULES)
+    if absent:
+        raise CaptureError(
+            f"{by.rstrip(',')} cannot run in a job: of kube_magics only report, should_stop and remote work there, not"
+            f" {absent[0]}.",
+            hint=f"import {absent[0]} in the notebook, or inside the function that uses it",
+        )
 
 
 def _cannot_travel(name: str, problem: str, by: str) -> CaptureError:

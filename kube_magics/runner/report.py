@@ -95,3 +95,17 @@ def _write(fd: int, line: bytes) -> None:
             poll.poll(left * 1000)
         else:
             return
+
+
+class Job:
+    """For the annotations of a local module: inside a job there is none."""
+
+
+def remote(fn: Any = None, **_asked: Any) -> Any:
+    """Of a local module's function, inside a job: the function itself."""
+    return (lambda inner: inner) if fn is None else fn
+
+
+def train(*_args: Any, **_asked: Any) -> Job:
+    """Inside a job there is no notebook to submit from."""
+    raise RuntimeError("kube_magics.train submits jobs from a notebook; inside a job call the function itself")
