@@ -103,7 +103,9 @@ class Capture:
         )
 
 
-def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = (), allowed: Collection[str] = ()) -> Capture:
+def capture(
+    source: str, notebook: Notebook, *, returns: Sequence[str] = (), allowed: Collection[str] = (), gpus: int = 0
+) -> Capture:
     """What a cell needs to run elsewhere; `source` begins with its %%kubetrain line; names in `allowed` travel although
     their values look like credentials.
 
@@ -111,7 +113,7 @@ def capture(source: str, notebook: Notebook, *, returns: Sequence[str] = (), all
     """
     check_returns(returns)
     parsed = parse_cell(source, notebook.label, notebook.python)
-    closure = Closure(notebook)
+    closure = Closure(notebook, gpus=gpus > 0)
     nodes = [node for unit in parsed.units for node in unit.nodes]
     future = parsed.future or notebook.future(None)
     names = analyze(
@@ -146,11 +148,12 @@ def capture_call(
     notebook: Notebook,
     *,
     allowed: Collection[str] = (),
+    gpus: int = 0,
 ) -> Capture:
     """What `fn(*args, **kwargs)` needs to run elsewhere; its value is the result named "@value"."""
     if not callable(fn):
         raise CaptureError(f"train() got {fn!r}, which cannot be called.", hint="pass a function: train(fn, args=…)")
-    closure = Closure(notebook)
+    closure = Closure(notebook, gpus=gpus > 0)
     size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
     check_definitions(closure)
     for path, value in (("fn", fn), ("args", args), ("kwargs", kwargs)):

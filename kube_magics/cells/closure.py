@@ -53,7 +53,7 @@ class Step:
 class Closure(Items):
     """The names that travel, in an order in which all can stand."""
 
-    def __init__(self, notebook: Notebook) -> None:
+    def __init__(self, notebook: Notebook, *, gpus: bool = True) -> None:
         super().__init__(notebook)
         self.steps: list[Step] = []
         self.left_out: list[str] = []
@@ -65,7 +65,7 @@ class Closure(Items):
         self._postponed: list[tuple[str, Change]] = []
         self._given: set[str] = set()
         standing = Standing(
-            self._standing.__contains__, self._value_underway, self._given.__contains__, self.texts.file
+            self._standing.__contains__, self._value_underway, self._given.__contains__, gpus, self.texts.file
         )
         self.dumper = Dumper(notebook, standing)
 

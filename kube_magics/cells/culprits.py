@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
+import mmap
+import re
+import tempfile
 import types
+import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -67,25 +72,69 @@ def _quoted(key: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def describe(value: object) -> tuple[str | None, str]:  # noqa: PLR0911 - one return a kind
+_CONNECT = "connect inside the cell"
+_MAKE = "make it inside the cell"
+_NOTEBOOK = ("part of this notebook", "a job has no notebook around it: use plain values")
+_OPEN_FILE = ("an open file", "open it inside the cell, or pass its text")
+_ARCHIVE = ("an open file", "open it inside the cell; --files brings the file itself along")
+_BY_TYPE: tuple[tuple[type | tuple[type, ...], str, str], ...] = (
+    (
+        (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType),
+        "a {name}",
+        "make it inside the cell, or a list of it: list(...)",
+    ),
+    (io.IOBase, *_OPEN_FILE),
+    (mmap.mmap, "a file mapped into memory", "map it inside the cell, or pass bytes(...) of it"),
+    (memoryview, "a view of other memory", "pass bytes(...) of it, or the array that it shows"),
+    ((types.FrameType, types.TracebackType), "a running frame or traceback", "pass its text"),
+    ((weakref.ref, weakref.ProxyType, weakref.CallableProxyType), "a weak reference", "pass the object itself"),
+    (re.Match, "a match of a regular expression", "pass its text: match.group(), match.groupdict()"),
+    (type({}.keys()), "a view of a dict", "pass a list of it: list(...)"),
+    (type({}.values()), "a view of a dict", "pass a list of it: list(...)"),
+    (type({}.items()), "a view of a dict", "pass a dict or list of it"),
+    (contextvars.Token, "a token of a context variable", "set the variable inside the cell"),
+    ((contextvars.Context, contextvars.ContextVar), "a context of this process", "set the variable inside the cell"),
+    (tempfile.TemporaryDirectory, "a temporary folder", "make it inside the cell; --files brings files along"),
+)
+_BY_MODULE: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("_thread", "threading"), ("a lock or thread", _MAKE)),
+    **dict.fromkeys(("socket", "_socket", "ssl", "_ssl", "select", "selectors"), ("a network connection", _CONNECT)),
+    **dict.fromkeys(
+        ("subprocess", "multiprocessing", "concurrent", "asyncio", "_asyncio", "joblib", "loky", "ray", "dask"),
+        ("a live process, pool or task", _MAKE),
+    ),
+    **dict.fromkeys(("IPython", "ipykernel", "traitlets", "ipywidgets", "comm", "anywidget", "tkinter"), _NOTEBOOK),
+    **dict.fromkeys(
+        ("sqlite3", "psycopg", "psycopg2", "asyncpg", "duckdb", "pyodbc", "pymysql", "MySQLdb", "redis", "pymongo"),
+        ("a connection", _CONNECT),
+    ),
+    **dict.fromkeys(
+        ("botocore", "boto3", "paramiko", "grpc", "kafka", "pyspark", "httpx", "aiohttp", "urllib3", "ftplib"),
+        ("a connection", _CONNECT),
+    ),
+    **dict.fromkeys(("tempfile",), _OPEN_FILE),
+    **dict.fromkeys(("zipfile", "tarfile", "h5py", "netCDF4", "shelve", "dbm", "_dbm", "_gdbm", "tables"), _ARCHIVE),
+    "tqdm": ("a progress bar of this notebook", "make it inside the cell, around what the job loops over"),
+    "logging": ("a handler of logging", "configure logging inside the cell; loggers travel by their name"),
+    **dict.fromkeys(("ctypes", "_ctypes"), ("a pointer or library of this process", "load it inside the cell")),
+    modules.OURS: ("a running job or another part of kube_magics", "pass its value: job.result()"),
+}
+_CONNECTIONS = ("Connection", "Cursor", "Engine", "Session", "Client", "Channel")
+
+
+def describe(value: object) -> tuple[str | None, str]:
     """What kind of live thing a value is, and what to do instead; (None, "") for any other."""
     kind = type(value)
-    where, name = kind.__module__.partition(".")[0], kind.__name__
-    full = f"{kind.__module__}.{kind.__qualname__}"
-    if isinstance(value, types.GeneratorType | types.CoroutineType | types.AsyncGeneratorType):
-        return f"a {name.replace('_', ' ')}", "make it inside the cell, or a list of it: list(...)"
-    if isinstance(value, io.IOBase) or where == "tempfile":
-        return "an open file", "open it inside the cell, or pass its text"
-    if where in ("_thread", "threading"):
-        return f"a lock or thread ({full})", "make it inside the cell"
-    if where in ("socket", "ssl", "select", "selectors"):
-        return f"a network connection ({full})", "connect inside the cell"
-    if where in ("subprocess", "multiprocessing", "concurrent", "asyncio"):
-        return f"a live process, pool or task ({full})", "make it inside the cell"
-    if where in ("IPython", "ipykernel", "traitlets", "ipywidgets", "comm"):
-        return f"part of this notebook ({full})", "a job has no notebook around it: use plain values"
-    if where == modules.OURS:
-        return f"a running job or another part of kube_magics ({full})", "pass its value: job.result()"
-    if where == "sqlite3" or any(word in name for word in ("Connection", "Cursor", "Engine", "Session", "Client")):
-        return f"a connection ({full})", "connect inside the cell"
-    return None, ""
+    name, full = kind.__name__, f"{kind.__module__}.{kind.__qualname__}"
+    for types_, what, hint in _BY_TYPE:
+        if isinstance(value, types_):
+            return what.format(name=name.replace("_", " ")), hint
+    roots = (str(base.__module__).partition(".")[0] for base in kind.__mro__)
+    found = next((_BY_MODULE[root] for root in roots if root in _BY_MODULE), None)
+    if found is None and name.endswith("DataLoaderIter"):
+        found = ("a running iterator of a DataLoader", "iterate over the DataLoader inside the cell")
+    if found is None and any(word in name for word in _CONNECTIONS):
+        found = ("a connection", _CONNECT)
+    if found is None:
+        return None, ""
+    return found[0] if found is _OPEN_FILE else f"{found[0]} ({full})", found[1]

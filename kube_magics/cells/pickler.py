@@ -57,6 +57,8 @@ class Standing:
     "whether this name's value, which no statement makes, is what is being pickled"
     given: Callable[[str], bool] = lambda name: False
     "whether what has this dotted name was put there since the definition's statement, which makes something else"
+    gpus: bool = True
+    "whether the job has any"
     file: Callable[[types.CodeType], str] = lambda code: code.co_filename
     "the name of a code's file in the job"
 
@@ -99,6 +101,8 @@ class Pickler(pickle.Pickler):
             return self._typing
         if str(kind.__module__).partition(".")[0] == modules.OURS and kind not in (_ModuleReference, Globals):
             return self._ours
+        if not self._standing.gpus and _is_tensor(kind):
+            return self._tensor
         return own.get(kind) or byvalue.REDUCERS.get(kind)
 
     # Functions and classes
@@ -222,6 +226,12 @@ class Pickler(pickle.Pickler):
         self.modules.add(obj.__module__)
         return NotImplemented
 
+    def _tensor(self, tensor: Any) -> Any:
+        if tensor.is_cuda:
+            hint = "--gpus 1, or bring it to memory first: x = x.cpu(), model = model.cpu()"
+            raise Refused(f"a tensor on {tensor.device}, and the job has no GPU", hint)
+        return NotImplemented
+
     def _ours(self, obj: Any) -> Any:
         """A function under @kube_magics.remote: in the job it is the function alone."""
         name = getattr(getattr(obj, "__wrapped__", None), "__qualname__", "")
@@ -229,6 +239,12 @@ class Pickler(pickle.Pickler):
             raise Refused(describe(obj)[0] or "part of kube_magics", "pass its value: job.result()")
         self._reachable(name)
         return rebuild.found, (self._names(self._notebook.module), name)
+
+
+def _is_tensor(kind: type) -> bool:
+    """torch.Tensor and its subclasses; torch is not imported to ask."""
+    known = getattr(sys.modules.get("torch"), "Tensor", None)
+    return isinstance(known, type) and issubclass(kind, known)
 
 
 class _ModuleReference:

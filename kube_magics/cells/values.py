@@ -100,6 +100,7 @@ class Dumper:
 
     def __init__(self, notebook: Notebook, standing: Standing) -> None:
         self._notebook = notebook
+        self._gpus = standing.gpus
         self.contents = Contents()
         """Digests of what is large in the values."""
         self._buffer = _Buffer()
@@ -194,7 +195,7 @@ class Dumper:
 
     def _failure(self, value: object) -> Exception | None:
         try:
-            Pickler(_Nothing(), self._notebook, Standing()).dump(value)
+            Pickler(_Nothing(), self._notebook, Standing(gpus=self._gpus)).dump(value)
         except Exception as error:  # noqa: BLE001 - as above
             return error
         return None

@@ -39,7 +39,7 @@ def train(
         # `train(fn, data)` is what one types first, and a string would be taken apart in silence.
         raise OptionError("train() takes the arguments of the function as a tuple.", hint="train(fn, args=(data,))")
     captured = submitting.with_files(
-        spec, capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook(), allowed=spec.capture)
+        spec, capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook(), allowed=spec.capture, gpus=spec.gpus)
     )
     warn(captured.warnings)
     spec, backend = submitting.place(replace(spec, returns=(VALUE,)))

@@ -26,7 +26,7 @@ def run(shell: Any, line: str, cell: str) -> None:
     spec = JobSpec.of(options.parse(lines.tokens(line, shell.user_ns, MAGIC)))
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
-    captured = capture(source, notebooks.read(shell), returns=spec.returns, allowed=spec.capture)
+    captured = capture(source, notebooks.read(shell), returns=spec.returns, allowed=spec.capture, gpus=spec.gpus)
     captured = submitting.with_files(spec, captured)
     origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     notebook = here.notebook_path()

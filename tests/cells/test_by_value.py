@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kube_magics.cells import bundle
-from kube_magics.cells.capture import Capture, capture_call
+from kube_magics.cells.capture import Capture, capture, capture_call
+from kube_magics.errors import CaptureError
 from kube_magics.runner.unpack import members
-from tests.cells.book import Book, Ran
+from tests.cells.book import Book, Ran, travelling
 from tests.runner.bundles import Log, Runner
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -147,3 +149,25 @@ def test_what_was_changed_is_part_of_the_cells_digest() -> None:
         digests.add(captured.cell_digest)
     assert len(digests) == 6
     assert captured.summary().startswith("travels: A (")
+
+
+TENSOR = """
+class Tensor:  # as much of torch's as capture looks at
+    def __init__(self, device):
+        self.device = device
+        self.is_cuda = device.startswith("cuda")
+state = {"w": [Tensor("cpu"), Tensor("cuda:0")]}
+"""
+
+
+def test_tensors_on_a_gpu_need_one_in_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = types.ModuleType("torch")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    book = Book(TENSOR)
+    torch.Tensor = book.namespace["Tensor"]  # type: ignore[attr-defined]
+    with pytest.raises(CaptureError, match=r'state\["w"\]\[1\] cannot travel: it is a tensor on cuda:0') as caught:
+        book.capture("state")
+    assert "--gpus 1" in (caught.value.hint or "")
+    assert travelling(capture("%%kubetrain\nstate", book.notebook(), gpus=1)) == ["Tensor", "state"]
+    del book.namespace["state"]["w"][1]
+    assert travelling(book.capture("state")) == ["Tensor", "state"]
