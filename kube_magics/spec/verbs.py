@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 VERBS: Mapping[str, str] = {
-    "run": "SCRIPT|IMAGE [options] -- ARGUMENTS: run a Python script as a cell runs, or an image as it is",
+    "run": "SCRIPT|IMAGE [options of %%kubetrain] -- ARGUMENTS: run a Python script as a cell, an image as it is",
     "create": "-f FILE: create the objects of a YAML file as they are",
     "jobs": "jobs of this namespace (or machine), newest first, also those that kubectl made",
     "logs": "NAME: the log of a job as far as it is kept",
@@ -15,6 +15,6 @@ VERBS: Mapping[str, str] = {
     "config": "what is set; NAME=VALUE sets it: context, namespace, backend, image",
 }
 
-VERBS_HELP = "Look at jobs, end them, choose the cluster.\n\n" + "\n".join(
+VERBS_HELP = "Run scripts and images, look at jobs, end them, choose the cluster.\n\n" + "\n".join(
     f"    %kube {verb:<8} {text}" for verb, text in VERBS.items()
 )
