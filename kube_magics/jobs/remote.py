@@ -8,12 +8,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from kube_magics.errors import RemoteError
+from kube_magics.errors import RemoteError, ResultError
 from kube_magics.jobs.frames import traceback_of
 
 Loads = Callable[[bytes], object]
 Link = Mapping[str, Any]
 
+_CLASSLESS = "the class does not exist in this notebook: import or define it here to catch it by name"
 MOST_NOTED = 2000
 """Characters of a message that a note repeats."""
 
@@ -74,6 +75,8 @@ class _Built:
         self._loads = loads
         self._notes: list[str] = []
         self._inner = [at for at in self._link.get("group") or () if isinstance(at, int) and number < at < len(links)]
+        self._classless: str | None = None
+        """Why the class that is called so here is not the one."""
         self._made: BaseException | None = None
 
     @property
@@ -119,6 +122,10 @@ class _Built:
         """The notebook's own class of that name, or the one that the job's cell brings."""
         try:
             found = self._loads(_reference(str(self._link["module"]), str(self._link["type"])))
+        except ResultError as error:
+            if error.__cause__ is None:  # found out before anything was tried
+                self._classless = f"{error.message}\n{error.hint}"
+            return None
         except Exception:  # noqa: BLE001 - there is none here: the stand-in says so
             return None
         return found if isinstance(found, type) and issubclass(found, BaseException) else None
@@ -160,7 +167,7 @@ class _Built:
     def _stand_in(self, inner: list[BaseException]) -> BaseException:
         module, name = str(self._link.get("module") or "builtins"), str(self._link.get("type") or "Exception")
         text = f"{module}.{name}: {self._link.get('message')}"
-        hint = "the class does not exist in this notebook: import or define it here to catch it by name"
+        hint = self._classless or _CLASSLESS
         if inner:
             group = BaseExceptionGroup(text, inner)
             group.add_note(hint)

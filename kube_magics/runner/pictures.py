@@ -82,7 +82,10 @@ def send(data: bytes, text: str, note: str = "") -> bool:
     if why:
         data, note = b"", f"{text} is not shown: {why}; {HOW_ELSE}"
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        try:
+            stream.flush()
+        except (AttributeError, ValueError, OSError):  # the user has closed it, or put something else in its place
+            continue
     name = f"{next(_numbers)}.png"
     folder = os.path.join(home[1], FOLDER)
     path = os.path.join(folder, name)

@@ -10,9 +10,11 @@ from typing import Any
 
 from kube_magics.cluster.logs import Gap
 from kube_magics.jobs.follow import Follower
+from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import LogFile
 from kube_magics.jobs.screen import Screen
 from kube_magics.runner import images, protocol
+from kube_magics.telemetry.snapshot import Snapshot
 
 WHY = "the node had rotated the log"
 
@@ -22,6 +24,13 @@ class Recorded:
 
     def __init__(self, *pieces: bytes | Gap) -> None:
         self._pieces = pieces
+
+    async def poll(self, name: str) -> Snapshot:
+        return Snapshot(name, "here", "succeeded", ours=True)
+
+    async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+        for piece in self._pieces:
+            yield piece
 
     async def follow(self, name: str) -> AsyncIterator[bytes | Gap]:
         for piece in self._pieces:
@@ -102,3 +111,4 @@ def test_a_picture_is_a_line_of_the_log_file(tmp_path: Path) -> None:
     assert (first, rest) == ((1, "one\n"), [(2, "[kube_magics: why not]\n"), (1, "two\n")])
     assert isinstance(picture, images.Picture)
     assert picture.data == png
+    assert asyncio.run(read_log(backend, "job")) == log

@@ -282,6 +282,15 @@ def test_a_class_that_is_hidden_in_a_function_keeps_its_name() -> None:
     assert str(raised.error).startswith("__main__.f.<locals>.Hidden: no")
 
 
+def test_a_class_that_the_notebook_has_changed_since_says_so() -> None:
+    raised = Raised("raise Mine('no')", "class Mine(Exception):\n    def __str__(self): return 'one'")
+    exec("class Mine(Exception):\n    def __str__(self): return 'another'", raised.names)
+    error = remote.rebuild(raised.event, raised.pickled, raised.loads, FILES)
+    assert isinstance(error, RemoteError)
+    assert "this notebook's Mine is another one" in str(error)
+    assert "del Mine" in str(error)
+
+
 def test_in_a_group_one_that_cannot_travel_does_not_keep_the_others() -> None:
     source = """
 class Group(ExceptionGroup):
@@ -303,6 +312,16 @@ raise Group("several", [Odd(1, 2), hidden(), ValueError(3)])
     assert odd.args == (1,)
     assert isinstance(hidden, RemoteError)
     assert value.args == (3,)
+
+
+def test_a_pool_keeps_its_workers_traceback(tmp_path: Path) -> None:
+    source = (
+        "import multiprocessing\nwith multiprocessing.get_context('fork').Pool(1) as pool:\n    pool.map(work, [1])"
+    )
+    raised = Sent(tmp_path, source, "def work(n):\n    return 1 / (n - 1)")
+    assert isinstance(raised.error, ZeroDivisionError)
+    assert type(raised.error.__cause__).__name__ == "RemoteTraceback"
+    same_text(raised)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
