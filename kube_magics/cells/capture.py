@@ -137,6 +137,7 @@ def capture(
     found = _capture(closure, written, text=parsed.written, nodes=nodes, early=early)
     refuse(in_modules(found.cargo.modules), allowed)
     warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
+    warnings = (*warnings, *cautions.patched(nodes, closure))
     warnings = (*parsed.warnings, *warnings, *_settings(closure, nodes), *found.warnings)
     return replace(found, requirements=parsed.pip, warnings=warnings)
 
@@ -168,7 +169,7 @@ def capture_call(
     refuse(in_modules(found.cargo.modules), allowed)
     arguments = (Travel("arguments", "data", size),) if args or kwargs else ()
     incomparable = (*found.incomparable, "arguments") if call is None else found.incomparable
-    warnings = (*_settings(closure, ()), *found.warnings)
+    warnings = (*_settings(closure, ()), *cautions.patched((), closure), *found.warnings)
     return replace(found, travels=(*found.travels, *arguments), incomparable=incomparable, warnings=warnings)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 
 from kube_magics.cells.checks import known
 from kube_magics.cells.closure import Closure
@@ -30,6 +32,32 @@ def undefined(nodes: Sequence[ast.stmt], names: CellNames, closure: Closure) -> 
             place = _place(name, nodes, names, closure)
             if place:
                 yield f"{place}: name '{name}' is not defined here; the job fails if it comes to that line"
+
+
+def patched(nodes: Sequence[ast.stmt], closure: Closure) -> Iterator[str]:
+    """What the notebook put into modules, and classes of modules, that travel by import: the job has the originals."""
+    found: dict[int, tuple[str, object]] = {}
+    for step in closure.steps:
+        if step.item.kind == "import":
+            value = closure.notebook.namespace[step.name]
+            found[id(value)] = (step.name, value)
+    for name, value in _imported(nodes):
+        found.setdefault(id(value), (name, value))
+    for name, value in found.values():
+        ours = closure.notebook.module
+        if isinstance(value, ModuleType | type) and value.__name__ != ours:
+            put = [key for key, item in vars(value).items() if getattr(item, "__module__", None) == ours]
+            if put:
+                yield f"{_listed([f'{name}.{key}' for key in put])} was replaced here: the job has the original"
+
+
+def _imported(nodes: Sequence[ast.stmt]) -> Iterator[tuple[str, object]]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((alias.asname or alias.name, sys.modules.get(alias.name)) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            module = sys.modules.get(node.module or "")
+            yield from ((alias.asname or alias.name, getattr(module, alias.name, None)) for alias in node.names)
 
 
 def _computes_nothing(node: ast.stmt) -> bool:

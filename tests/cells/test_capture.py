@@ -373,3 +373,16 @@ def test_a_name_that_one_way_binds_is_neither_refused_nor_warned_of(cell: str) -
     captured = book.capture(cell)
     assert captured.warnings == ()
     assert book.job(cell).error is None
+
+
+def test_what_was_put_into_a_library_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import fractions
+    import math
+
+    book = Book("import math, fractions\ndef root(x): return 0")
+    monkeypatch.setattr(math, "sqrt", book.namespace["root"])
+    monkeypatch.setattr(fractions.Fraction, "half", book.namespace["root"], raising=False)
+    assert book.capture("math.pi").warnings == ("math.sqrt was replaced here: the job has the original",)
+    sentence = "Fraction.half was replaced here: the job has the original"
+    assert book.capture("from fractions import Fraction\nFraction(1)").warnings == (sentence,)
+    assert book.capture("fractions.Fraction(1)").warnings == ()
