@@ -62,9 +62,10 @@ def _frame(file: str, line: int, frame: Mapping[str, Any], inner: TracebackType 
         if isinstance(at, list) and len(at) == 3 and all(isinstance(number, int) for number in at):
             node.end_lineno, node.col_offset, node.end_col_offset = max(line, at[0]) - first + 1, *at[1:]
     code = compile(ast.Module([statement], []), file, "exec")
-    code = code.replace(co_name=name, co_qualname=name, co_firstlineno=first)
+    code = code.replace(co_name=name, co_qualname=str(frame.get("whole") or name), co_firstlineno=first)
+    names = {"__name__": "__main__", "__file__": file, "__tracebackhide__": frame.get("hidden") is True}
     try:
-        exec(code, {"__name__": "__main__", "__file__": file})  # noqa: S102 - the one way to get a frame of that file
+        exec(code, names)  # noqa: S102 - the one way to get a frame of that file
     except ValueError as error:
         made = error.__traceback__
         assert made is not None

@@ -3,8 +3,10 @@
 `@error.pkl` is a pickle of plain data: {"links": [link, …]}, the raised exception first. A link is
 
     type module message        as in the error event
-    frames                     [{file line name text first at n}], outermost first; `first`: where the function begins;
-                               `at`: end line, column and end column in bytes, where known; `n`: so many equal frames
+    frames                     [{file line name text first at whole hidden n}], outermost first; `first`: where the
+                               function begins; `at`: end line, column and end column in bytes, where known; `whole`:
+                               the name with its class (Python 3.11), if it has one; `hidden`: its __tracebackhide__;
+                               `n`: so many equal frames
     cause context suppress     indices of links, or None
     group                      indices of the exceptions inside, or None
     whole                      pickle of the exception, if it comes out of it as it went in; else
@@ -100,6 +102,11 @@ def frames(stack: TracebackType | None) -> list[dict[str, Any]]:
         text = "".join(linecache.getline(frame.filename, number) for number in range(line, last + 1)).rstrip("\n")
         entry: dict[str, Any] = {"file": in_bundle(frame.filename), "line": line, "name": frame.name, "text": text}
         entry["first"] = running.f_code.co_firstlineno
+        whole = getattr(running.f_code, "co_qualname", frame.name)
+        if whole != frame.name:
+            entry["whole"] = whole
+        if running.f_locals.get("__tracebackhide__"):
+            entry["hidden"] = True
         if None not in at:
             entry["at"] = at
         if found and {key: found[-1][key] for key in found[-1] if key != "n"} == entry:

@@ -26,4 +26,5 @@ def register(filename: str, source: str) -> None:
 
 def _fill(linecache: Any) -> None:
     for filename, source in _cells.items():
-        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        whole = source if source.endswith("\n") else source + "\n"
+        linecache.cache[filename] = (len(whole), None, whole.splitlines(True), filename)

@@ -61,7 +61,8 @@ class Raised:
         sys.modules["__main__"] = module
         self.names = module.__dict__
         for name, text in ((HELPERS, self.definitions), (CELL, self.source)):
-            linecache.cache[FILES[name]] = (len(text), None, text.splitlines(keepends=True), FILES[name])
+            lines = [line + "\n" for line in text.splitlines()]
+            linecache.cache[FILES[name]] = (len(text), None, lines, FILES[name])
         exec(compile(self.definitions, FILES[HELPERS], "exec", dont_inherit=True), self.names)
         own = program(self.source, self.definitions)
         for cell in own["cells"].values():
@@ -124,6 +125,17 @@ def test_causes_and_contexts_with_the_frames_of_each() -> None:
     assert [set(found) for found in lines] == [{11, 12}, {9, 6}]
     same_text(raised)
     assert "kube_magics" not in raised.text
+
+
+def test_frames_have_the_names_and_the_secrecy_that_ipython_looks_for() -> None:
+    raised = Raised(
+        "A().f()",
+        "class A:\n    def f(self):\n        __tracebackhide__ = True\n        self.g()\n    g = lambda self: 1 / 0",
+    )
+    shown = [frame.f_code.co_qualname for frame, _ in traceback.walk_tb(raised.error.__traceback__)]
+    assert shown[-2:] == ["A.f", "A.<lambda>"]
+    hidden = [frame.f_locals["__tracebackhide__"] for frame, _ in traceback.walk_tb(raised.error.__traceback__)]
+    assert hidden[-2:] == [True, False]
 
 
 SAME_TEXT = {
