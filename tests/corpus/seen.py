@@ -27,7 +27,7 @@ class Seen:
 
     def without_times(self) -> Seen:
         """Without the numbers that %time and %timeit print."""
-        return replace(self, shown=re.sub(r"\d+(?:\.\d+)? (?:ns|µs|μs|us|ms|s)\b", "… s", self.shown))
+        return replace(self, shown=re.sub(r"\d+(?:\.\d+)?(?:e[+-]\d+)? (?:ns|µs|μs|us|ms|s)\b", "… s", self.shown))
 
     def differs(self, other: Seen) -> dict[str, tuple[Any, Any]]:
         """What is not the same, of both."""
@@ -74,4 +74,5 @@ def _frame(line: str, numbers: Sequence[int]) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"0x[0-9a-f]{6,}", "0x…", text)
+    # A shell command's lines end as those of a terminal.
+    return re.sub(r"0x[0-9a-f]{6,}", "0x…", text.replace("\r\n", "\n"))
