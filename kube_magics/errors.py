@@ -4,6 +4,7 @@
     ├── OptionError            the line: an unknown option, a bad value, an undefined $name
     ├── CellError              the cell cannot be a job: empty, a syntax error
     ├── CaptureError           a value that the cell uses cannot travel
+    │   └── UndefinedName      a name that neither the cell nor the notebook defines; also a NameError
     ├── ConfigError            which cluster, which namespace, which backend: nothing is configured, or not clearly
     ├── ClusterError           the cluster's answer
     │   ├── Unreachable        no answer at all: address, network, TLS
@@ -90,6 +91,10 @@ class CellError(KubeMagicsError):
 
 class CaptureError(KubeMagicsError):
     """A value that the cell uses cannot travel; the message names it by its path inside the notebook."""
+
+
+class UndefinedName(CaptureError, NameError):
+    """The cell is sure to use a name that nobody has: here as there a NameError, told before anything is created."""
 
 
 class ConfigError(KubeMagicsError):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from types import FunctionType
 
+from kube_magics.cells import bytecode
 from kube_magics.cells.closure import Closure
 from kube_magics.cells.reads import CellNames, Names
 from kube_magics.errors import CaptureError, CellError
@@ -33,6 +35,22 @@ def check_definitions(closure: Closure, made: Iterable[str] = ()) -> None:
         for name, line in _uses(source.node, closure.names(step.name), made) if source else ():
             place = f"{step.name} ({source.cell.label}, line {line})" if source else step.name
             raise CaptureError(f"{place}: {name}() does not work in a job.", hint=_HINTS[name])
+    for function in (function for dumped in closure.dumped for function in dumped.functions):
+        if function.__globals__ is closure.notebook.namespace:
+            _check_code(function, made)
+
+
+def _check_code(function: FunctionType, made: Iterable[str]) -> None:
+    """A function that travels without its source, in which commands and magics are calls of get_ipython() for good."""
+    code = function.__code__
+    for name in sorted((bytecode.looked_up(code)[0] & _HINTS.keys()).difference(made)):
+        if not code.co_exceptiontable:
+            what = "get_ipython(), a command or a magic does" if name == "get_ipython" else f"{name}() does"
+            raise CaptureError(
+                f"{function.__qualname__} (line {code.co_firstlineno} of its cell): {what} not work in what travels "
+                "without its source.",
+                hint="write it with def at the top level of a cell" if name == "get_ipython" else _HINTS[name],
+            )
 
 
 def _uses(node: ast.stmt, found: Names, made: Iterable[str]) -> Iterator[tuple[str, int]]:

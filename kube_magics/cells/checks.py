@@ -13,7 +13,7 @@ from kube_magics.cells.closure import Closure
 from kube_magics.cells.imports import imports
 from kube_magics.cells.items import OF_IPYTHON, OF_THE_MODULE
 from kube_magics.cells.reads import CellNames
-from kube_magics.errors import CaptureError, CellError
+from kube_magics.errors import CaptureError, CellError, UndefinedName
 
 
 def check_returns(returns: Sequence[str]) -> None:
@@ -48,11 +48,11 @@ def known(name: str, closure: Closure) -> bool:
 
 
 def _undefined(name: str, line: int, names: CellNames, closure: Closure) -> CaptureError:
-    error = CaptureError(
+    error = UndefinedName(
         f"Line {line}: name '{name}' is not defined, neither in this cell before that line nor in the notebook.",
         hint=f"run the cell that defines {name}, then this one" + _similar(name, names, closure),
     )
-    error.__cause__ = NameError(f"name '{name}' is not defined", name=name)
+    error.name = name
     return error
 
 

@@ -10,7 +10,7 @@ import ast
 import functools
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -54,14 +54,16 @@ def in_definitions(closure: Closure) -> Iterator[Finding]:
             yield from in_code([source.node], lines, place, [step.name])
         elif step.item.kind == "data":
             yield from in_value(step.name, closure.notebook.namespace[step.name])
+        elif step.item.change is not None:
+            yield from in_value(f"{step.name}.{step.item.change.path}", step.item.change.value)
 
 
 def in_value(path: str, value: object) -> Iterator[Finding]:
     """What must not travel inside a value, which is the notebook's `path`."""
-    own = re.split(r"\W", path, maxsplit=1)[0]
+    own, *_, last = re.split(r"\W+", path + "." + path)
     seen = {id(value)}
     left, characters = BUDGET, BUDGET_CHARACTERS
-    todo: deque[tuple[str, str, object]] = deque([(path, own, value)])
+    todo: deque[tuple[str, str, object]] = deque([(path, last, value)])
     while todo and left and characters > 0:
         left -= 1
         where, name, part = todo.popleft()
@@ -97,9 +99,9 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, str, object]]:
     """What a value is made of: the code that leads there, the name it has there, and the part."""
     if isinstance(value, ModuleType | type | int | float | complex | None):
         return
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):  # other mappings may compute, or read a disk, when they are asked for their items
         inherited = "" if named(name) in ("", "token") else name
-        for number, (key, item) in enumerate(islice(value.items(), EACH)):
+        for number, (key, item) in enumerate(islice(dict.items(value), EACH)):
             said = key if isinstance(key, str) else ""
             hidden = suspicion("", said) is not None or len(said) > 60 or not said.isprintable() or '"' in said
             shown = f'["{said}"]' if said and not hidden else f"[key {number}]"

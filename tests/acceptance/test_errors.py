@@ -106,7 +106,7 @@ IN_THE_CELL: dict[str, Mistake] = {
         mended=("", "print(n)"),
     ),
     "undefined": Mistake(
-        errors.CaptureError,
+        errors.UndefinedName,
         "'never_made' is not defined",
         body="print(never_made)",
         told="run the cell that defines never_made",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -386,3 +387,10 @@ def test_what_was_put_into_a_library_is_said(monkeypatch: pytest.MonkeyPatch) ->
     sentence = "Fraction.half was replaced here: the job has the original"
     assert book.capture("from fractions import Fraction\nFraction(1)").warnings == (sentence,)
     assert book.capture("fractions.Fraction(1)").warnings == ()
+
+
+def test_an_undefined_name_is_a_name_error_too() -> None:
+    with pytest.raises(NameError) as caught:
+        Book().capture("print(nowhere)")
+    assert caught.value.name == "nowhere"
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), CaptureError)

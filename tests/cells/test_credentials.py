@@ -174,6 +174,7 @@ VALUES: dict[str, tuple[str, str]] = {
     ),
     "as a default": (f"def f(a, password={WORD!r}): pass\nx = f", r"f \(In \[1\], line 1\) looks like a password"),
     "in a class": (f"class C:\n    api_key = {WORD!r}\nx = C", r"C \(In \[1\], line 2\) looks like an API key"),
+    "set on a class since": ("class C:\n    token = ''\nx = C", r"C\.token looks like a token"),
     "in a comment": (
         f"def f():\n    # once {KEY}\n    return 1\nx = f",
         r"f \(In \[1\], line 2\) looks like a Hugging",
@@ -184,6 +185,8 @@ VALUES: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("before", "message"), VALUES.values(), ids=VALUES)
 def test_captured_values_are_refused_by_their_place(before: str, message: str) -> None:
     book = Book(before)
+    if before.startswith("class C:\n    token = ''"):
+        book.run(f"C.token = {WORD!r}")
     used = "my_token" if "my_token" in before else "api_keys" if "api_keys" in before else "x"
     used = "passwords" if "passwords" in before else used
     with pytest.raises(CaptureError, match=message) as caught:

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from kube_magics.cells.capture import capture_call
 from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError, CellError
 from kube_magics.magics.notebook import python
 from kube_magics.runner.commands import Lines, duration
 from kube_magics.runner.syntax import timeit_options
-from tests.cells.book import Book, travelling
+from tests.cells.book import Book, Ran, travelling
 
-TIMES = r"CPU times: user [\d.]+ [mnμ]?s, sys: [\d.]+ [mnμ]?s, total: [\d.]+ [mnμ]?s\nWall time: [\d.]+ [mnμ]?s\n"
-LOOPS = r"(?:The slowest run took .*\n)?[\d.]+ [mnμ]?s ± [\d.]+ [mnμ]?s per loop \(mean ± std\. dev\. of 2 runs, 3 loops each\)\n"
+TIMES = (
+    r"CPU times: user [\d.e+]+ [mnμ]?s, sys: [\d.e+]+ [mnμ]?s, total: [\d.e+]+ [mnμ]?s\nWall time: [\d.e+]+ [mnμ]?s\n"
+)
+LOOPS = r"(?:The slowest run took .*\n)?[\d.e+]+ [mnμ]?s ± [\d.e+]+ [mnμ]?s per loop \(mean ± std\. dev\. of 2 runs, 3 loops each\)\n"
 SAME = {
     "a command into a name": ("y = !echo one; echo two", ["one", "two"]),
     "into two names": ("a, y = !echo one; echo two", "two"),
@@ -259,6 +262,12 @@ def test_what_is_left_out_is_said(cell: str, warning: str | None) -> None:
 def test_the_notebooks_names_behind_its_own_syntax_travel() -> None:
     book = Book("a = b = c = d = 1\ndef f(): return d")
     assert travelling(book.capture("!echo {a}\n%time b\n%timeit -n1 -r1 f()")) == ["a", "b", "d", "f"]
+
+
+def test_a_function_with_commands_as_a_call(tmp_path: Path) -> None:
+    book = Book(BEFORE)
+    captured = capture_call(book.namespace["listed"], (2,), {}, book.notebook())
+    assert Ran(captured).values == {"@value": ["2", "of the notebook"]}
 
 
 def test_what_only_some_cells_need_travels_with_them_alone() -> None:
