@@ -128,8 +128,11 @@ class Pickler(pickle.Pickler):
     def _of_module(self, obj: Any, module: str) -> Any:
         """Importing the module gives it, or else it travels by value."""
         loaded = sys.modules.get(module)
-        found = lookup(vars(loaded), obj.__qualname__) if loaded is not None else None
+        name: str = obj.__qualname__
+        found = lookup(vars(loaded), name) if loaded is not None else None
         if found is not obj:
+            if str(type(found).__module__).partition(".")[0] == modules.OURS and _wrapped(found) is obj:
+                return self._under_remote(name, module)
             if module == "builtins" and isinstance(obj, type):
                 return byvalue.builtin_type(obj) or NotImplemented
             if modules.kind(module) == "local" and found is not None and self._from(obj, loaded):
@@ -232,9 +235,17 @@ class Pickler(pickle.Pickler):
             raise Refused(f"a tensor on {tensor.device}, and the job has no GPU", hint)
         return NotImplemented
 
+    def _under_remote(self, name: str, module: str) -> Any:
+        """A local module's function under @remote: in the job that is the function itself."""
+        self.modules.add(module)
+        return operator.attrgetter(name), (_ModuleReference(module),)
+
     def _ours(self, obj: Any) -> Any:
         """A function under @kube_magics.remote: in the job it is the function alone."""
-        name = getattr(getattr(obj, "__wrapped__", None), "__qualname__", "")
+        name = getattr(_wrapped(obj), "__qualname__", "")
+        module = str(getattr(_wrapped(obj), "__module__", ""))
+        if module != self._notebook.module and module in sys.modules and lookup(vars(sys.modules[module]), name) is obj:
+            return self._under_remote(name, module)
         if not name or lookup(self._notebook.namespace, name) is not obj:
             raise Refused(describe(obj)[0] or "part of kube_magics", "pass its value: job.result()")
         self._reachable(name)
@@ -245,6 +256,10 @@ def _is_tensor(kind: type) -> bool:
     """torch.Tensor and its subclasses; torch is not imported to ask."""
     known = getattr(sys.modules.get("torch"), "Tensor", None)
     return isinstance(known, type) and issubclass(kind, known)
+
+
+def _wrapped(value: object) -> object:
+    return getattr(value, "__wrapped__", None)
 
 
 class _ModuleReference:

@@ -335,8 +335,11 @@ def test_a_module_that_is_written_for_both_sides(project: Make, tmp_path: Path) 
             from kube_magics.errors import JobError
         """
     project({"kmt_both.py": textwrap.dedent(source)})
-    done = there(Book().capture("import kmt_both\nprint(kmt_both.two())\nkmt_both.submit()"), tmp_path / "job")
-    assert done.stdout == "2\n"
+    book = Book("import kmt_both\nhooks = [kmt_both.one]")
+    done = there(book.capture("print(kmt_both.two(), hooks[0]())\nkmt_both.submit()"), tmp_path / "job")
+    assert done.stdout == "2 1\n"
+    call = capture_call(book.namespace["kmt_both"].two.__wrapped__, (), {}, book.notebook())
+    assert there(call, tmp_path / "call").stderr == ""
     assert "RuntimeError: kube_magics.train submits jobs from a notebook" in done.stderr
 
 
