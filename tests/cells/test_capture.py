@@ -55,6 +55,8 @@ def test_what_cannot_travel_is_named(cells: list[str], cell: str, message: str) 
     with pytest.raises(CaptureError, match=message) as caught:
         book.capture(cell)
     assert caught.value.hint
+    for value in book.namespace.get("log", {}).values():
+        value.close()  # here: when it is collected, another test runs
 
 
 def test_only_what_the_cell_uses_travels() -> None:

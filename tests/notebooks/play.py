@@ -5,6 +5,7 @@ It stands alone: it also travels into a pod, where the package of the tests is n
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -35,4 +36,4 @@ def play(path: Path) -> nbformat.NotebookNode:
 
 if __name__ == "__main__":
     # One line: what reads a pod's log gets it whole.
-    print(nbformat.writes(play(Path(sys.argv[1])), indent=None, separators=(",", ":")))
+    print(json.dumps(play(Path(sys.argv[1]))))

@@ -40,7 +40,9 @@ def play_inside(
     files = {**written, player.name: player}
     passed, log = _run(" && ".join(steps), files, cluster, namespace, variables)
     assert passed, log
-    return [nbformat.reads(line, as_version=4) for line in log.splitlines() if line.startswith('{"cells"')]
+    played = [nbformat.reads(line, as_version=4) for line in log.splitlines() if line.startswith("{")]
+    assert len(played) == len(written), log
+    return played
 
 
 def completed_jobs(namespace: Namespace, notebook: str, wanted: int) -> int:
