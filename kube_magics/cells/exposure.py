@@ -20,9 +20,9 @@ from kube_magics.cells.closure import Closure
 from kube_magics.cells.credentials import LOOKED_AT, Finding, kind, named, suspicion
 from kube_magics.runner.syntax import NAME
 
-BUDGET = 5000
+BUDGET = 2000
 "Parts of one value that are looked at."
-BUDGET_CHARACTERS = 4_000_000
+BUDGET_CHARACTERS = 300_000
 "Of their text."
 EACH = 1000
 "Items of one container."
@@ -103,7 +103,7 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, str, object]]:
         inherited = "" if named(name) in ("", "token") else name
         for number, (key, item) in enumerate(islice(dict.items(value), EACH)):
             said = key if isinstance(key, str) else ""
-            hidden = suspicion("", said) is not None or len(said) > 60 or not said.isprintable() or '"' in said
+            hidden = len(said) > 60 or not said.isprintable() or '"' in said or kind(said) is not None
             shown = f'["{said}"]' if said and not hidden else f"[key {number}]"
             yield shown, said if named(said) or not inherited else inherited, item
             if hidden:
@@ -158,7 +158,8 @@ def in_code(nodes: Sequence[ast.AST], lines: Sequence[str], place: str, also: Se
             if found is not None and line not in told:
                 told.add(line)
                 allowed = tuple(dict.fromkeys(each for each in (*names, *also) if each.isidentifier()))
-                yield Finding(place.format(line), found, allowed)
+                where = f"{place.format(line)}: {name}" if name and text not in name else place.format(line)
+                yield Finding(where, found, allowed)
     for number, text in enumerate(lines, 1):
         found = kind(text) if number not in told and len(text) >= 16 else None
         if found is not None:

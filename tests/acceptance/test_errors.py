@@ -122,7 +122,7 @@ IN_THE_CELL: dict[str, Mistake] = {
     ),
     "a credential": Mistake(
         errors.CaptureError,
-        "Line 2 looks like a password by its name",
+        "Line 2: password looks like a password by its name",
         body="password = 'tr0ub4dor&3'",
         told="--secret NAME:KEY=PASSWORD",
         mended=("--capture password", "password = 'tr0ub4dor&3'"),

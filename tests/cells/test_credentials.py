@@ -189,7 +189,7 @@ def test_captured_values_are_refused_by_their_place(before: str, message: str) -
         book.run(f"C.token = {WORD!r}")
     used = "my_token" if "my_token" in before else "api_keys" if "api_keys" in before else "x"
     used = "passwords" if "passwords" in before else used
-    with pytest.raises(CaptureError, match=message) as caught:
+    with pytest.raises(CaptureError, match=message.replace(" looks", r"(: \w+)? looks")) as caught:
         book.capture(used)
     assert KEY not in str(caught.value)
     assert WORD not in str(caught.value)
@@ -224,7 +224,7 @@ LITERALS = {
 
 @pytest.mark.parametrize(("cell", "message"), LITERALS.items(), ids=LITERALS.values())
 def test_literals_of_the_cell_are_refused_by_their_line(cell: str, message: str) -> None:
-    with pytest.raises(CaptureError, match=message) as caught:
+    with pytest.raises(CaptureError, match=message.replace(" looks", r"(: \w+)? looks")) as caught:
         Book("def login(token): pass").capture(cell)
     assert KEY not in str(caught.value)
     assert WORD not in str(caught.value)
