@@ -216,5 +216,9 @@ def _nearest(path: str, there: Path) -> str:
     close = difflib.get_close_matches(missing, names, 1)
     if not close:
         return "paths and globs are relative to the notebook's folder: --files data,config.yaml"
-    start = path[: len(path) - len(os.path.relpath(there, folder).replace(os.sep, "/"))]
-    return f"--files {start}{close[0]}"
+    rest = os.path.relpath(there, folder).replace(os.sep, "/")
+    start, meant = path[: len(path) - len(rest)], close[0]
+    whole = meant + rest[len(missing) :]
+    if (folder / whole).exists() or glob.glob(whole, root_dir=folder):  # noqa: PTH207 - as above
+        meant = whole
+    return f"--files {start}{meant}"

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
+from kube_magics.cells import modules
 from kube_magics.cells.results import Definitions, load_result
 from kube_magics.jobs import endings, homecoming, loop, remote
 from kube_magics.jobs.arrivals import Arrivals
@@ -23,6 +24,10 @@ from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeede
 VALUE = "@value"
 """Result name of a function's value."""
 ERROR = "@error"
+LOCAL = (
+    "[kube_magics: {0} is a local module of this notebook; local modules travel by their import statements: write"
+    " `import {0}` into the cell, or bring it by --files]"
+)
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,10 @@ class Job:
         raised = (outcome.error or {}).get("reason") != "import" and (outcome.end or {}).get("reason") == "failed"
         if outcome.error is not None and raised and (outcome.error.get("exit") is None):
             pickled = outcome.results.get(ERROR) or loop.wait(self._backend.stored(self.name, ERROR))
-            return remote.rebuild(outcome.error, pickled, self._loads(origin), origin.definitions.files)
+            error = remote.rebuild(outcome.error, pickled, self._loads(origin), origin.definitions.files)
+            if isinstance(error, ModuleNotFoundError) and error.name and modules.kind(error.name) == "local":
+                error.add_note(LOCAL.format(error.name))
+            return error
         return endings.error_of(self.name, outcome, origin.timeout_s)
 
     def _loads(self, origin: Origin) -> Callable[[bytes | BinaryIO], object]:

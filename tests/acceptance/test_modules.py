@@ -67,3 +67,13 @@ def test_an_edited_module_is_said(here: Desk) -> None:
     ran = here.right("%%kubetrain\nprint(netkit.check(netkit.Layer(1)))")
     assert "Layer(width=3)\n" in ran.stdout
     assert "netkit/layers.py was edited since this notebook imported it" in ran.stdout + ran.stderr
+
+
+def test_a_module_that_no_statement_names(anywhere: Desk) -> None:
+    """By a computed name, from a folder of its own: the job's folder is not the notebook's."""
+    (anywhere.folder / "unnamed.py").write_text("")
+    ran = anywhere.run(
+        "%%kubetrain --cpus 100m --files netkit\nimport importlib\nimportlib.import_module('un' + 'named')"
+    )
+    assert ran.error == "ModuleNotFoundError", ran
+    assert "write `import unnamed` into the cell, or bring it by --files" in ran.traceback

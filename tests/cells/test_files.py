@@ -99,7 +99,9 @@ def test_what_is_named_travels_whatever_kubeignore_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message", "hint"),
     [
-        ("dta/a.csv", "--files dta/a.csv: there is no such file in", "--files data"),
+        ("dta/a.csv", "--files dta/a.csv: there is no such file in", "--files data/a.csv"),
+        ("dta/*.csv", "there is no such file", "--files data/*.csv"),
+        ("dta/deep/c.tsv", "there is no such file", "--files data"),
         ("data/a.cvs", "there is no such file", "--files data/a.csv"),
         ("*.json", "there is no such file", "relative to the notebook's folder"),
         ("../elsewhere", "outside the notebook's folder", 'ln -s "'),
