@@ -62,6 +62,8 @@ class Remote(Generic[P, T]):
         job = self.submit(*args, **kwargs)
         print(f"job {job.name} on {job.where}")  # noqa: T201 - a blocking call says where it blocks
         show(job)
+        if job.lost:
+            print(job.lost)  # noqa: T201 - as above
         value: T = job.result()
         return value
 
