@@ -15,7 +15,7 @@ import pathlib
 import pickle
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from kube_magics.artifacts.pieces import PIECE_BYTES, whole
@@ -70,13 +70,19 @@ class Contents:
     """Digests of large objects, each computed once: for the comparison of cells, and for the file that travels."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[object, bytes]] = {}
+        self._known: dict[int, tuple[object, list[Future[bytes]]]] = {}
+
+    def start(self, owner: object, view: memoryview) -> None:
+        """Begin the digest of `view`, all of `owner`'s memory, on other cores; the owner is kept, and so its id."""
+        if id(owner) not in self._known:
+            with_all = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
+            self._known[id(owner)] = (owner, [with_all.submit(_sha256, piece) for piece in _pieces([view])])
+            with_all.shutdown(wait=False)
 
     def of(self, owner: object, view: memoryview) -> bytes:
-        """The digest of `view`, all of `owner`'s memory; the owner is kept, so that its id stays its own."""
-        if id(owner) not in self._known:
-            self._known[id(owner)] = (owner, content([view]))
-        return self._known[id(owner)][1]
+        """The digest, once it is there."""
+        self.start(owner, view)
+        return whole([future.result() for future in self._known[id(owner)][1]])
 
 
 def digest(value: object, contents: Contents | None = None) -> str | None:

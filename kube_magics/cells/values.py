@@ -154,6 +154,9 @@ class Dumper:
             raise self._refuse(path, value, error) from error
         finally:
             self._buffer.end = None
+        for view in self._buffer.apart[mark.apart :]:
+            if view.obj is value:  # an array: it will be compared, and others of its cell are pickled meanwhile
+                self.contents.start(value, view)
         return self._dumped(self._buffer.size_bytes - mark.size_bytes, path, value, mark.by_value)
 
     def _dumped(self, size: int, path: str, value: object, known: int) -> Dumped:

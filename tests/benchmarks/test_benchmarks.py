@@ -14,7 +14,18 @@ from benchmarks.measure import RESULTS, Goal, Row, Sample, table, write
 
 CHECKOUT = Path(__file__).parents[2]
 KEYS = {"name", "ours", "peer", "peer_name", "unit", "ratio", "goal", "met", "rounds"}
-NAMES = {"load", "submit-warm", "first-line", "first-line-large", "done", "log-rate", "runner-start"}
+NAMES = {
+    "load",
+    "capture",
+    "capture-large",
+    "capture-memory",
+    "submit-warm",
+    "first-line",
+    "first-line-large",
+    "done",
+    "log-rate",
+    "runner-start",
+}
 
 
 def test_load_measures_and_writes(tmp_path: Path) -> None:
@@ -41,7 +52,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     command = [sys.executable, "-m", "benchmarks", "lod"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "no benchmark lod; there are load, submit-warm" in done.stderr
+    assert "no benchmark lod; there are load, capture, submit-warm" in done.stderr
 
 
 def test_a_run_of_some_keeps_the_numbers_of_the_others(tmp_path: Path) -> None:
