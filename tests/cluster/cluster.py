@@ -113,4 +113,11 @@ def given(kubeconfig: Path, folder: Path) -> Cluster:
     return Cluster(kubeconfig, content["current-context"], images, kubectl, is_given=True, _kubeconfigs=folder)
 
 
-_GIVEN_IMAGES = {"quickstart": "IMAGE", "store": "IMAGE_STORE", "torch": "IMAGE_TORCH", "notebook": "IMAGE_NOTEBOOK"}
+_GIVEN_IMAGES = {
+    "quickstart": "IMAGE",
+    "store": "IMAGE_STORE",
+    "pip": "IMAGE_PIP",
+    "uv": "IMAGE_UV",
+    "torch": "IMAGE_TORCH",
+    "notebook": "IMAGE_NOTEBOOK",
+}

@@ -9,6 +9,7 @@ import configparser
 import contextlib
 import fcntl
 import subprocess
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ _CONSTRAINTS = CHECKOUT / "constraints.txt"
 _QUICKSTART = ("python3", "ca-certificates")
 _QUICKSTART_PACKAGES = ("scikit-learn", "numpy", "matplotlib")
 _STORE_PACKAGES = ("s3fs",)
+_PIP_PACKAGES = ("pip",)
 _TORCH = (
     "python3", "ca-certificates", "python3-torch", "python3-mpi4py", "openmpi-bin", "python3-numpy", "python3-sklearn",
     "python3-tqdm",
@@ -220,6 +222,33 @@ def _store(_: components.Binaries) -> Recipe:
     return Recipe("store", key, build, base="quickstart")
 
 
+def _pip(_: components.Binaries) -> Recipe:
+    """The quickstart image with pip."""
+    constraints = _constraints()
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        return [base, stack, layers.python_packages(base, "3.11", _PIP_PACKAGES, constraints, "pip")]
+
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, _PIP_PACKAGES, constraints.read_bytes())
+    return Recipe("pip", key, build, base="quickstart")
+
+
+def _uv(_: components.Binaries) -> Recipe:
+    """The quickstart image with uv, which is one program."""
+    constraints = _constraints()
+    program = Path(sysconfig.get_path("scripts")) / "uv"
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        return [base, stack, layers.programs("uv", {"usr/local/bin/uv": program})]
+
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, constraints.read_bytes())  # it names uv's version
+    return Recipe("uv", key, build, base="quickstart")
+
+
 def _torch(_: components.Binaries) -> Recipe:
     return Recipe("torch", layers.digest(_TORCH), lambda: [layers.debian("trixie", _TORCH)])
 
@@ -242,6 +271,8 @@ _RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "coredns": _coredns,
     "quickstart": _quickstart,
     "store": _store,
+    "pip": _pip,
+    "uv": _uv,
     "torch": _torch,
     "notebook": _notebook,
 }
