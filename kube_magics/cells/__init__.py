@@ -6,7 +6,7 @@ Belongs here:
   what a module is; which local ones are imported    modules, imports, locate, localmodules, edited
   what each name travels as, in which order          items, closure, promotion
   how values are pickled, and what hinders them      values, pickler, data, culprits
-  how what has no source is taken apart              byvalue, bytecode
+  how what has no source is taken apart              bytecode
   what a notebook has and a job has not              syntax, ipython, absent
   what must not travel                               credentials, exposure
   the whole, for a cell, a call, a script            checks, cautions, settings, capture, texts, program, script

@@ -193,7 +193,7 @@ def _capture(
         warnings=local.warnings,
         cargo=cargo,
         bytecode=tuple(place for dumped in closure.dumped for place in dumped.bytecode),
-        shipped=closure.dumper.shipped | ({"rebuild"} if any(step.item.change for step in closure.steps) else set()),
+        shipped=_shipped(closure, written.program["returns"], [*nodes, *_sources(closure)]),
     )
 
 
@@ -224,6 +224,19 @@ def _settings(closure: Closure, nodes: Sequence[ast.stmt]) -> Iterator[str]:
 
 def _sources(closure: Closure) -> list[ast.stmt]:
     return [step.item.source.node for step in closure.steps if step.item.source is not None]
+
+
+def _shipped(closure: Closure, returns: Sequence[str], nodes: Sequence[ast.stmt]) -> frozenset[str]:
+    """Modules of the runner that load the captured values, and take apart what comes back."""
+    found = set(closure.dumper.shipped)
+    if returns or any(step.item.change for step in closure.steps):
+        found.add("rebuild")
+    if returns:
+        found.add("byvalue")
+        functions = [part for node in nodes for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]
+        if any(isinstance(part, ast.ClassDef) for function in functions for part in ast.walk(function)):
+            found.add("cloudpickle")
+    return frozenset(found)
 
 
 def _travels(steps: Sequence[Step]) -> tuple[Travel, ...]:

@@ -6,7 +6,6 @@ things that cannot travel are refused.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import operator
 import pickle
@@ -16,17 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kube_magics.cells import byvalue, modules
-from kube_magics.cells.byvalue import Globals, Reduced
+from kube_magics.cells import modules
 from kube_magics.cells.culprits import describe
 from kube_magics.cells.notebook import Notebook
-from kube_magics.runner import rebuild
+from kube_magics.runner import byvalue, rebuild
+from kube_magics.runner.byvalue import CACHED, Globals
 
 PROTOCOL = 5
 REBUILD, CLOUDPICKLE = rebuild.__name__, "cloudpickle.cloudpickle"
 SHIPPED = {REBUILD: "rebuild", CLOUDPICKLE: "cloudpickle"}
 "Modules that pickles refer to -> the fields of spec.json by which they travel."
-_CACHED = type(functools.lru_cache(lambda: None))
+Reduced = tuple[Any, ...]
 Handler = Callable[[Any], Any]
 Apart = Callable[[pickle.PickleBuffer], bool]
 
@@ -95,12 +94,14 @@ class Pickler(pickle.Pickler):
         own: dict[type, Handler] = {
             types.CodeType: self._code,
             types.MethodType: self._method,
-            _CACHED: self._cached,
+            CACHED: self._cached,
         }
-        if kind in byvalue.TYPING:
+        if kind.__module__ == "typing" and kind.__name__ in byvalue.TYPING:
             return self._typing
         if str(kind.__module__).partition(".")[0] == modules.OURS and kind not in (_ModuleReference, Globals):
             return self._ours
+        if byvalue.is_sentinel(kind):
+            return lambda obj: byvalue.sentinel(obj) or NotImplemented
         if not self._standing.gpus and _is_tensor(kind):
             return self._tensor
         return own.get(kind) or byvalue.REDUCERS.get(kind)

@@ -6,19 +6,22 @@ import ast
 import builtins
 import io
 import pickle
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, BinaryIO
 
+from kube_magics.cells.bytecode import looked_up
 from kube_magics.cells.classes import class_differences
 from kube_magics.cells.compare import FUTURE, Context, functions_inside, made_by
+from kube_magics.cells.items import OF_THE_MODULE
 from kube_magics.cells.names import import_name
 from kube_magics.cells.notebook import PLACED, Cell
 from kube_magics.cells.scopes import statement_names
 from kube_magics.cells.sources import Definition, statements
 from kube_magics.cells.syntax import normal
 from kube_magics.errors import ResultError
+from kube_magics.runner import rebuild
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Definitions:
 
 @dataclass(frozen=True)
 class _Statement:
-    node: Definition | ast.Import | ast.ImportFrom
+    node: Definition | ast.Import | ast.ImportFrom | ast.Assign
     cell: Cell
     context: Context
 
@@ -74,12 +77,45 @@ def _unreadable(error: Exception) -> ResultError:
     )
 
 
+_REBUILD = ("kube_magics_runner.rebuild", rebuild.__name__)
+_CLOUDPICKLE = ("kube_magics_runner.cloudpickle", "cloudpickle.cloudpickle")
+"Modules of the job's pickles that are others here."
+
+
+class _Classes:
+    """cloudpickle, but that a class which the notebook has keeps what it has become here."""
+
+    def __init__(self) -> None:
+        self._ours: set[type] = set()
+
+    def find(self, name: str) -> Any:
+        from cloudpickle import cloudpickle
+
+        found = getattr(cloudpickle, name)
+        if name in ("_make_skeleton_class", "_make_skeleton_enum"):
+            known = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID  # noqa: SLF001 - how classes keep their identity
+            return lambda *args: self._made(found, args, known.get(args[-2]))
+        if name == "_class_setstate":
+            return lambda made, state: made if made in self._ours else found(made, state)
+        return found
+
+    def _made(self, make: Callable[..., type], args: tuple[Any, ...], ours: type | None) -> type:
+        if ours is not None:
+            self._ours.add(ours)
+            return ours
+        return make(*args)
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, data: bytes | BinaryIO, home: _Home) -> None:
         super().__init__(io.BytesIO(data) if isinstance(data, bytes) else data)
         self._home = home
 
     def find_class(self, module: str, name: str) -> Any:
+        if module in _REBUILD:
+            return self._home.rebuilding(name)
+        if module in _CLOUDPICKLE:
+            return self._home.classes.find(name)
         if module != self._home.module:
             return super().find_class(module, name)
         root, *rest = name.split(".")
@@ -94,6 +130,9 @@ class _Home:
 
     def __init__(self, namespace: MutableMapping[str, Any], definitions: Definitions) -> None:
         self.module = definitions.module
+        self.classes = _Classes()
+        self._files = definitions.files
+        self._returns = frozenset(definitions.program["returns"])
         self._namespace = namespace
         self._statements: dict[str, _Statement] = {}
         self._settled: set[str] = set()
@@ -110,6 +149,30 @@ class _Home:
             self._settled.add(name)
             self._settle(name)
         return self._namespace[name]
+
+    def rebuilding(self, name: str) -> Any:
+        """A function of `runner/rebuild.py`, for the notebook's names and its cells."""
+        own: dict[str, Any] = {"names_of": self._names_of, "code": self._code, "function": self._function}
+        return own.get(name) or getattr(rebuild, name)
+
+    def _names_of(self, module: str) -> Mapping[str, Any]:
+        return self._namespace if module == self.module else rebuild.names_of(module)
+
+    def _code(self, *args: Any) -> CodeType:
+        made = rebuild.code(*args)
+        return made.replace(co_filename=self._files.get(made.co_filename, made.co_filename))
+
+    def _function(self, code: CodeType, names: dict[str, Any], closure: Any) -> FunctionType:
+        """What it looks up is here, or comes with it."""
+        for needed in sorted(looked_up(code)[0]) if names is self._namespace else ():
+            if needed in self._statements:
+                self.find(needed)
+            elif needed not in {*names, *self._returns, *dir(builtins), *OF_THE_MODULE}:
+                raise ResultError(
+                    f"The value holds {code.co_name}, which looks up {needed}, and only the job computed that.",
+                    hint=f"add {needed} to --returns, or return what {code.co_name} gives",
+                )
+        return rebuild.function(code, names, closure)
 
     def _settle(self, name: str) -> None:
         statement = self._statements.get(name)
@@ -180,10 +243,31 @@ def _named(body: list[ast.stmt], cell: Cell, context: Context) -> Iterator[tuple
     for node in statements(body):
         if isinstance(node, Definition):
             yield node.name, _Statement(node, cell, context)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _name(node.value.func) in _MAKERS:
+            yield from ((_name(target), _Statement(node, cell, context)) for target in node.targets[:1])
         elif isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") != "__future__":
             for alias in node.names:
                 if alias.name != "*":
                     yield import_name(alias), _Statement(node, cell, context)
+
+
+_MAKERS = frozenset("namedtuple NamedTuple TypedDict Enum IntEnum StrEnum Flag IntFlag make_dataclass".split())
+"Calls that make a class and do nothing else."
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _alike(live: Any, node: ast.Assign, namespace: Mapping[str, Any]) -> bool:
+    """Whether a class is what its call makes now, as far as fields and members tell."""
+    scratch = dict(namespace)
+    exec(compile(ast.Module([node], []), "<result>", "exec"), scratch)  # noqa: S102 - a call of _MAKERS
+    made = scratch[_name(node.targets[0])]
+    fields = [tuple(getattr(each, "_fields", ())) for each in (live, made)]
+    members = [[(m.name, m.value) for m in getattr(each, "__members__", {}).values()] for each in (live, made)]
+    hints = [getattr(each, "__annotations__", {}) for each in (live, made)]
+    return isinstance(live, type) and fields[0] == fields[1] and members[0] == members[1] and hints[0] == hints[1]
 
 
 def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any], changed: Collection[str]) -> bool:
@@ -195,4 +279,6 @@ def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any], changed:
         return found is not None and all(each.path in changed for each in found if each.code)
     if isinstance(node, Definition):
         return any(made_by(function.__code__, node, statement.context) for function in functions_inside(live))
+    if isinstance(node, ast.Assign):
+        return _alike(live, node, namespace)
     return True  # an import: whatever the notebook has under this name, its own cells use it so

@@ -39,7 +39,15 @@ class Limited:
         return size
 
 
-def keep(returns: list[str], names: dict[str, Any], values: dict[str, Any], results: str, limit: int | None) -> None:
+def keep(
+    returns: list[str],
+    names: dict[str, Any],
+    values: dict[str, Any],
+    results: str,
+    limit: int | None,
+    *,
+    notebook_python: str = "",
+) -> None:
     """One file for each value; missing.json for those that were never set, cannot be pickled or are over the limit."""
     missing: dict[str, str] = {}
     too_large: dict[str, int] = {}
@@ -47,8 +55,10 @@ def keep(returns: list[str], names: dict[str, Any], values: dict[str, Any], resu
         if name not in values and name not in names:
             missing[name] = "never set"
             continue
+        value = values[name] if name in values else names[name]
+        minor = ".".join(notebook_python.split(".")[:2])
         try:
-            size = _write(values[name] if name in values else names[name], os.path.join(results, name + ".pkl"), limit)
+            size = _write(value, os.path.join(results, name + ".pkl"), limit, minor)
         except Exception as error:  # noqa: BLE001  (one value that cannot travel must not keep the others)
             missing[name] = f"cannot be pickled: {type(error).__name__}: {error}"[:500]
             continue
@@ -58,14 +68,26 @@ def keep(returns: list[str], names: dict[str, Any], values: dict[str, Any], resu
         quickjson.write_file(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
 
 
-def _write(value: Any, path: str, limit: int | None) -> int | None:
+def _write(value: Any, path: str, limit: int | None, minor: str) -> int | None:
     """Pickle to `path`, complete or not at all; the size if it is over the limit."""
     part = path + ".part"
     with open(part, "wb") as file:
         limited = Limited(file, limit)
-        Pickler(limited, PROTOCOL).dump(value)
+        try:
+            Pickler(limited, PROTOCOL).dump(value)
+        except Exception:  # noqa: BLE001  (whatever it is: perhaps something without source, which needs more than pickle)
+            limited = Limited(file, limit)
+            file.seek(0)
+            file.truncate()
+            _by_value(limited, value, minor)
     if limited.too_large:
         os.remove(part)
         return limited.size
     os.replace(part, path)
     return None
+
+
+def _by_value(file: Limited, value: Any, minor: str) -> None:
+    from .byvalue import Returning
+
+    Returning(file, PROTOCOL, minor).dump(value)

@@ -42,6 +42,11 @@ def names_of(name: str) -> dict[str, Any]:
     return found
 
 
+def member(place: str, name: str) -> Any:
+    """A module's own object, of which there must be only one."""
+    return getattr(module(place), name)
+
+
 def new_names() -> dict[str, Any]:
     """Globals of a function that belongs to no module: `set_function` fills them."""
     return {"__builtins__": __builtins__}

@@ -28,6 +28,7 @@ ONLY_WITH = {
     "syntax.py": "commands",
     "awaiting.py": "awaits",
     "rebuild.py": "rebuild",
+    "byvalue.py": "byvalue",
     "skew.py": "bytecode",
     "script.py": "script",
     **dict.fromkeys(_INSTALLING, "install"),

@@ -12,7 +12,7 @@ from tests.architecture.sources import CHECKOUT, files, imported, name
 
 # Package -> the only files that may import it. Folders end in /.
 OWNERS = {
-    "cloudpickle": ["kube_magics/cells/byvalue.py"],
+    "cloudpickle": ["kube_magics/cells/results.py"],
     "kubernetes": ["kube_magics/cluster/auth.py"],
     "aiohttp": ["kube_magics/cluster/"],
     # In the pod its printer shows a cell's value, where the image has it.

@@ -14,6 +14,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from cloudpickle import cloudpickle
+
 from kube_magics.cells import bundle
 from kube_magics.cells.capture import Capture, capture
 from kube_magics.cells.notebook import Cell, Notebook
@@ -68,6 +70,8 @@ class Ran:
             unpack(captured, Path(folder))
             out = io.StringIO()
             program = Program(folder, self.names)
+            known = dict(cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID)
+            cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()  # a job is another process: it knows no class of ours
             try:
                 builtins.display = display  # type: ignore[attr-defined]
                 with contextlib.redirect_stdout(out):
@@ -78,6 +82,7 @@ class Ran:
                 self.error = error
             finally:
                 sys.modules["__main__"] = here
+                cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.update(known)
                 del builtins.display  # type: ignore[attr-defined]
                 with warnings.catch_warnings(action="ignore", category=ResourceWarning):
                     program._unpickler = None  # in a job its file is open until the process ends

@@ -13,7 +13,8 @@ import pytest
 
 from kube_magics.cells import bundle
 from kube_magics.cells.capture import Capture, capture, capture_call
-from kube_magics.errors import CaptureError
+from kube_magics.cells.results import load_result
+from kube_magics.errors import CaptureError, ResultError
 from kube_magics.runner.unpack import members
 from tests.cells.book import Book, Ran, travelling
 from tests.runner.bundles import Log, Runner
@@ -171,3 +172,75 @@ def test_tensors_on_a_gpu_need_one_in_the_job(monkeypatch: pytest.MonkeyPatch) -
     assert travelling(capture("%%kubetrain\nstate", book.notebook(), gpus=1)) == ["Tensor", "state"]
     del book.namespace["state"]["w"][1]
     assert travelling(book.capture("state")) == ["Tensor", "state"]
+
+
+RETURNS = """
+import functools
+rate = 2
+def scale(x): return x * rate
+def make(k):
+    class Local:
+        def __init__(self, v): self.v = v * k
+        def scaled(self): return scale(self.v)
+    return Local
+Local = make(3)
+"""
+RETURNED = {
+    "a lambda": ("f = lambda x: scale(x) + 1", "f", "f(3) == 7"),
+    "a closure": (
+        "def add(n):\n    def inner(x): return x + n\n    return inner\ng = {'add': add(2)}",
+        "g",
+        "g['add'](1) == 3",
+    ),
+    "a partial": ("p = functools.partial(lambda a, b: a - b, 5)", "p", "p(2) == 3"),
+    "a bound method": ("m = Local(2).scaled", "m", "m() == 12 and type(m.__self__) is Local"),
+    "an instance of a local class": ("c = [Local(2)]", "c", "c[0].v == 6 and type(c[0]) is Local"),
+    "a local class of the cell": (
+        "def build():\n    class Mine:\n        def m(self): return scale(2)\n    return Mine\nMine = build()\na = Mine()",
+        "Mine,a",
+        "type(a) is Mine and a.m() == 4",
+    ),
+    "a namedtuple of the cell": (
+        "import collections\nP = collections.namedtuple('P', 'x y')\np = P(1, 2)",
+        "p",
+        "p == (1, 2) and type(p) is P",
+    ),
+    "with what it looks up": (
+        "import math\ndef half(x): return math.floor(x / 2)\nh = lambda x: half(x)",
+        "h",
+        "h(5) == 2",
+    ),
+    "lru_cache": (
+        "def mk():\n    @functools.lru_cache\n    def sq(x): return x * x\n    return sq\nsq = mk()",
+        "sq",
+        "sq(3) == 9",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cell", "returns", "holds"), RETURNED.values(), ids=RETURNED)
+def test_what_has_no_source_comes_home(tmp_path: Path, cell: str, returns: str, holds: str) -> None:
+    book = Book(RETURNS)
+    names = returns.split(",")
+    captured = book.capture(cell, *names)
+    log = run(tmp_path, captured, returns=names)
+    assert log.end["missing"] == {}
+    for name, data in log.result_bytes().items():
+        book.namespace[name] = load_result(data, book.namespace, captured.definitions("<here>"))
+    assert eval(holds, book.namespace)
+
+
+def test_a_lambda_that_needs_what_only_the_job_has(tmp_path: Path) -> None:
+    book = Book()
+    captured = book.capture("k = 2\nf = lambda x: x * k", "f")
+    log = run(tmp_path, captured, returns=["f"])
+    with pytest.raises(ResultError, match="<lambda>, which looks up k, and only the job computed that") as caught:
+        load_result(log.result_bytes()["f"], book.namespace, captured.definitions(None))
+    assert "--returns" in (caught.value.hint or "")
+
+
+def test_a_lambda_does_not_come_back_from_another_minor(tmp_path: Path) -> None:
+    captured = Book().capture("f = lambda: 1\nx = 2", "f", "x")
+    log = run(tmp_path, captured, returns=["f", "x"], python=other_python())
+    assert "<lambda> has no source: it would come back as bytecode of Python 3." in log.end["missing"]["f"]
+    assert log.results() == {"x": 2}

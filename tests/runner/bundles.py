@@ -149,9 +149,12 @@ class Log:
         return error
 
     def results(self) -> dict[str, Any]:
+        return {name: pickle.loads(data) for name, data in self.result_bytes().items()}
+
+    def result_bytes(self) -> dict[str, bytes]:
         assembler = protocol.Assembler()
         found = [assembler.add(event) for event in self.all("result")]
-        return {item[0]: pickle.loads(item[1]) for item in found if item}
+        return dict(item for item in found if item)
 
 
 class Runner:
