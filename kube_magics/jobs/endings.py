@@ -135,7 +135,7 @@ def store_unusable(name: str, event: dict[str, Any]) -> errors.JobNotStarted:
     said = str(event.get("message") or "") or None
     fix = "the job must be able to read and write there: --secret for its credentials, --volume for a folder"
     if said and "not installed" in said:
-        fix = "--image with it in it"
+        fix = "leave --pip none out (it is installed then), or take an --image with it in it"
     return errors.JobNotStarted(f"Job {name} cannot use its --artifacts.", said=said, hint=fix)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -185,9 +186,11 @@ class Job:
 
         Raises ResultError where the store refuses; the job is deleted then.
         """
-        state = self.snapshot()
+        store = None
+        with suppress(errors.Forbidden):  # who may delete need not be one who may look
+            state = self.snapshot()
+            store = Store.parse(state.artifacts or "", self.name, state.submission_id)
         loop.wait(self._backend.delete(self.name))
-        store = Store.parse(state.artifacts, self.name, state.submission_id) if state.artifacts else None
         if store is not None and (why := store.clear()):
             what = f"Job {self.name} is deleted; its files at {store} are still there."
             raise errors.ResultError(what, said=why, hint="remove them where you may, or let them be")

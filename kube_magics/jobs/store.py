@@ -9,13 +9,15 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.artifacts import fetch
 from kube_magics.artifacts.pieces import StoreError, checked
-from kube_magics.artifacts.store import OURS, Folder, Remote, at, requirements
+from kube_magics.artifacts.store import OURS, Folder, Remote, at, protocol, requirements
 from kube_magics.cells.data import Data
 from kube_magics.spec.job import Parcel
 
 BEFORE = {"module": "kube_magics_artifacts.fetch", "stage": "fetching", "reason": "fetch"}
 AFTER = {"module": "kube_magics_artifacts.collect", "stage": "collecting", "reason": "collect", "always": True}
 """Also after a program that failed: its checkpoints are worth more than ever."""
+NOBODY_ELSES = ("file", "s3", "gs", "gcs", "abfs", "az", "oci")
+"""Protocols whose host the user has configured. Another's URL names the host: nobody's Job may make us go there."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Store:
     def parse(cls, text: str, name: str, submission_id: str | None) -> Store | None:
         """The store that a Job's annotation names, if it is this job's; anybody may have written the annotation."""
         url, _, folder = text.rpartition("/")
-        return cls(url, folder) if url and submission_id and cls.of(url, name, submission_id).folder == folder else None
+        if not url or not submission_id or protocol(url) not in NOBODY_ELSES:
+            return None
+        return cls(url, folder) if cls.of(url, name, submission_id).folder == folder else None
 
     @property
     def requirements(self) -> list[str]:

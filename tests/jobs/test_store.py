@@ -97,6 +97,7 @@ def test_a_job_is_believed_only_its_own_folder() -> None:
         (str(mine), "job", "0123-4568"),
         (str(mine), "job", None),
         ("/home/user", "job", "0123-4567"),
+        ("sftp://elsewhere/job-01234567", "job", "0123-4567"),
         ("", "job", "0123-4567"),
     ]:
         assert Store.parse(text, name, submission) is None
