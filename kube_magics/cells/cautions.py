@@ -84,8 +84,26 @@ def _place(name: str, nodes: Sequence[ast.stmt], names: CellNames, closure: Clos
 
 
 def _line(node: ast.stmt, name: str) -> int | None:
-    """Of the first part that reads the name; None: only the `$name` of a command does, which may go without."""
-    parts = [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
-    if not parts:
+    """Of the first part that reads the name; None: only where its absence is foreseen."""
+    if not any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node)):
         return node.lineno  # mangled by its class
-    return min((part.lineno for part in parts if not hasattr(part, "perhaps")), default=None)
+    parts = [part for part in _unforeseen(node) if isinstance(part, ast.Name) and part.id == name]
+    return min((part.lineno for part in parts), default=None)
+
+
+def _unforeseen(node: ast.AST) -> Iterator[ast.AST]:
+    """All parts but the `$name` of a command, which may go without, and what a `try` is prepared to miss."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if hasattr(part, "perhaps"):
+            continue
+        yield part
+        prepared = isinstance(part, ast.Try) and any(_catches(handler) for handler in part.handlers)
+        missed = part.body if isinstance(part, ast.Try) and prepared else []
+        stack += [inner for inner in ast.iter_child_nodes(part) if inner not in missed]
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    words = {part.id for part in ast.walk(handler.type) if isinstance(part, ast.Name)} if handler.type else set()
+    return handler.type is None or bool(words & {"NameError", "Exception", "BaseException"})

@@ -316,6 +316,7 @@ WARNED = {
         "f()",
         r"f \(In \[1\], line 2\): name 'nowhere' is not defined",
     ),
+    "foreseen": ("", "try:\n    nowhere\nexcept NameError:\n    nowhere = 1\nprint(nowhere)", None),
     "called": ("", "def f(): pass\nf()", None),
     "called by its decorator": ("def now(f): f()", "@now\ndef f(): pass", None),
     "wanted back": ("", "def f(): pass", None),
