@@ -61,7 +61,7 @@ _ABOUT = frozenset(
     " limit limits length len size sizes max min budget index indices idx ids embedding embeddings field fields column"
     " columns col header prefix suffix pattern regex hint prompt policy strategy method class dim format expiry ttl"
     " timeout version hash digest checksum sha sha1 sha256 sha512 md5 separator sep loss classification required"
-    " enabled label labels".split()
+    " enabled label labels classification classifier recognition level dropout match vocab vocabulary mask".split()
 )
 "After the word: something about the credential, not the credential."
 _HARMLESS = re.compile(

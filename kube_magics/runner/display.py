@@ -84,6 +84,11 @@ def _take_figures(matplotlib: Any) -> None:
 def _take_over(module: Any) -> None:
     """IPython's own display(), without a notebook around it, only prints what it is given."""
     module.display = display
+    module.clear_output = clear_output
+
+
+def clear_output(wait: bool = False) -> None:
+    """A log keeps what it has; IPython's own would write the codes of a terminal into it."""
 
 
 def install() -> None:

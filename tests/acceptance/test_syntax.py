@@ -60,3 +60,11 @@ def test_a_credential_stays_here(here: Desk, option: str) -> None:
     assert ran.error == "CaptureError"
     assert "my_token looks like a token by its name" in ran.traceback
     assert "tr0ub4dor" not in ran.traceback
+
+
+def test_a_log_is_not_cleared(here: Desk) -> None:
+    ran = here.right(
+        "%%kubetrain\nfrom IPython.display import display, clear_output\ndisplay([1])\nclear_output(wait=True)"
+    )
+    assert "[1]\n" in ran.stdout
+    assert "\x1b" not in ran.stdout

@@ -81,7 +81,7 @@ NAMES = {
     "": "tokenizer tokens n_tokens max_tokens secretary token_ids token_counts tokenize TOKENIZERS_PARALLELISM pad_token"
     " eos_token mask_token next_token token_url password_file secret_name api_key_env token_type num_tokens_seen"
     " tokenizer_name password_hash token_embeddings secretion api key keyboard passing compass broken_key token_to_id"
-    " special_token stop_token password_length apiary surpass",
+    " token_pattern token-classification token_match special_token stop_token password_length apiary surpass",
 }
 HARMLESS = [
     ("token", "a piece of language"),
