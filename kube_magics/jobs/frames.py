@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Mapping, Sequence
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 MOST_FRAMES = 5000
@@ -23,8 +23,9 @@ def traceback_of(frames: Sequence[Mapping[str, Any]], files: Mapping[str, str]) 
         file = _file(str(frame.get("file") or "<job>"), line, str(frame.get("text") or ""), files)
         times = min(left, max(1, _whole(frame.get("n"), 1)))
         left -= times
+        code = _code(file, line, frame)  # one for all: IPython knows a recursion by that
         for _ in range(times):
-            tb = _frame(file, line, frame, tb)
+            tb = _frame(code, line, tb)
     return tb
 
 
@@ -50,7 +51,8 @@ def _file(shown: str, line: int, text: str, files: Mapping[str, str]) -> str:
     return file
 
 
-def _frame(file: str, line: int, frame: Mapping[str, Any], inner: TracebackType | None) -> TracebackType:
+def _code(file: str, line: int, frame: Mapping[str, Any]) -> CodeType:
+    """What raises there, and is called as the frame's function is."""
     name, at = str(frame.get("name") or "<module>"), frame.get("at")
     # IPython looks for the text of a function where its code begins.
     first = min(line, max(1, _whole(frame.get("first"), 1 if name == "<module>" else line)))
@@ -61,11 +63,13 @@ def _frame(file: str, line: int, frame: Mapping[str, Any], inner: TracebackType 
         node.col_offset, node.end_col_offset = 0, len(linecache.getline(file, line).encode()) or 1
         if isinstance(at, list) and len(at) == 3 and all(isinstance(number, int) for number in at):
             node.end_lineno, node.col_offset, node.end_col_offset = max(line, at[0]) - first + 1, *at[1:]
-    code = compile(ast.Module([statement], []), file, "exec")
-    code = code.replace(co_name=name, co_qualname=str(frame.get("whole") or name), co_firstlineno=first)
-    names = {"__name__": "__main__", "__file__": file, "__tracebackhide__": frame.get("hidden") is True}
+    code: CodeType = compile(ast.Module([statement], []), file, "exec")
+    return code.replace(co_name=name, co_qualname=name, co_firstlineno=first)
+
+
+def _frame(code: CodeType, line: int, inner: TracebackType | None) -> TracebackType:
     try:
-        exec(code, names)  # noqa: S102 - the one way to get a frame of that file
+        exec(code, {"__name__": "__main__", "__file__": code.co_filename})  # noqa: S102 - the one way to get a frame
     except ValueError as error:
         made = error.__traceback__
         assert made is not None

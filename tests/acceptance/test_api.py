@@ -111,6 +111,32 @@ def test_from_a_script(anywhere: Desk, tmp_path: Path) -> None:
     assert done.stdout.endswith("True 21\n"), done
 
 
+def test_pictures_of_a_script_are_kept_beside_its_log(here: Desk, tmp_path: Path) -> None:
+    """Where nobody can show them; a line says where."""
+    script = tmp_path / "draw.py"
+    script.write_text(
+        "import kube_magics\n\n\n@kube_magics.remote(name='drawn')\ndef draw():\n    import matplotlib.pyplot as plt\n"
+        "    print('one')\n    for _ in range(2):\n        plt.plot([1, 2])\n        plt.show()\n    print('two')\n\n\n"
+        "if __name__ == '__main__':\n    draw()\n"
+    )
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)],
+        cwd=tmp_path,
+        env=inherited | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment(here),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = done.stdout.splitlines()[-4:]
+    figure = r"\[kube_magics: <Figure size 640x480 with 1 Axes>, \d+ KiB: \.kube_magics/logs/{}\]"
+    assert (found[0], found[3]) == ("one", "two"), done.stdout
+    for line, name in zip(found[1:3], ("drawn.png", "drawn.2.png"), strict=True):
+        assert re.fullmatch(figure.format(re.escape(name)), line), line
+        assert (tmp_path / LOGS / name).read_bytes().startswith(b"\x89PNG")
+
+
 def test_help_is_shown(here: Desk) -> None:
     request = here.kernel.client.execute("%%kubetrain?")
     reply = here.kernel.client.get_shell_msg(timeout=30)
