@@ -25,7 +25,7 @@ def traceback_of(frames: Sequence[Mapping[str, Any]], files: Mapping[str, str]) 
         left -= times
         code = _code(file, line, frame)  # one for all: IPython knows a recursion by that
         for _ in range(times):
-            tb = _frame(code, line, tb)
+            tb = _frame(code, line, frame.get("hidden") is True, tb)
     return tb
 
 
@@ -64,12 +64,13 @@ def _code(file: str, line: int, frame: Mapping[str, Any]) -> CodeType:
         if isinstance(at, list) and len(at) == 3 and all(isinstance(number, int) for number in at):
             node.end_lineno, node.col_offset, node.end_col_offset = max(line, at[0]) - first + 1, *at[1:]
     code: CodeType = compile(ast.Module([statement], []), file, "exec")
-    return code.replace(co_name=name, co_qualname=name, co_firstlineno=first)
+    return code.replace(co_name=name, co_qualname=str(frame.get("whole") or name), co_firstlineno=first)
 
 
-def _frame(code: CodeType, line: int, inner: TracebackType | None) -> TracebackType:
+def _frame(code: CodeType, line: int, hidden: bool, inner: TracebackType | None) -> TracebackType:
+    names = {"__name__": "__main__", "__file__": code.co_filename, "__tracebackhide__": hidden}
     try:
-        exec(code, {"__name__": "__main__", "__file__": code.co_filename})  # noqa: S102 - the one way to get a frame
+        exec(code, names)  # noqa: S102 - the one way to get a frame of that file
     except ValueError as error:
         made = error.__traceback__
         assert made is not None

@@ -67,10 +67,13 @@ def show_open_figures() -> None:
         return
     try:
         figures.flush()
-    except Exception:  # noqa: BLE001  (whatever a figure has in it)
+    except Exception as error:  # noqa: BLE001  (whatever a figure has in it)
         import traceback
 
-        traceback.print_exc()
+        from .chain import links
+
+        links(error, home[1])
+        traceback.print_exception(type(error), error, error.__traceback__)
 
 
 def _take_figures(matplotlib: Any) -> None:

@@ -193,6 +193,9 @@ CASES: dict[str, Case] = {
         shows=("PNG 547x413", "[1]", "end"),
     ),
     "figures before an exception": Case(f"{PLOT}\n1 / 0", shows=("PNG 547x413",), error="ZeroDivisionError"),
+    "a figure that cannot be drawn": Case(
+        f"{PLOT}\nplt.title(r'$\\frac{{1}}$');\nprint('end')", out="end\n", err_has=("ParseSyntaxException: Expected",)
+    ),
     "an object that is a picture": Case(
         "display(Dot())\nprint('after')",
         before=(
