@@ -211,6 +211,8 @@ def formatted(text: str) -> ast.expr | None:
         for literal, field, conversion in _pieces(text):
             if literal:
                 parts.append(ast.Constant(literal))
+            if conversion not in (None, "r", "s", "a"):
+                return None
             if field is not None:
                 value = ast.parse(field.strip(), mode="eval").body
                 parts.append(ast.FormattedValue(value, ord(conversion) if conversion else -1, None))

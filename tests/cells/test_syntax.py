@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from IPython.utils.text import DollarFormatter, SList
 
 from kube_magics.cells.capture import capture_call
 from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError, CellError
 from kube_magics.magics.notebook import python
 from kube_magics.runner.commands import Lines, duration
-from kube_magics.runner.syntax import timeit_options
+from kube_magics.runner.syntax import formatted, timeit_options
 from tests.cells.book import Book, Ran, travelling
 
 TIMES = (
@@ -303,3 +307,80 @@ def test_a_text_without_any_of_it_is_left_alone() -> None:
     text = "x = 1\n\n\ndef f():\n    return '%d!' % x  # ?\n"
     assert python(text) == text
     assert parse_cell("%%kubetrain\n" + text, None, python).shown == {}
+
+
+PIECES = [
+    "$x",
+    "{x}",
+    "{x!r}",
+    "$$x",
+    "{{",
+    "}}",
+    "'",
+    '"',
+    "$1",
+    "{y}",
+    "{x:>3}",
+    " a",
+    "$x.real",
+    "{",
+    "}",
+    "$nowhere",
+]
+PIECES += [
+    "{x + 1}",
+    "{names[0]}",
+    "{d['k']}",
+    "\\",
+    "é",
+    "$",
+    "{ x }",
+    "{x[1:]}",
+    "{names[1:]}",
+    "{}",
+    "{x!z}",
+    "$names",
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+@example("echo $x {names[1:]} '$x' $x")
+def test_names_in_commands_are_replaced_as_ipython_does_it(text: str) -> None:
+    names = {"x": 4, "names": ["a", "b"], "d": {"k": 2}}
+    try:
+        expected = DollarFormatter().vformat(text, [], dict(names))
+    except Exception:  # noqa: BLE001 - as IPython has it: whatever goes wrong, the text stays as it is
+        expected = text
+    made = formatted(text)
+    if made is None:
+        assert text == expected
+        return
+    code = compile(ast.fix_missing_locations(ast.Expression(made)), "<made>", "eval")
+    try:
+        found = eval(code, dict(names))
+    except Exception:  # noqa: BLE001 - as above
+        found = text
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        ("fields", ()),
+        ("fields", (0,)),
+        ("fields", (1, 0)),
+        ("fields", (-1,)),
+        ("fields", (5,)),
+        ("grep", ("A",)),
+        ("grep", ("a", True)),
+        ("grep", ("2", False, 1)),
+        ("grep", ("x", False, 7)),
+        ("grep", (str.isdigit,)),
+    ],
+)
+def test_lines_are_what_ipython_gives(method: str, args: tuple[object, ...]) -> None:
+    lines = ["a 1", "b 2 x", "", "42", "A  b  c"]
+    found = getattr(Lines(lines), method)(*args)
+    assert list(found) == list(getattr(SList(lines), method)(*args))
+    assert (Lines(lines).s, Lines(lines).n) == (SList(lines).s, SList(lines).n)
