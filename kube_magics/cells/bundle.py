@@ -71,6 +71,7 @@ def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
         "argv": ["main.py"],
         "python": None,
         "imports": capture.imports,
+        "pickled": dict(capture.pickled),
         "bytecode": [list(place) for place in capture.bytecode],
         "notebook_python": platform.python_version(),
         "returns": capture.program["returns"],

@@ -61,6 +61,8 @@ class Capture:
     "name of the job's own cell in the job: <In [5]>; None for a call"
     requirements: tuple[str, ...] = ()
     "what the cell's %pip install lines ask for: installed before it runs, besides what --pip says"
+    pickled: Mapping[str, str] = field(default_factory=dict)
+    "of `imports`, those that pickled values refer to, where they have versions"
     bytecode: tuple[tuple[str, str], ...] = ()
     "what only the notebook's Python minor can load, and what it is: (('cfg[\"k\"]', 'a lambda'),)"
     shipped: frozenset[str] = frozenset()
@@ -179,10 +181,13 @@ def _capture(
     local = _local_modules(closure, nodes, early)
     cargo = Cargo(local.files)
     found, incomparable = _digest(closure, text, written.program["returns"], cargo)
+    brought = _versions(closure, early, local.imports)
+    held = {modules.key(name) for name in closure.dumper.modules}
     return Capture(
         program=written.program,
         data=closure.dumper.data,
-        imports=_versions(closure, early, local.imports),
+        imports=brought,
+        pickled={name: known for name, known in brought.items() if known and name in held},
         travels=_travels(closure.steps),
         cell_digest=found,
         module=closure.notebook.module,

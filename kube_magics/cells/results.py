@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, BinaryIO
 
+from kube_magics.cells import modules
 from kube_magics.cells.bytecode import looked_up
 from kube_magics.cells.classes import class_differences
 from kube_magics.cells.compare import FUTURE, Context, functions_inside, made_by
@@ -22,6 +23,7 @@ from kube_magics.cells.sources import Definition, statements
 from kube_magics.cells.syntax import normal
 from kube_magics.errors import ResultError
 from kube_magics.runner import rebuild
+from kube_magics.runner.versions import skew
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Definitions:
     files: Mapping[str, str] = field(default_factory=dict)
     "name of a cell's code in the job -> its name in this notebook"
     module: str = "__main__"
+    versions: Mapping[str, str] = field(default_factory=dict)
+    "modules -> versions that the job had"
 
 
 @dataclass(frozen=True)
@@ -61,19 +65,24 @@ def load_result(data: bytes | BinaryIO, namespace: MutableMapping[str, Any], def
         namespace.update(before)
         if isinstance(error, ResultError) or not isinstance(error, Exception):
             raise
-        raise _unreadable(error) from error
+        raise _unreadable(error, definitions.versions) from error
 
 
-def _unreadable(error: Exception) -> ResultError:
+def _unreadable(error: Exception, versions: Mapping[str, str]) -> ResultError:
     if isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
-        return ResultError(
-            f"The value needs the module {error.name}, which this notebook's Python does not have.",
-            hint=f"%pip install {top}",
-        )
+        if modules.kind(top) == "missing":
+            return ResultError(
+                f"The value needs the module {error.name}, which this notebook's Python does not have.",
+                hint=f"%pip install {top}",
+            )
+    providers = {name: modules.provider(name) or "" for name in versions}
+    theirs = {name: f"{known.partition('==')[0]}=={versions[name]}" for name, known in providers.items() if known}
+    ours = {name: known.partition("==")[2] for name, known in providers.items() if known}
     return ResultError(
         f"The value cannot be unpickled here: {type(error).__name__}: {error}",
-        hint="compare the versions of the library here and in the image; return plain numbers or arrays instead",
+        said=skew(theirs, ours, "in the job", "here"),
+        hint="take an --image with the notebook's versions, or return plain numbers or arrays instead",
     )
 
 

@@ -35,6 +35,8 @@ class Outcome:
     """The runner's word on the files of the working folder: what is lost, and what does not come back."""
     corrupt: dict[str, str] = field(default_factory=dict)
     """Names whose chunks did not fit together, and why."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of the captured imports, by module, as the job had them."""
     snapshot: Snapshot | None = None
     """The last state seen."""
     heard: bool = False
@@ -158,6 +160,8 @@ class Follower:
             stream = STDERR if event.get("s") == STDERR else STDOUT
             self.log.piece(stream, data)
             self.screen.add(stream, data)
+        elif kind == "start":
+            self.outcome.versions = dict(event.get("versions") or {})
         elif kind == "mark":
             self._count(event)
         elif kind == "result":

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -228,4 +228,6 @@ class Job:
         return endings.error_of(self.name, outcome, origin.timeout_s)
 
     def _loads(self, origin: Origin) -> Callable[[bytes | BinaryIO], object]:
-        return lambda data: load_result(data, origin.namespace, origin.definitions)
+        versions = self._follower.outcome.versions if self._follower else {}
+        definitions = replace(origin.definitions, versions=versions)
+        return lambda data: load_result(data, origin.namespace, definitions)

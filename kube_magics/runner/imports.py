@@ -38,8 +38,11 @@ DISTRIBUTIONS = {
 """Where the name to install is not the name to import."""
 
 
-def introduce(imports: dict[str, str | None], folder: str | None = None) -> dict[str, str | None]:
-    """Tell the runner who we are; the captured imports that this interpreter lacks, with the notebook's versions.
+def introduce(
+    imports: dict[str, str | None], folder: str | None = None
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Tell the runner who we are. Gives the captured imports that this interpreter lacks, with the notebook's versions,
+    and the versions here of those that it has.
 
     Those may be wished for, once, in the bundle's `folder`: then this process ends here, and is started again.
     """
@@ -57,7 +60,7 @@ def introduce(imports: dict[str, str | None], folder: str | None = None) -> dict
         _wish(missing, folder)
     python = ".".join(map(str, sys.version_info[:3]))
     send_line(dumps({"e": "hello", "python": python, "versions": versions}))
-    return missing
+    return missing, versions
 
 
 def _wish(missing: dict[str, str | None], folder: str) -> None:

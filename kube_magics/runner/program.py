@@ -61,6 +61,7 @@ class Program:
         self._futures: dict[str, int] = {}
         self._flags = 0
         self._unpickler: Any = None
+        self._skew: str | None = None
         self._loop: Any = None
         for name, cell in program["cells"].items():
             self._sources[name] = cell["source"].splitlines(True)
@@ -72,6 +73,14 @@ class Program:
             from .commands import Commands
 
             names["__kube_magics__"] = self._commands = Commands(names)
+
+    def compare(self, pickled: dict[str, str], versions: dict[str, str]) -> None:
+        """Warn of captured values whose libraries are other ones here, before any is loaded."""
+        from .versions import skew
+
+        self._skew = skew(pickled, versions, "in the notebook", "here")
+        if self._skew:
+            sys.stderr.write(f"captured values: {self._skew}\n")
 
     def define(self) -> None:
         for step in self.definitions:
@@ -162,7 +171,13 @@ class Program:
         except Exception as error:
             here = ".".join(map(str, sys.version_info[:3]))
             problem = f"{name} was pickled in the notebook and cannot be loaded here, by Python {here}"
-            raise RuntimeError(f"{problem}: {type(error).__name__}: {error}") from error
+            if not self._skew:
+                raise RuntimeError(f"{problem}: {type(error).__name__}: {error}") from error
+            from .versions import VersionSkew
+
+            cause = VersionSkew(self._skew)
+            cause.__cause__ = error
+            raise RuntimeError(f"{problem}: {type(error).__name__}: {error} ({self._skew})") from cause
 
     def _load(self) -> Any:
         if self._unpickler is None:
@@ -209,7 +224,7 @@ def run(names: Names) -> None:
     program = None
     try:
         installs = bool((spec.get("install") or {}).get("auto"))
-        missing = introduce(spec.get("imports") or {}, folder if installs else None)
+        missing, versions = introduce(spec.get("imports") or {}, folder if installs else None)
         if missing:
             raise missing_error(missing, tried=installs)
         if spec.get("bytecode"):
@@ -219,6 +234,8 @@ def run(names: Names) -> None:
             if problem is not None:
                 raise problem
         program = Program(folder, names)
+        if spec.get("pickled"):
+            program.compare(spec["pickled"], versions)
         program.define()
         program.execute()
         display.show_open_figures()

@@ -30,6 +30,7 @@ ONLY_WITH = {
     "rebuild.py": "rebuild",
     "byvalue.py": "byvalue",
     "skew.py": "bytecode",
+    "versions.py": "pickled",
     "script.py": "script",
     **dict.fromkeys(_INSTALLING, "install"),
 }

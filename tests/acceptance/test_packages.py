@@ -143,3 +143,14 @@ def test_how_much_a_cached_start_takes(there: Desk, cluster: Cluster, url: str) 
                 ran = there.right(f"{line} {more}\nprint('begun')")
                 took[kind].append(next(at for at, text in ran.arrivals if "begun" in text))
     print({kind: sorted(found)[1] for kind, found in took.items()})
+
+
+@pytest.mark.cluster
+def test_another_version_of_a_captured_values_library_is_said(there: Desk, cluster: Cluster) -> None:
+    """Python 3.13 and an older numpy there, 3.11 and the newest here."""
+    there.right("import numpy\nX = numpy.arange(3)")
+    line = f"%%kubetrain --cpus 100m --image {cluster.ensure_image('torch')} --returns total"
+    ran = there.right(f"{line}\ntotal = int(X.sum())")
+    here = there.kernel.value("numpy.__version__").strip("'")
+    assert f"captured values: numpy is {here} in the notebook and " in ran.stderr
+    assert there.kernel.value("total") == "3"

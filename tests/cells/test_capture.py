@@ -176,6 +176,7 @@ def test_imports_with_their_versions() -> None:
     assert captured.imports.keys() == {"numpy", "sklearn", "yaml"}
     assert captured.imports["numpy"] == f"numpy=={numpy.__version__}"
     assert captured.imports["sklearn"] == f"scikit-learn=={sklearn.__version__}"
+    assert captured.pickled == {"numpy": f"numpy=={numpy.__version__}"}, "of what travels only X holds on to a library"
     sources = [step["source"] for step in captured.program["definitions"] if step["do"] == "import"]
     assert "from sklearn.linear_model import LogisticRegression as LR" in sources
 

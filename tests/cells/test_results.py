@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -161,3 +162,14 @@ def test_what_cannot_be_loaded(data: bytes, message: str) -> None:
     with pytest.raises(ResultError, match=message) as caught:
         load_result(data, book.namespace, captured.definitions(None))
     assert caught.value.hint
+
+
+def test_what_cannot_be_loaded_names_the_versions_that_differ() -> None:
+    import numpy
+
+    definitions = replace(Book().capture("1").definitions(None), versions={"numpy": "1.26.4", "yaml": "0.1"})
+    for data in (b"cnumpy\nno_such_name\n.", b"cnumpy._no_such_module\nname\n."):
+        with pytest.raises(ResultError, match="cannot be unpickled here") as caught:
+            load_result(data, {}, definitions)
+        assert f"numpy is 1.26.4 in the job and {numpy.__version__} here" in (caught.value.said or "")
+        assert "--image with the notebook's versions" in (caught.value.hint or "")

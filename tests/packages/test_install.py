@@ -246,5 +246,25 @@ def test_a_full_cache_is_no_hindrance(tmp_path: Path, image: Image) -> None:
     assert "the cache is full: these packages are installed for this job alone" in ended(log)[1]
 
 
+LOADS = {"definitions": [{"do": "load", "name": "X"}]}
+
+
+def test_other_versions_of_the_libraries_of_captured_values_are_said_first(tmp_path: Path, image: Image) -> None:
+    imports = {"km_plain": "km-plain==2.0", "numpy": "numpy==1.26.9"}
+    data = {"data.pkl": b"ckm_plain\nversion\n."}
+    log = image.run(tmp_path, "uv", "print(X)", imports=imports, pickled=imports, of_program=LOADS, replaced=data)
+    assert (log.out, log.err) == (b"1.0\n", b"captured values: km-plain is 2.0 in the notebook and 1.0 here\n")
+
+
+def test_other_versions_are_the_cause_where_captured_values_cannot_be_loaded(tmp_path: Path, image: Image) -> None:
+    imports = {"km_plain": "km-plain==2.0"}
+    data = {"data.pkl": b"ckm_plain\nNewName\n."}
+    log = image.run(tmp_path, "uv", "print(X)", imports=imports, pickled=imports, of_program=LOADS, replaced=data)
+    assert log.out == b""
+    assert log.error["message"].endswith("(km-plain is 2.0 in the notebook and 1.0 here)")
+    told = log.err.decode()
+    assert told.index("AttributeError") < told.index("VersionSkew: km-plain is 2.0") < told.index("RuntimeError: X was")
+
+
 def test_every_file_of_the_index_is_what_the_tests_think() -> None:
     assert len({found.filename for found in CONTENT}) == len(CONTENT)
