@@ -76,7 +76,7 @@ def in_value(path: str, value: object) -> Iterator[Finding]:
                 place = where if text not in where else f"a part of {path}"  # a value that is also a key
                 yield Finding(place, found, tuple(dict.fromkeys(each for each in names if each.isidentifier())))
             continue
-        for suffix, inner_name, inner in _parts(name, part):
+        for suffix, inner_name, inner in _known_parts(name, part):
             if isinstance(inner, str | bytes | bytearray) or id(inner) not in seen:
                 seen.add(id(inner))
                 todo.append((where + suffix, inner_name, inner))
@@ -93,6 +93,13 @@ def _text(value: object) -> str | None:
 def _hides(value: object) -> bool:
     """As pydantic's SecretStr does, whose pickle has the value."""
     return hasattr(type(value), "get_secret_value")
+
+
+def _known_parts(name: str, value: Any) -> list[tuple[str, str, object]]:
+    try:
+        return list(_parts(name, value))
+    except Exception:  # noqa: BLE001 - an attribute of anybody's may raise anything, and is then not looked into
+        return []
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, str, object]]:

@@ -334,6 +334,18 @@ def test_large_values_cost_little() -> None:
     assert [finding.place for finding in in_value("x", hidden)] == ['x["password"]']
 
 
+def test_a_part_that_cannot_be_looked_into_hides_nothing_else() -> None:
+    class Broken:
+        __slots__ = ("_x", "password")
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in ("password", "__dict__"):
+                raise RuntimeError(name)
+            return super().__getattribute__(name)
+
+    assert [finding.place for finding in in_value("x", [Broken(), {"password": WORD}])] == ['x[1]["password"]']
+
+
 @dataclasses.dataclass
 class Settings:
     value: object
