@@ -154,7 +154,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("shm", "In-memory /dev/shm, with a limit or none (on by itself with GPUs or torch).", _shm, "[SIZE]", bare="", example="--shm 8Gi"),
     Option("read-only-root", "Read-only root file system, for sites whose policy asks for it.", None, default=False, example="--read-only-root"),
     Option("cpu-ok", "On this machine: run without the GPUs that are asked for, if there are none.", None, default=False, example="--cpu-ok"),
-    Option("capture", "Names that may travel although their values look like credentials.", _names, "A,B", default=(), many=True, example="--capture token_counts"),
+    Option("capture", "Names that may travel although their values look like credentials.", _names, "A,B", default=(), many=True, example="--capture my_token"),
     Option("env", "A variable of the job's environment (repeatable).", environment.variables, "NAME=VALUE", default=(), many=True, example="--env NCCL_DEBUG=INFO"),
     Option("secret", "A Secret of the namespace as variables of the job's environment: all its keys, or one (repeatable).", environment.secrets, "NAME[:KEY=ENV]", default=(), many=True, example="--secret wandb:key=WANDB_API_KEY"),
     Option("pip", "What to install before the cell runs: auto (what it imports and the image lacks), none, or requirements.", _pip, "WHAT", default="auto", example='--pip "torch==2.6 tqdm"'),
