@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from kube_magics.cluster.logs import Gap
@@ -81,8 +82,8 @@ class Backend(Protocol):
     def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
         """Every change of state and every block of whole log lines, until the job is over and its log is read."""
 
-    async def stored(self, name: str, result: str) -> bytes | None:
-        """A result that did not travel in the log; None: it is not kept."""
+    async def stored(self, name: str, result: str) -> Path | None:
+        """The file of a result that did not travel in the log; None: it is not kept."""
 
     def log(self, name: str) -> AsyncIterator[bytes | Gap]:
         """The log as far as it is kept, without waiting for more."""

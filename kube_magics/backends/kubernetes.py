@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
@@ -182,7 +183,7 @@ class KubernetesBackend:
         finally:
             following.stop()
 
-    async def stored(self, name: str, result: str) -> bytes | None:
+    async def stored(self, name: str, result: str) -> Path | None:
         """Nothing outlives a pod but its log."""
         return None
 

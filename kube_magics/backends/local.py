@@ -229,11 +229,11 @@ class LocalBackend:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 1.2, LONGEST_POLL_S)
 
-    async def stored(self, name: str, result: str) -> bytes | None:
+    async def stored(self, name: str, result: str) -> Path | None:
         home = self._folder / name
         file = result.removeprefix(FILE)
         path = home / "bundle" / WORK / file if file != result else home / RESULTS / f"{result}.pkl"
-        return await asyncio.to_thread(path.read_bytes) if path.is_file() else None
+        return path if path.is_file() else None
 
     async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
         await self.poll(name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from kube_magics import errors
+from kube_magics.artifacts.store import READ_BYTES
 from kube_magics.backends.contract import Backend
 from kube_magics.jobs import homecoming, loop
 from kube_magics.jobs.follow import Outcome
@@ -14,6 +16,9 @@ from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.store import Store
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.quantities import human_bytes
+
+Source = bytes | Path | Iterator[bytes]
+"""A result in memory, in a file of this machine, or on its way."""
 
 
 class Arrivals:
@@ -33,10 +38,10 @@ class Arrivals:
         found: dict[str, Any] = {}
         for name in names:
             try:
-                chunks = self._chunks(name)
-                if chunks is None:
+                source = self._source(name)
+                if source is None:
                     raise _absent(name, self._outcome)
-                found[name] = _loaded(chunks, loads)
+                found[name] = _loaded(source, loads)
             except errors.ResultError as error:
                 self._failed(name, error)
         return found
@@ -49,7 +54,10 @@ class Arrivals:
             if path is None:
                 continue
             try:
-                found[path] = home.bring(path, self._chunks(name) or ())
+                source = self._source(name)
+                if source is None:
+                    raise errors.ResultMissing(f"{path} did not come back: it is gone.", hint="run the cell again")
+                found[path] = home.bring(path, _chunks(source))
             except errors.ResultError as error:
                 self._failed(name, error)
         self.problems += homecoming.not_back(self._outcome.files or {})
@@ -83,24 +91,36 @@ class Arrivals:
         self.problems.append(error)
         self._wanted_still = self._wanted_still or name in self._outcome.stored
 
-    def _chunks(self, name: str) -> Iterable[bytes] | None:
+    def _source(self, name: str) -> Source | None:
         if name in self._outcome.results:
-            return [self._outcome.results[name]]
+            return self._outcome.results[name]
         entry: Mapping[str, Any] = self._outcome.stored.get(name, {})
         if entry.get("at") is not None and self._store is not None:
             return self._store.read(name.removeprefix(FILE), entry)
-        here = loop.wait(self._backend.stored(self._job, name))
-        return None if here is None else [here]
+        return loop.wait(self._backend.stored(self._job, name))
 
 
-def _loaded(chunks: Iterable[bytes], loads: Callable[[bytes | BinaryIO], object]) -> object:
+def _loaded(source: Source, loads: Callable[[bytes | BinaryIO], object]) -> object:
     """The value, once all of it is here: what comes in pieces waits on the disk, not in memory."""
-    if isinstance(chunks, list):
-        return loads(chunks[0])
-    with tempfile.TemporaryFile() as file:
-        file.writelines(chunks)
-        file.seek(0)
-        return loads(file)
+    if isinstance(source, bytes):
+        return loads(source)
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return loads(file)
+    with tempfile.TemporaryFile() as whole:
+        whole.writelines(source)
+        whole.seek(0)
+        return loads(whole)
+
+
+def _chunks(source: Source) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        yield source
+    elif isinstance(source, Path):
+        with source.open("rb") as file:
+            yield from iter(lambda: file.read(READ_BYTES), b"")
+    else:
+        yield from source
 
 
 def _absent(name: str, outcome: Outcome) -> errors.ResultError:

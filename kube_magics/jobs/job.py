@@ -220,7 +220,8 @@ class Job:
         """The job's own exception, or what ended it; None: it succeeded."""
         raised = (outcome.error or {}).get("reason") != "import" and (outcome.end or {}).get("reason") == "failed"
         if outcome.error is not None and raised and (outcome.error.get("exit") is None):
-            pickled = outcome.results.get(ERROR) or loop.wait(self._backend.stored(self.name, ERROR))
+            kept = loop.wait(self._backend.stored(self.name, ERROR))
+            pickled = outcome.results.get(ERROR) or (kept.read_bytes() if kept else None)
             error = remote.rebuild(outcome.error, pickled, self._loads(origin), origin.definitions.files)
             if isinstance(error, ModuleNotFoundError) and error.name and modules.kind(error.name) == "local":
                 error.add_note(LOCAL.format(error.name))
