@@ -31,6 +31,10 @@ _CODE = (
     "co_argcount co_posonlyargcount co_kwonlyargcount co_nlocals co_stacksize co_flags co_code co_consts co_names"
     " co_varnames co_filename co_name co_qualname co_firstlineno co_linetable co_exceptiontable co_freevars co_cellvars"
 ).split()
+_MADE = (
+    "__module__ __qualname__ __doc__ __slots__ __annotations__ __orig_bases__ __match_args__ __firstlineno__"
+    " __static_attributes__ __annotations_cache__ __dict__ __weakref__ __order__ __hash__"
+).split()
 TYPING = ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType")
 CACHED = type(functools.lru_cache(maxsize=1)(len))
 
@@ -98,9 +102,8 @@ def builtin_type(value: type) -> Reduced | None:
 def klass(value: type) -> Reduced:
     """A class without source."""
     hints = getattr(value, "__annotations__", {})
-    if issubclass(value, tuple) and value.__bases__ == (tuple,) and hasattr(value, "_field_defaults"):
-        defaults = tuple(value._field_defaults.values())
-        return rebuild.namedtuple, (value.__module__, value.__qualname__, tuple(value._fields), defaults, dict(hints))  # type: ignore[attr-defined]
+    if value.__bases__ == (tuple,) and hasattr(value, "_field_defaults"):
+        return _namedtuple(value, hints)
     if type(value).__name__ == "_TypedDictMeta":
         total = value.__total__  # type: ignore[attr-defined]
         return rebuild.typing_name, ("TypedDict", value.__module__, (value.__name__, hints), {"total": total})
@@ -116,14 +119,30 @@ def klass(value: type) -> Reduced:
     return (made, args, state, *rest)
 
 
+def _namedtuple(value: Any, hints: dict[str, Any]) -> Reduced:
+    import collections
+
+    plain = vars(collections.namedtuple("plain", value._fields))  # noqa: PYI024
+    more = {
+        name: item
+        for name, item in vars(value).items()
+        if (name not in plain and name not in _MADE)
+        or (isinstance(item, types.FunctionType) and item.__module__ == value.__module__)
+    }
+    defaults = tuple(value._field_defaults.values())
+    args = (value.__module__, value.__qualname__, tuple(value._fields), defaults, dict(hints))
+    return (rebuild.namedtuple, args, more, None, None, rebuild.set_attributes) if more else (rebuild.namedtuple, args)
+
+
 def _made_by_call(value: Any) -> bool:
-    """Whether the class has members only: Enum("Color", "RED GREEN")."""
-    own = {name: item for name, item in vars(value).items() if not isinstance(item, value)}
-    return not any(
-        isinstance(item, types.FunctionType) and item.__module__ != "enum"
-        for name, item in own.items()
-        if name not in value.__members__
-    )
+    """Whether nothing stands in an Enum but what its call puts there: members, and code that belongs to the library."""
+    for name, item in vars(value).items():
+        if name in value.__members__:
+            continue
+        written = isinstance(item, types.FunctionType) and item.__module__ == value.__module__
+        if written or not ((name.startswith("_") and not name.startswith("__")) or name in _MADE or callable(item)):
+            return False
+    return True
 
 
 def typing_name(value: Any) -> Reduced:
