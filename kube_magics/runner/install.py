@@ -73,7 +73,7 @@ def install(target: str, lines: list[str], limits: list[str], have: Installed, s
     tell(f"installing {listed(lines)} ({by.name})")
     place = shelf.place(key)
     if place is not None:
-        said = run(by, place, lines, limits, have)
+        said = run(by, place, lines, limits, have, compiled=True)
         if said is None:
             shelf.put(place, key, target)
             return
@@ -83,18 +83,20 @@ def install(target: str, lines: list[str], limits: list[str], have: Installed, s
         shelf.problems.append("the cache is full")
     for problem in shelf.problems:
         tell(f"{problem}: these packages are installed for this job alone")
-    said = run(by, target, lines, limits, have)
+    said = run(by, target, lines, limits, have, compiled=False)
     if said is not None:
         raise InstallError(said)
 
 
-def run(by: Installer, place: str, lines: list[str], limits: list[str], have: Installed) -> str | None:
+def run(
+    by: Installer, place: str, lines: list[str], limits: list[str], have: Installed, *, compiled: bool
+) -> str | None:
     """An environment at `place` with `lines` in it; None, or what an installer said that failed."""
     try:
         environment = Environment(place)
         if by.looks_nowhere_else:
             environment.pretend(have)
-        said = by.run(environment, lines, limits)
+        said = by.run(environment, lines, limits, compiled=compiled)
         environment.reveal()
         environment.movable()
     except OSError as error:

@@ -47,8 +47,11 @@ class Installer:
         self._path = path
         """A wheel that pip is imported from, where it is not installed."""
 
-    def run(self, place: Environment, lines: list[str], limits: list[str]) -> str | None:
-        """Install `lines` within `limits`; None, or what was said by an installer that failed."""
+    def run(self, place: Environment, lines: list[str], limits: list[str], *, compiled: bool) -> str | None:
+        """Install `lines` within `limits`; None, or what was said by an installer that failed.
+
+        `compiled`: also what is not imported at once, which pays where it is kept for other jobs.
+        """
         asked, limited = (os.path.join(place.folder, name) for name in ("asked.txt", "limits.txt"))
         for path, content in ((asked, lines), (limited, limits)):
             with open(path, "w", encoding="utf-8") as file:
@@ -60,7 +63,8 @@ class Installer:
             env = {**as_for_uv(env), "UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1"}
             if not os.path.isdir(os.path.expanduser("~/.cache/uv")):
                 env.update(UV_CACHE_DIR=env.get("UV_CACHE_DIR", cache), UV_LINK_MODE="hardlink")
-            command = [*self._command, "pip", "install", "--compile-bytecode", "--python", place.python, *files]
+            command = [*self._command, "pip", "install", "--python", place.python, *files]
+            command += ["--compile-bytecode"] if compiled else []
         else:
             env = {"PIP_RETRIES": "2", **env, "PIP_ROOT_USER_ACTION": "ignore", "PYTHONSAFEPATH": "1"}
             env["PIP_TRUSTED_HOST"] = " ".join(filter(None, [env.get("PIP_TRUSTED_HOST"), *plain_hosts(env)]))
@@ -68,6 +72,7 @@ class Installer:
                 env["PYTHONPATH"] = os.pathsep.join(filter(None, [self._path, env.get("PYTHONPATH")]))
             quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar=off", "--no-warn-script-location"]
             command = [place.python, "-m", "pip", "install", *quiet, *files]
+            command += [] if compiled else ["--no-compile"]
         code, said = _watched(command, env)
         shutil.rmtree(cache, ignore_errors=True)
         return said if code else None

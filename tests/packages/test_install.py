@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,22 @@ def test_a_set_is_kept_for_the_next_job(tmp_path: Path, image: Image) -> None:
     )
     assert ended(other) == ("completed", "installing km-plain 2.0 (uv)\n")
     assert len(list(cache.iterdir())) == 2
+
+
+def test_of_two_jobs_at_once_one_keeps_its_set_and_both_have_theirs(tmp_path: Path, image: Image) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+
+    def job(number: int) -> Log:
+        source = "import km_needs, km_plain\nprint(km_plain.version)"
+        return image.run(
+            tmp_path / str(number), "uv", source, "km-plain==2.0", "km-needs", install={"cache": str(cache)}
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        logs = list(pool.map(job, range(2)))
+    assert [(ended(log)[0], log.out) for log in logs] == [("completed", b"2.0\n")] * 2
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_a_cache_that_is_read_only_or_missing_is_no_hindrance(tmp_path: Path, image: Image) -> None:
