@@ -6,8 +6,10 @@ As with git, a `.kubeignore` holds for its own folder and those below it, the de
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pathspec import GitIgnoreSpec
 
@@ -23,11 +25,49 @@ VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
 "A folder with this file is one, whatever its name."
 
 
+class _Rule:
+    """One line. What it says of a folder is asked of the folder itself, so here only the entry's own name counts."""
+
+    def __init__(self, pattern: Any, line: str) -> None:
+        self.keeps_back: bool = pattern.include
+        self._pattern = pattern
+        plain = line.strip().removeprefix("!")
+        self._by_name = "/" not in plain.rstrip("/")
+        # `a/**` means all that is in a, and not a itself: the library takes it for both.
+        self._around = _patterns("/" + plain[:-3].lstrip("/")) if plain.endswith("/**") else []
+
+    def matches(self, path: str) -> bool:
+        """Of a path relative to the rule's folder, with a `/` at its end if it is a folder."""
+        if self._by_name:
+            start = path.rstrip("/").rfind("/") + 1
+            return self._pattern.match_file(path[start:]) is not None
+        if self._around:
+            return self._pattern.match_file(path) is not None and not _itself(self._around[0], path)
+        return _itself(self._pattern, path)
+
+
+def _patterns(line: str) -> list[Any]:
+    """The pattern of a line; none for a comment."""
+    return [each for each in GitIgnoreSpec.from_lines([line]).patterns if each.include is not None]
+
+
+def _itself(pattern: Any, path: str) -> bool:
+    """Whether a pattern matches this path, and not only a folder that it is in."""
+    if pattern.match_file(path) is None:
+        return False
+    above = path.rstrip("/").split("/")[:-1]
+    return not any(pattern.match_file("/".join(above[: end + 1]) + "/") for end in range(len(above)))
+
+
 @dataclass(frozen=True)
 class _Level:
     folder: str
     'relative, "" for the outermost'
-    spec: GitIgnoreSpec
+    rules: tuple[_Rule, ...]
+
+
+def _level(folder: str, lines: Iterable[str]) -> _Level:
+    return _Level(folder, tuple(_Rule(pattern, line) for line in lines for pattern in _patterns(line)))
 
 
 class Ignores:
@@ -35,11 +75,11 @@ class Ignores:
 
     def __init__(self, root: Path, levels: tuple[_Level, ...] = (), folder: str = "") -> None:
         self._root = root
-        self._levels = levels or (_Level("", GitIgnoreSpec.from_lines(DEFAULTS)),)
+        self._levels = levels or (_level("", DEFAULTS),)
         rules = root / folder / FILE
         if rules.is_file():
             lines = rules.read_text("utf-8", "replace").splitlines()
-            self._levels = (*self._levels, _Level(folder, GitIgnoreSpec.from_lines(lines)))
+            self._levels = (*self._levels, _level(folder, lines))
 
     def below(self, folder: str) -> Ignores:
         """The rules inside a folder, given by its path relative to the root."""
@@ -51,9 +91,9 @@ class Ignores:
             return True
         for level in reversed(self._levels):
             inside = path[len(level.folder) + 1 :] if level.folder else path
-            found = level.spec.check_file(inside + "/" if folder else inside).include
-            if found is not None:
-                return found
+            for rule in reversed(level.rules):
+                if rule.matches(inside + "/" if folder else inside):
+                    return rule.keeps_back
         return False
 
     def on_the_way(self, path: str, *, folder: bool) -> bool:
