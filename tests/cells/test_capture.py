@@ -398,3 +398,11 @@ def test_an_undefined_name_is_a_name_error_too() -> None:
         Book().capture("print(nowhere)")
     assert caught.value.name == "nowhere"
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), CaptureError)
+
+
+def test_a_name_is_not_suggested_for_itself() -> None:
+    with pytest.raises(CaptureError) as caught:
+        Book().capture("print(elephant)\nelephant = 1")
+    assert "did you mean" not in str(caught.value)
+    with pytest.raises(CaptureError, match="did you mean elephant"):
+        Book("elephant = 1").capture("print(elephat)")
