@@ -29,6 +29,8 @@ KEPT_BYTES = 8 * 1024
 """Of what a step says for the case that it fails."""
 PARTIAL_AFTER_S = 0.5
 PARTIAL_EVERY_S = 0.25
+TORN_S = 0.02
+"""The rest of a line that a program writes at once has been read by then."""
 MARK_LINES = 10_000
 MARK_S = 5.0
 PACE_S = 0.005
@@ -64,6 +66,11 @@ class Stream:
         if not self.tail:
             return NEVER
         return self.tail_since if self.partly_sent else self.tail_since + PARTIAL_AFTER_S
+
+    def waits(self, now: float) -> bool:
+        """Whether it has something that was meant to be seen before what the other stream brings now: a progress bar,
+        a prompt; not the first half of a line that is only being read."""
+        return bool(self.tail) and (now > self.tail_since + TORN_S or b"\r" in self.tail[-1])
 
     def take_tail(self) -> bytes:
         tail = b"".join(self.tail)
@@ -113,10 +120,14 @@ class Pump:
         return ""
 
     def readable(self, now: float) -> list[int]:
-        """The pipes that should be read now."""
+        """The pipes that should be read now, in this order."""
         if self.output.full or now < self._paced_until:
             return []
-        return [fd for fd, stream in self.streams.items() if stream.open]
+        return [stream.fd for stream in self._in_order() if stream.open]
+
+    def _in_order(self) -> list[Stream]:
+        """Of two that are ready, one that has begun a line goes first: a progress bar ends, then a line is printed."""
+        return sorted(self.streams.values(), key=lambda stream: not (stream.tail or stream.partly_sent))
 
     @property
     def open(self) -> bool:
@@ -143,9 +154,9 @@ class Pump:
 
     def settle(self, now: float) -> bool:
         """Send on what has been written until now, also what has no newline yet; False: its reader is too slow."""
-        for fd, stream in self.streams.items():
+        for stream in self._in_order():
             if stream.open:
-                self.read(fd, now)
+                self.read(stream.fd, now)
             if self.output.full:
                 return False
             if stream.tail:
@@ -173,6 +184,9 @@ class Pump:
             lines = block.count(b"\n")
             self.totals.lines += lines
             self.totals.bytes += len(block) - lines
+            for other in self.streams.values():
+                if other is not stream and other.waits(now):
+                    self._send_partial(other, now)
             self._write(protocol.encode_lines(stream.number, block), now)
             self._mark_if_due(now)
             data = data[end:]
@@ -232,10 +246,10 @@ class Pump:
 
         One pipe's worth each: a grandchild that goes on writing does not hold the end.
         """
-        for fd, stream in self.streams.items():
+        for stream in self._in_order():
             left = 2 * PIPE_BYTES
             while stream.open and left > 0:
-                taken = self.read(fd, clock())
+                taken = self.read(stream.fd, clock())
                 left -= taken
                 if self.output.full:
                     if not self.output.drain(STALLED_S, clock):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 import time
@@ -101,6 +102,34 @@ def test_a_progress_bar_is_told_four_times_a_second() -> None:
         log = read(file, on)
         assert 36 <= len(log.all("partial")) <= 40
         assert log.err == b"".join(b"\r%d%%" % number for number in range(1000)) + b"\ndone\n"
+
+
+def test_a_progress_bar_is_told_before_the_lines_that_follow_it() -> None:
+    with bench() as (on, file):
+        on.write(2, b"\r 40%")
+        on.write(1, b"epoch 1\n")
+        on.write(2, b"\r100%")
+        assert on.pump.readable(on.now) == [on.ends[2], on.ends[1]]
+        on.write(2, b"\n")
+        on.write(1, b"done\n")
+        assert on.pump.readable(on.now) == [on.ends[1], on.ends[2]]
+        on.finish()
+        assert [event["e"] for event in read(file, on).events].count("partial") == 1
+        file.seek(0)
+        assert re.sub(rb'\x1e.*"d":"(.*?)".*\n', rb"<\1>", file.read()) == b"<\\r 40%>epoch 1\n\x1f2\r100%\ndone\n"
+
+
+def test_half_a_line_is_not_told_because_the_other_stream_has_one() -> None:
+    with bench() as (on, file):
+        on.write(1, b"half a ")
+        on.write(2, b"warning\n")
+        on.write(1, b"line\n? ")
+        on.now += 0.1
+        on.write(2, b"a prompt waits\n")
+        on.finish()
+        file.seek(0)
+        kinds = [line[:2] for line in file.read().splitlines()]
+        assert kinds == [b"\x1f2", b"ha", b"\x1e{", b"\x1f2"]
 
 
 def test_a_line_without_end_travels_in_bounded_memory() -> None:
