@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
-from kube_magics.cells import bytecode, modules, quoted
+from kube_magics.cells import bytecode, history, modules, quoted
 from kube_magics.cells.changes import Change
 from kube_magics.cells.compare import functions_inside
 from kube_magics.cells.names import Later, may_call
@@ -139,16 +139,31 @@ class Items:
         if _defined_name(value, self.notebook) not in (None, name) or "." in value.__qualname__:
             return Item("data")
         source = find_class(name, value, self.notebook)
-        return Item("class", source=source) if self._can_run(source) else Item("data")
+        if self._can_run(source):
+            return Item("class", source=source)
+        if source is not None and any(keyword.arg != "metaclass" for keyword in source.node.keywords):  # type: ignore[union-attr]
+            raise CaptureError(
+                f"{name} cannot travel: what its statement needs was set again since, or is gone.",
+                hint=f"run the cell with `class {name}` again, then this one",
+            )
+        return Item("data")
 
     def _can_run(self, source: Source | None) -> bool:
-        """Whether all that the statement evaluates still is what it was: no name is gone, none is its own."""
+        """Whether all that the statement evaluates still is what it was: no name is gone, set again, or its own."""
         if source is None:
             return False
         eager = statement_names(source.node, future=source.context.future).eager
-        return source.name not in eager and all(
+        known = all(
             self.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name == NAME for name in eager
         )
+        return known and source.name not in eager and not self._overtaken(source)
+
+    def _overtaken(self, source: Source) -> bool:
+        """Whether the statement would give something else now, which comparing it with what lives does not show."""
+        value = self.notebook.namespace.get(source.name)
+        plain = type(value) is type and not issubclass(value, tuple)
+        silent = statement_names(history.silent(source.node, plain=plain), future=source.context.future).eager
+        return any(history.rebound(name, source.cell, source.node, self.notebook) for name in silent)
 
     def _module(self, name: str, value: ModuleType) -> Item:
         statement = self._as_imported(name, value) or modules.import_of_module(name, value)
