@@ -15,7 +15,10 @@ from tests.corpus.seen import Seen, seen
 from tests.kernel import Kernel, Ran
 
 # What kube_magics prints around a job's own output.
-_OURS = re.compile(r"^(?:job \S+ (?:on|done|failed) ?.*|(?:travels|note|warning|dropped|installs): .*)\n", re.MULTILINE)
+_OURS = re.compile(
+    r"^(?:job \S+ (?:on|done|failed) ?.*|(?:travels|note|warning|dropped|installs): .*|.* (?:is|are) lost: .*)\n",
+    re.MULTILINE,
+)
 _NOTED = re.compile(r"^(?:job \S+ waits: .*\n(?:  (?:said|next): .*\n)*|\[kube_magics: .*\]\n)", re.MULTILINE)
 
 

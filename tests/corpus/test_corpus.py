@@ -103,3 +103,9 @@ def check(case: Case, worked: Worked, plain: Plain, folder: Path) -> None:
         assert re.search(expression, worked.ours), worked.ours
     for expression in case.quiet:
         assert not re.search(expression, worked.ours), worked.ours
+
+
+def test_there_are_at_least_120_cases_and_a_third_of_them_runs_on_the_cluster_every_time() -> None:
+    marked = [case for case in CASES.values() if "cluster" in case.words]
+    assert len(CASES) >= 120
+    assert len(marked) >= len(CASES) / 3
