@@ -23,6 +23,8 @@ more than it gains: each refusal is 5 ms of work, most of it there."""
 NO_POD_S = 0.5
 """A Job without a pod after this: its events may say why."""
 EVENTS_EVERY_S = 2.0
+NO_CONTAINER_S = 5.0
+"""A pod on its node without a container after this: its events may say which volume is in the way."""
 NO_LOG = "you may not read logs here (the right `get pods/log`): no output is shown, and no value comes back"
 QUEUE_BLOCKS = 64
 """Blocks of lines that wait for a slow reader; then the connection itself is slowed."""
@@ -48,7 +50,7 @@ class Following:
 
     def start(self) -> None:
         """Open the watches; the job need not exist yet."""
-        for work in (self._watch_job(), self._watch_pods(), self._read_log(), self._ask_events()):
+        for work in (self._watch_job(), self._watch_pods(), self._read_log(), self._ask_events(), self._ask_mounts()):
             self._tasks.append(asyncio.ensure_future(self._guarded(work)))
 
     def stop(self) -> None:
@@ -103,6 +105,22 @@ class Following:
             pause_s = EVENTS_EVERY_S
             if self._job is None or self._pods:
                 continue
+            try:
+                self._events = list((await self._client.get(path, query))["items"])
+            except errors.Forbidden:
+                return
+            except errors.ClusterError:
+                continue
+            await self._refresh()
+
+    async def _ask_mounts(self) -> None:
+        path = f"/api/v1/namespaces/{self._namespace}/events"
+        while not self.snapshot.started and not self.snapshot.over:
+            await asyncio.sleep(NO_CONTAINER_S)
+            state = self.snapshot
+            if state.started or not state.scheduled or state.pod is None:
+                continue
+            query = {"fieldSelector": f"involvedObject.kind=Pod,involvedObject.name={state.pod}"}
             try:
                 self._events = list((await self._client.get(path, query))["items"])
             except errors.Forbidden:

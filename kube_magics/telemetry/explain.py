@@ -19,8 +19,8 @@ class Cause:
     """One named reason."""
 
     kind: str
-    """For programs: image, start, quota, policy, unschedulable, oom, deadline, evicted, deleted, signal, exit, refused,
-    failed."""
+    """For programs: image, start, mount, quota, policy, unschedulable, oom, deadline, evicted, deleted, signal, exit,
+    refused, failed."""
     sentence: str
     said: str | None = None
     """The cluster's own words."""
@@ -57,7 +57,7 @@ def explain(
         return (
             None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _job_failed(job)
         )
-    found = _ended(pod) or _waiting(pod) or _unscheduled(pod) or _job_failed(job)
+    found = _ended(pod) or _waiting(pod) or _unscheduled(pod) or _unmounted(pod, events) or _job_failed(job)
     ours = names.ANNOTATION_BUNDLE in part(job, "metadata", "annotations")
     return found if found is None or ours or found.kind not in _AS_IT_IS else replace(found, **_AS_IT_IS[found.kind])
 
@@ -146,6 +146,16 @@ def _unscheduled(pod: Mapping[str, Any]) -> Cause | None:
                 return _unmountable(said)
             return Cause("unschedulable", "No node fits the job.", said, "%kube gpus shows the nodes that you may see")
     return None
+
+
+def _unmounted(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Cause | None:
+    """A container that is not made: only events of the pod say which of its volumes is in the way."""
+    failed = [event for event in events if text(event, "reason") in ("FailedMount", "FailedAttachVolume")]
+    if not failed or text(pod, "status", "phase") != "Pending":
+        return None
+    said = text(max(enumerate(failed), key=lambda pair: (_when(pair[1]), pair[0]))[1], "message")
+    fix = "the node goes on trying; ask your administrator, or %kube delete NAME"
+    return Cause("mount", "A volume of the job cannot be mounted.", said, fix)
 
 
 def _unmountable(said: str) -> Cause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from kube_magics.backends import elsewhere
 from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
-from tests.acceptance.desk import Desk, admin_of, corrected, suggested, without
+from tests.acceptance.desk import Desk, admin_of, corrected, eventually, suggested, without
 from tests.cluster import Cluster
 from tests.cluster.claims import claim, unbound
 
@@ -147,3 +148,22 @@ def test_a_claim_of_one_pod_names_the_job_that_has_it(there: Desk, cluster: Clus
     assert ran.error == "SubmitError", ran
     assert "ReadWriteOncePod" in ran.message
     assert "%kube stop holder" in ran.traceback
+
+
+@pytest.mark.cluster
+def test_a_volume_that_cannot_be_mounted_is_told_while_the_job_waits(there: Desk, cluster: Cluster) -> None:
+    with claim(cluster, admin_of(there), "broken", mode=None) as name:
+        request = there.kernel.send(f"%%kubetrain --cpus 100m --name waits --volume {name}:/data\nprint(1)")
+        space = admin_of(there)
+        eventually(lambda: _failed_mount(there), "an event of the pod")
+        time.sleep(6)  # the events are asked for every five seconds
+        space.admin("delete", "job", "waits", f"--namespace={space.name}", "--wait=false")
+        ran = there.kernel.finish(request)
+    assert "job waits waits: A volume of the job cannot be mounted.\n  said: " in ran.stderr
+    assert "hostPath type check failed" in ran.stderr
+
+
+def _failed_mount(desk: Desk) -> bool:
+    space = admin_of(desk)
+    found = space.admin.get("events", f"--namespace={space.name}", "--field-selector=reason=FailedMount")
+    return bool(found["items"])

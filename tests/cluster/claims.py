@@ -18,11 +18,19 @@ _PATIENCE_S = 60.0
 
 @contextmanager
 def claim(
-    cluster: Cluster, space: Namespace, name: str, modes: Sequence[str] = ("ReadWriteMany",), mode: str = "777"
+    cluster: Cluster,
+    space: Namespace,
+    name: str,
+    modes: Sequence[str] = ("ReadWriteMany",),
+    mode: str | None = "777",
 ) -> Iterator[str]:
-    """A bound claim; its folder on the node has `mode`, since fsGroup does not reach into a node's folders."""
+    """A bound claim; its folder on the node has `mode`, since fsGroup does not reach into a node's folders.
+
+    None: there is no folder, so that nothing can mount it.
+    """
     folder = f"{space.name}-{name}-{secrets.token_hex(2)}"
-    _on_node(cluster, f"mkdir -p {_ROOT}/{folder} && chmod {mode} {_ROOT}/{folder}")
+    if mode is not None:
+        _on_node(cluster, f"mkdir -p {_ROOT}/{folder} && chmod {mode} {_ROOT}/{folder}")
     common: dict[str, Any] = {"accessModes": list(modes), "storageClassName": ""}
     volume = {
         "apiVersion": "v1",

@@ -174,6 +174,19 @@ def test_a_secret_that_is_not_there(said: str, sentence: str) -> None:
     assert "--secret" in (snapshot.cause.fix or "")
 
 
+def test_a_volume_that_cannot_be_mounted_is_told_by_the_pods_events_until_it_can() -> None:
+    events = [
+        {"reason": "FailedMount", "message": "older", "lastTimestamp": "2026-11-23T21:00:03Z"},
+        {"reason": "FailedMount", "message": "hostPath type check failed", "lastTimestamp": "2026-11-23T21:00:09Z"},
+    ]
+    snapshot = of_job(a_job(), [waiting("ContainerCreating")], events)
+    assert kind_of(snapshot) == ("pending", "mount", False)
+    assert snapshot.cause is not None
+    assert snapshot.cause.said == "hostPath type check failed"
+    running = a_pod({"running": {"startedAt": "2026-11-23T21:00:12Z"}}, phase="Running")
+    assert of_job(a_job(), [running], events).cause is None
+
+
 def test_a_claim_that_is_not_there_is_not_waited_for() -> None:
     message = 'persistentvolumeclaim "data" not found'
     pod = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}])
