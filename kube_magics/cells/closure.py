@@ -7,14 +7,13 @@ comes after the definitions that it refers to.
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from kube_magics.cells import bytecode
 from kube_magics.cells.changes import Change
-from kube_magics.cells.items import OF_THE_MODULE, Item, Items
+from kube_magics.cells.items import Item, Items
 from kube_magics.cells.names import Later
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.pickler import NeedsFirst, Standing
@@ -198,19 +197,9 @@ class Closure(Items):
     def _before(self, name: str, limit: int | None) -> None:
         """All that the definition's statement evaluates, and may call while it does."""
         for needed in self.names(name).eager:
-            if needed == name:
-                raise CaptureError(
-                    f"{name} cannot travel: its statement uses what {name} was before it.",
-                    hint=f"give the new {name} another name, and run its cell again",
-                )
             if self.has(needed):
                 self._stand(needed, limit)
                 self._callable(needed, limit)
-            elif not hasattr(builtins, needed) and needed not in OF_THE_MODULE:
-                raise CaptureError(
-                    f"{name} cannot travel: its statement needs {needed}, which is not defined any more.",
-                    hint=f"run the cell that defines {needed} again, then this one",
-                )
 
     def _callable(self, name: str, limit: int | None) -> None:
         """All that calling a definition may look up stands too, as far as that is possible already."""

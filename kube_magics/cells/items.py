@@ -11,11 +11,11 @@ from typing import Any, Literal
 from kube_magics.cells import bytecode, history, modules, quoted
 from kube_magics.cells.changes import Change
 from kube_magics.cells.compare import functions_inside
-from kube_magics.cells.names import Later, may_call
+from kube_magics.cells.names import Later, class_scope, may_call
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.pickler import lookup
 from kube_magics.cells.reads import Names
-from kube_magics.cells.scopes import statement_names
+from kube_magics.cells.scopes import analyze, statement_names
 from kube_magics.cells.sources import Source, find_class, find_function, is_ours, parsed
 from kube_magics.errors import CaptureError
 from kube_magics.runner.syntax import NAME
@@ -152,11 +152,11 @@ class Items:
         """Whether all that the statement evaluates still is what it was: no name is gone, set again, or its own."""
         if source is None:
             return False
-        eager = statement_names(source.node, future=source.context.future).eager
-        known = all(
-            self.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name == NAME for name in eager
-        )
-        return known and source.name not in eager and not self._overtaken(source)
+        names = analyze([source.node], future=source.context.future)
+        own = class_scope(source.node).locals if isinstance(source.node, ast.ClassDef) else frozenset()
+        sure = [name for name, need in names.needs.items() if need.sure and name not in own]
+        known = all(self.has(name) or hasattr(builtins, name) or name in OF_THE_MODULE or name == NAME for name in sure)
+        return known and source.name not in names.statements[0].eager and not self._overtaken(source)
 
     def _overtaken(self, source: Source) -> bool:
         """Whether the statement would give something else now, which comparing it with what lives does not show."""
