@@ -4,6 +4,7 @@ checked."""
 from __future__ import annotations
 
 import os
+import stat
 
 from . import images
 from .pictures import FOLDER
@@ -25,10 +26,8 @@ class Gallery:
     def events(self, told: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The chunks of an announced picture; its file is removed once the last one was taken."""
         path = os.path.join(self._folder, os.path.basename(str(told.get("file"))))
-        try:
-            with open(path, "rb") as file:
-                data = file.read(images.EACH_BYTES + 1)
-        except OSError:
+        data = _content(path)
+        if data is None:
             return
         asked = images.Picture(data, str(told.get("text") or ""), str(told.get("note") or ""))
         picture = self._budget.admitted(asked) if self._number < 2 * images.MOST else None
@@ -39,3 +38,12 @@ class Gallery:
             os.remove(path)
         except OSError:
             return
+
+
+def _content(path: str) -> bytes | None:
+    """As much as a picture may have, and one byte; None: it is no file. Never waits, as a pipe would have us."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            return file.read(images.EACH_BYTES + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    except OSError:
+        return None

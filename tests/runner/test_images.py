@@ -141,8 +141,10 @@ def test_whoever_writes_to_the_runner_by_himself_shows_nothing_else(tmp_path: Pa
 import json, os
 secret = os.path.abspath("secret.png")
 open(secret, "wb").write({png()!r})
+os.mkdir("../pictures")
+os.mkfifo("../pictures/pipe.png")
 fifo = open(os.environ["KUBE_MAGICS_EVENTS"], "w")
-for name in (secret, "../work/secret.png", "missing.png", None, 3):
+for name in (secret, "../work/secret.png", "missing.png", "pipe.png", ".", None, 3):
     fifo.write(json.dumps({{"e": "picture", "file": name, "text": "t", "note": {{}}}}) + "\\n")
 fifo.close()
 print("end")
