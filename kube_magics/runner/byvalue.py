@@ -13,6 +13,7 @@ import sys
 import types
 
 from . import rebuild
+from .keep import exception
 
 try:
     from _pickle import Pickler, PicklingError
@@ -222,6 +223,8 @@ class Returning(Pickler):
             return self._code(obj)
         if kind.__name__ in TYPING and kind.__module__ == "typing":
             return typing_name(obj) if obj.__module__ == "__main__" else NotImplemented
+        if issubclass(kind, BaseException):
+            return exception(obj)
         reducer = sentinel if is_sentinel(kind) else REDUCERS.get(kind)
         return reducer(obj) if reducer else NotImplemented
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 
 from . import quickjson
@@ -17,6 +18,25 @@ if TYPE_CHECKING:
 
 PROTOCOL = 5
 """The highest that every supported Python has."""
+SET_BY_INIT = (StopIteration, SystemExit)
+"""Keep something outside of `args` and `__dict__`, which only their `__init__` sets."""
+
+
+def exception(error: BaseException) -> Any:
+    """How an exception with an `__init__` of its own is pickled: pickle would call that with `args`, which it need not
+    take. NotImplemented: pickle's own way does, or the class has its own."""
+    kind = type(error)
+    plain = kind.__reduce__ is BaseException.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__
+    if not plain or not hasattr(kind.__init__, "__code__") or issubclass(kind, SET_BY_INIT):
+        return NotImplemented
+    return copyreg.__newobj__, (kind, *error.args), error.__dict__ or None  # type: ignore[attr-defined]
+
+
+class Plain(Pickler):
+    """pickle, and exceptions as they are."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        return exception(obj) if isinstance(obj, BaseException) else NotImplemented
 
 
 class Limited:
@@ -74,7 +94,7 @@ def _write(value: Any, path: str, limit: int | None, minor: str) -> int | None:
     with open(part, "wb") as file:
         limited = Limited(file, limit)
         try:
-            Pickler(limited, PROTOCOL).dump(value)
+            Plain(limited, PROTOCOL).dump(value)
         except Exception:  # noqa: BLE001  (whatever it is: perhaps something without source, which needs more than pickle)
             limited = Limited(file, limit)
             file.seek(0)
