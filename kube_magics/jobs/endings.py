@@ -119,7 +119,10 @@ def import_missing(name: str, event: dict[str, Any]) -> errors.ImportMissing:
     """The image lacks a package that the cell imports."""
     packages = event.get("install") or []
     listed = ", ".join(map(str, packages)) if isinstance(packages, list) else str(packages)
-    fix = f"--image with {listed or 'what the cell imports'} in it   (on this machine: %pip install {listed})"
+    if "neither pip nor uv" in str(event.get("message")):
+        fix = f"--image with pip or uv in it, or with {listed}"
+    else:
+        fix = f'--pip "{listed}"   (or an --image that has it; on this machine: %pip install {listed})'
     return errors.ImportMissing(f"Job {name}: {event.get('message')}.", hint=fix)
 
 

@@ -44,7 +44,8 @@ def introduce(
     """Tell the runner who we are. Gives the captured imports that this interpreter lacks, with the notebook's versions,
     and the versions here of those that it has.
 
-    Those may be wished for, once, in the bundle's `folder`: then this process ends here, and is started again.
+    Those may be wished for, once, in the bundle's `folder`: then this process ends here, and is started again. What
+    the notebook has not either is never wished for: a name mistyped could be a stranger's package.
     """
     missing = {}
     versions = {}
@@ -56,11 +57,16 @@ def introduce(
             found = version(spec, distribution(name, wanted))
             if found:
                 versions[name] = found
-    if missing and folder:
+    if folder and may_be_installed(missing):
         _wish(missing, folder)
     python = ".".join(map(str, sys.version_info[:3]))
     send_line(dumps({"e": "hello", "python": python, "versions": versions}))
     return missing, versions
+
+
+def may_be_installed(missing: dict[str, str | None]) -> bool:
+    """Whether the notebook has all that is missing, and so knows which distributions these are."""
+    return bool(missing) and all(missing.values())
 
 
 def _wish(missing: dict[str, str | None], folder: str) -> None:

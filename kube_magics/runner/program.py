@@ -217,7 +217,7 @@ def run(names: Names) -> None:
     os.environ["PYTHONUNBUFFERED"] = "1"
     results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))
-    from .imports import introduce, missing_error
+    from .imports import introduce, may_be_installed, missing_error
 
     pid = os.getpid()
     display.begin(folder)
@@ -226,7 +226,7 @@ def run(names: Names) -> None:
         installs = bool((spec.get("install") or {}).get("auto"))
         missing, versions = introduce(spec.get("imports") or {}, folder if installs else None)
         if missing:
-            raise missing_error(missing, tried=installs)
+            raise missing_error(missing, tried=installs and may_be_installed(missing))
         if spec.get("bytecode"):
             from .skew import mismatch
 

@@ -157,7 +157,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("capture", "Names that may travel although their values look like credentials.", _names, "A,B", default=(), many=True, example="--capture my_token"),
     Option("env", "A variable of the job's environment (repeatable).", environment.variables, "NAME=VALUE", default=(), many=True, example="--env NCCL_DEBUG=INFO"),
     Option("secret", "A Secret of the namespace as variables of the job's environment: all its keys, or one (repeatable).", environment.secrets, "NAME[:KEY=ENV]", default=(), many=True, example="--secret wandb:key=WANDB_API_KEY"),
-    Option("pip", "What to install before the cell runs: auto (what it imports and the image lacks), none, or requirements.", _pip, "WHAT", default="auto", example='--pip "torch==2.6 tqdm"'),
+    Option("pip", "What to install before the cell runs: auto (what it imports, the notebook has and the image lacks), none, or requirements.", _pip, "WHAT", default="auto", example='--pip "torch==2.6 tqdm"'),
     Option("requirements", "Install what this requirements file lists.", _text, "FILE", short="-r", example="--requirements requirements.txt"),
     Option("cache", "Keep installed packages between jobs on this PersistentVolumeClaim.", names.claim, "CLAIM", example="--cache packages"),
     Option("files", "Files, folders and globs that travel into the job's working folder (repeatable; .kubeignore is heeded).", _paths, "PATHS", default=(), many=True, example="--files data/*.csv,config.yaml"),

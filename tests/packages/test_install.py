@@ -110,6 +110,14 @@ def test_nothing_missing_starts_no_other_process(tmp_path: Path, image: Image) -
     assert len(image.index.asked) == asked
 
 
+def test_what_not_even_the_notebook_has_is_never_guessed(tmp_path: Path, image: Image) -> None:
+    asked = len(image.index.asked)
+    log = image.run(tmp_path, "uv", "print('ran')", imports={"km_says": None, "km_needs": "km-needs==1.0"})
+    assert (log.events[-1]["reason"], log.out) == ("import", b"")
+    assert "this image lacks km_says, km-needs (1.0 in the notebook)" in log.error["message"]
+    assert len(image.index.asked) == asked
+
+
 @UV_FIRST
 def test_what_is_asked_for_stands_before_the_images_own(tmp_path: Path, image: Image, tool: str) -> None:
     source = "import km_plain, km_needs, os, sys\nprint(km_plain.version, sys.prefix == os.path.dirname(os.path.dirname(sys.executable)))"
