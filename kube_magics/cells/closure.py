@@ -21,6 +21,7 @@ from kube_magics.cells.texts import Texts
 from kube_magics.cells.values import Dumped, Dumper, TooLarge
 from kube_magics.errors import CaptureError
 
+_REGISTRIES = (dict, list, set)
 PRECAUTION_BYTES = 16 * 1024
 "What is taken only in case a loop runs zero times may cost this much."
 
@@ -208,10 +209,29 @@ class Closure(Items):
         while stack:
             later = self.later(stack.pop())
             for needed in sorted(later.reads if later else ()):
+                if needed in self._underway and self.has(needed):
+                    self._empty(needed)
                 if needed not in seen and self.has(needed):
                     seen.add(needed)
-                    self._stand(needed, limit)
+                    self._registry(needed, limit)
                     stack.append(needed)
+
+    def _registry(self, name: str, limit: int | None) -> None:
+        """A value that may hold what waits for it begins empty, and comes behind."""
+        underway = list(self._underway)
+        try:
+            self._stand(name, limit)
+        except Circle:
+            if type(self.notebook.namespace[name]) not in _REGISTRIES:
+                raise
+            self._underway[:] = underway
+            self._empty(name)
+
+    def _empty(self, name: str) -> None:
+        """A registry, before what registers itself in it: the value itself comes behind, with all that it holds."""
+        value = self.notebook.namespace[name]
+        if type(value) in _REGISTRIES and not any(step.name == name for step in self.steps):
+            self.steps.append(Step(name, Item("import", f"{name} = {type(value)()!r}")))
 
     @property
     def standing(self) -> set[str]:
