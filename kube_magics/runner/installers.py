@@ -6,6 +6,7 @@ import configparser
 import glob
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,8 @@ FOR_UV = {
     "UV_NO_INDEX": "no-index",
 }
 """What pip is told (by PIP_… variables or its configuration files), as uv wants to hear it."""
+PASSWORDS = re.compile(r"(https?://)[^\s/]+@")
+"""The URL of an index may come from a Secret, and what an installer says goes into a log that more people may read."""
 OLD_NAMES = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
 
 
@@ -143,7 +146,7 @@ def _watched(command: list[str], env: dict[str, str]) -> tuple[int, str]:
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            text = line.decode("utf-8", "replace")
+            text = PASSWORDS.sub(r"\1***@", line.decode("utf-8", "replace"))
             sys.stderr.write(text)
             said.append(text)
             del said[:-KEPT_LINES]

@@ -174,6 +174,20 @@ def test_an_index_that_is_not_there(tmp_path: Path, image: Image, tool: str) -> 
     assert "--env PIP_INDEX_URL=" in log.error["fix"]
 
 
+def test_a_password_in_the_url_of_an_index_is_not_told(tmp_path: Path, image: Image) -> None:
+    talkative = tmp_path / "bin" / "uv"
+    talkative.parent.mkdir()
+    talkative.write_text("#!/bin/sh\necho error: Failed to fetch: \\`${UV_DEFAULT_INDEX}x/\\`\nexit 2\n")
+    talkative.chmod(0o755)
+    env = {
+        "PATH": f"{talkative.parent}:/usr/bin:/bin",
+        "PIP_INDEX_URL": "https://reader:hunter@2@index.example/simple/",
+    }
+    log = image.run(tmp_path / "job", "uv", "print('ran')", "km-says", env=env)
+    assert log.error["text"] == "error: Failed to fetch: `https://***@index.example/simple/x/`"
+    assert b"hunter" not in log.raw
+
+
 def test_an_image_with_no_installer_lacks_what_it_lacks(tmp_path: Path, image: Image) -> None:
     if bundled():
         pytest.skip("this interpreter brings a pip of its own")
