@@ -301,11 +301,6 @@ class Supervisor:
         self._custody.sweep()
         return send(end, results.summary(), self._output)
 
-    def _tell_messages(self, now: float) -> None:
-        self._messages.read(now)
-        for event in self._messages.rest():
-            self._pump.event(event, now)
-
     def _send_results(self, results: Results) -> None:
         now = time.monotonic()
         if results.error:
