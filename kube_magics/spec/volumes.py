@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from kube_magics.errors import OptionError
 from kube_magics.spec import names
 
-TAKEN = ("/", "/tmp", "/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", "/kube-magics")  # noqa: S108 - paths in the pod
+OURS = "/kube-magics"
+"""Where a pod has its bundle and its cache."""
+TAKEN = ("/", "/tmp", "/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/lib", OURS)  # noqa: S108 - paths in the pod
 """Mounting over these would break the container or the job itself."""
 
 
@@ -33,12 +35,12 @@ def volumes(option: str, text: str) -> tuple[Volume, ...]:
     claim, _, rest = text.partition(":")
     path, _, mode = rest.partition(":")
     claim_hint = claim if names.is_object(claim) else names.stem(claim, 63)
-    plain = posixpath.normpath(path) if path.startswith("/") else ""
+    plain = "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else ""
     if not plain or mode not in ("", "ro", "rw"):
         raise OptionError(f"{option} {text!r} is not CLAIM:/path[:ro].", hint=f"{option} {claim_hint}:/data")
     if not names.is_object(claim):
         raise OptionError(f"{option} {claim!r} is no claim's name.", hint=f"{option} {claim_hint}:{plain}")
-    if plain in TAKEN:
+    if plain in TAKEN or plain.startswith(f"{OURS}/"):
         raise OptionError(f"{option} {text}: {plain} belongs to the container itself.", hint=f"{option} {claim}:/data")
     return (Volume(claim, plain, mode == "ro"),)
 

@@ -66,7 +66,17 @@ WRONG: dict[str, list[str]] = {
     "requirements": ["", " "],
     "cache": ["", "My Claim", "a/b"],
     "files": ["", ","],
-    "volume": ["", "claim", "claim:data", "claim:/data:rx", "My Claim:/data", "claim:/tmp", "claim:/"],
+    "volume": [
+        "",
+        "claim",
+        "claim:data",
+        "claim:/data:rx",
+        "My Claim:/data",
+        "claim:/tmp",
+        "claim:/",
+        "claim:/kube-magics/cache",
+        "claim://tmp",
+    ],
     "artifacts": ["", "bucket", "s3:/x", "S3://x"],
     "returns_files": ["", ","],
 }
