@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kube_magics.cells.credentials import kind
 from kube_magics.errors import OptionError
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -20,7 +21,6 @@ _LOCAL = re.compile(
     r"[.~/]|[A-Za-z]:\\|file:|[^\s@]+\s*@\s*(?:file:|[./~])|[\w.-]+/(?!/)|[\w.+-]+\.(?:whl|tar\.gz|zip)$"
 )
 _LOCAL_LINKS = re.compile(r"(-f|--find-links)[=\s]*(?!https?://)")
-_CREDENTIALS = re.compile(r"://[^\s/@]*:[^\s/@$]+@")
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def check(option: str, line: str, where: str) -> None:
             f"{option}: {where}: {line!r} is a path of this machine.",
             hint="name the package, or its URL; local modules travel by themselves when the cell imports them",
         )
-    if _CREDENTIALS.search(line):
+    if kind(line) is not None:
         raise OptionError(
-            f"{option}: {where}: the URL holds credentials, which would be stored in the cluster for all to read.",
+            f"{option}: {where}: the line holds credentials, which would be stored in the cluster for all to read.",
             hint="--secret NAME:KEY=PIP_INDEX_URL, with the URL in the Secret",
         )
 
