@@ -47,7 +47,7 @@ _FORMS = (
     ("a JSON web token", "eyJ", r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}"),
     ("a private key", "-----BEGIN", r" (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
 )
-_STARTS = tuple((start, re.compile(rest), what) for what, starts, rest in _FORMS for start in starts.split())
+_STARTS = tuple((start, rest, what) for what, starts, rest in _FORMS for start in starts.split())
 _USERINFO = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@:]*:([^\s/@]{3,})@", re.IGNORECASE)
 _QUERY = re.compile(r"[?&;]([\w.-]+)=([^&#\s]{8,})")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -98,7 +98,9 @@ def kind(text: str) -> str | None:
     for start, rest, what in _STARTS if text else ():
         at = text.find(start)  # looking for 40 plain texts is far quicker than for one pattern of 40
         while at >= 0:
-            if not (at and (text[at - 1].isalnum() or text[at - 1] == "_")) and rest.match(text, at + len(start)):
+            if not (at and (text[at - 1].isalnum() or text[at - 1] == "_")) and re.compile(rest).match(
+                text, at + len(start)
+            ):
                 return what
             at = text.find(start, at + 1)
     if "://" not in text:

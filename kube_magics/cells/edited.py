@@ -16,8 +16,6 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
-import psutil
-
 from kube_magics.cells.compare import codes, same_code
 
 CLOCK_S = 60.0
@@ -46,6 +44,8 @@ def edited(module: ModuleType, file: Path, source: bytes) -> bool:
 
 @lru_cache(maxsize=1)
 def _started() -> float:
+    import psutil  # most jobs have no local modules, and need not wait for it
+
     return psutil.Process().create_time()
 
 

@@ -41,6 +41,8 @@ class Files:
 
 def gather(asked: Sequence[str], folder: Path, most_files: int = MOST_FILES) -> Files:
     """The files that `asked` names, sorted by path; raises OptionError for what is not there or cannot travel."""
+    if not asked:
+        return Files()
     walk = _Walk(folder, most_files)
     for text in asked:
         walk.add(text)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pathspec import GitIgnoreSpec
-
 FILE = ".kubeignore"
 DEFAULTS = (
     # What version control, Python, notebooks and their tools keep for themselves.
@@ -48,6 +46,8 @@ class _Rule:
 
 def _patterns(line: str) -> list[Any]:
     """The pattern of a line; none for a comment."""
+    from pathspec import GitIgnoreSpec  # most jobs bring no files, and need not wait for it
+
     return [each for each in GitIgnoreSpec.from_lines([line]).patterns if each.include is not None]
 
 

@@ -35,6 +35,11 @@ _INSTEAD = {
 _PROGRAMS = frozenset("ls ll cat cp mv rm mkdir rmdir less more man pushd popd".split())
 
 
+def may_hold(text: str) -> bool:
+    """Whether a text of Python may have anything that the `Expander` replaces; else there is no need to look."""
+    return "get_ipython" in text or "IPython" in text
+
+
 def refuse(found: Magic, where: str | None = None) -> CellError:
     """The error for what no job can do; `where` says in which definition of the notebook it stands."""
     place = where or f"Line {found.line}"

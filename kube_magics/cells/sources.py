@@ -206,7 +206,7 @@ def _source(name: str, cell: Cell, node: Definition, notebook: Notebook, context
     if node.col_offset:
         first, taken = _out_of_branch(node, first, taken)
     expander = Expander()
-    if "IPython" in cell.source or "get_ipython" in cell.source:
+    if ipython.may_hold(cell.source):
         node = expander.visit(copy.deepcopy(node))
     if expander.refused:
         found = expander.refused[0]

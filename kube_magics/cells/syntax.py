@@ -100,7 +100,7 @@ def parse_cell(source: str, label: str | None, python: Callable[[str], str] = st
         raise CellError("The cell is empty: there is nothing to run as a job.", hint="write code below the first line")
     body, pip, ignored = _without(tree.body, lines)
     expander = Expander()
-    groups = units(copy.deepcopy(body), expander)
+    groups = units(copy.deepcopy(body) if ipython.may_hold("\n".join(lines)) else body, expander)
     if expander.refused:
         raise ipython.refuse(expander.refused[0])
     nodes = [node for unit in groups for node in unit.nodes]
