@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePath
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from kube_magics.cells import changes, ipython
@@ -102,7 +102,7 @@ def find_class(name: str, value: type, notebook: Notebook) -> Source | None:
             differences = class_differences(value, node, notebook.namespace, context)
             if differences is None:
                 continue
-            if differences and (changed is not None or not _made_here(value, node, cell)):
+            if not _made_here(value, node, cell) or (differences and changed is not None):
                 continue
             since = (*changes.of(differences), *changes.registered(value))
             changed = replace(_source(name, cell, node, notebook, context), changes=since)
@@ -116,7 +116,14 @@ def _made_here(value: type, node: ast.ClassDef, cell: Cell) -> bool:
     lines = range(first_line(node), (node.end_lineno or node.lineno) + 1)
     inside = [function.__code__ for item in vars(value).values() for function in functions_inside(item, 2)]
     here = [code for code in inside if code.co_filename == cell.filename and code.co_firstlineno in lines]
+    if any(code.co_qualname == f"{value.__qualname__}.{code.co_name}" and _is_written(code) for code in inside):
+        return bool(here)
     return bool(here) or not any(isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) for each in node.body)
+
+
+def _is_written(code: CodeType) -> bool:
+    """Not generated: dataclass, attrs and namedtuple compile texts of their own."""
+    return bool(linecache.getlines(code.co_filename)) and "generated" not in code.co_filename
 
 
 def find_function(name: str, value: Any, notebook: Notebook) -> Source | None:

@@ -434,3 +434,9 @@ def test_keywords_of_a_class_that_were_set_again_are_named() -> None:
     book = Book("N = 1\nclass P:\n    def __init_subclass__(cls, n): pass", "class A(P, n=N): pass", "N = 2")
     with pytest.raises(CaptureError, match="A cannot travel: what its statement needs was set again"):
         book.capture("A")
+
+
+def test_an_older_class_of_the_name_is_never_taken_for_it() -> None:
+    fields = "@dataclasses.dataclass\nclass A:\n    x: int = 1\n"
+    book = Book(f"import dataclasses\nN = 1\n{fields}", f"{fields[:-2]}N\n    def f(self): return self.x", "N = 5")
+    assert book.job("y = A().f()")["y"] == 1
