@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from kube_magics.cells.capture import Capture
@@ -58,10 +59,9 @@ def build(capture: Capture, options: Mapping[str, Any], *, with_data: bool = Tru
         "program.json": _json(capture.program),
         **({"data.pkl": capture.data.joined()} if with_data else {}),
         **({"data.json": index} if index else {}),
-        **shipped.packed(spec),
     }
     cargo = capture.cargo.entries()
-    data, sizes = _zip({path: (content, FILE) for path, content in files.items()} | cargo)
+    data, sizes = _zip(_runner(shipped.asked(spec)), _plain(files) | cargo)
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data), packed(cargo, sizes))
 
 
@@ -93,10 +93,20 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _zip(files: Mapping[str, tuple[bytes, int]]) -> tuple[bytes, dict[str, int]]:
-    """The zip of contents and modes, and what each takes in it."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
+@lru_cache(maxsize=32)
+def _runner(asked: frozenset[str]) -> bytes:
+    """The zip as every job with these fields begins it: packing the runner takes as long as all else of a small job."""
+    return _zip(b"", _plain(shipped.packed(dict.fromkeys(asked, True))))[0]
+
+
+def _plain(files: Mapping[str, bytes]) -> dict[str, tuple[bytes, int]]:
+    return {path: (content, FILE) for path, content in files.items()}
+
+
+def _zip(begun: bytes, files: Mapping[str, tuple[bytes, int]]) -> tuple[bytes, dict[str, int]]:
+    """A zip with the contents and modes of more files, and what each takes in it."""
+    out = io.BytesIO(begun)
+    with zipfile.ZipFile(out, "a") as archive:
         for name in sorted(files):
             data, mode = files[name]
             entry = zipfile.ZipInfo(name, _DATE)

@@ -85,14 +85,21 @@ def files(spec: Mapping[str, object]) -> dict[str, bytes]:
     return {**found, **(_artifacts() if spec.get("artifacts") else {})}
 
 
+def asked(spec: Mapping[str, object]) -> frozenset[str]:
+    """The fields of spec.json that decide what travels, as far as they are set: equal ones bring equal files."""
+    return frozenset(field for field in (*ONLY_WITH.values(), "cloudpickle", "artifacts") if spec.get(field))
+
+
 def packed(spec: Mapping[str, object]) -> dict[str, bytes]:
-    """The same, as it stands in the bundle: what unpacks, and one zip with all the rest."""
+    """`files`, as they stand in the bundle: what unpacks, and one zip with all the rest."""
     found = files(spec)
     first = {path: found.pop(path) for path in (f"{PACKAGE}/__init__.py", f"{PACKAGE}/unpack.py")}
     out = io.BytesIO()
     # Not compressed: the bundle does that, over the whole of it.
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(found):
+        for path in sorted(
+            found, key=lambda path: (path != f"{PACKAGE}/report.py", path)
+        ):  # beside its twin: 1 kB less
             entry = zipfile.ZipInfo(path)  # of 1980
             entry.create_system = 3  # the same bytes from Windows and macOS
             entry.external_attr = 0o644 << 16
