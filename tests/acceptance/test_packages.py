@@ -133,7 +133,7 @@ def test_a_cache_that_cannot_be_written_to_is_no_hindrance(there: Desk, cluster:
 @pytest.mark.cluster
 @pytest.mark.long
 def test_how_much_a_cached_start_takes(there: Desk, cluster: Cluster, url: str) -> None:
-    """Said, not asserted: the machine is shared."""
+    """How much is said, not asserted: the machine is shared."""
     with claim(cluster, admin_of(there), "timed") as name:
         line = f"%%kubetrain --cpus 100m --image {cluster.ensure_image('uv')} {url}"
         took: dict[str, list[float]] = {"none": [], "cache": []}
@@ -141,6 +141,7 @@ def test_how_much_a_cached_start_takes(there: Desk, cluster: Cluster, url: str) 
         for _ in range(3):
             for kind, more in (("none", "--pip none"), ("cache", f"--pip km-says --cache {name}")):
                 ran = there.right(f"{line} {more}\nprint('begun')")
+                assert ("from the cache: km-says" in ran.stderr) == (kind == "cache")
                 took[kind].append(next(at for at, text in ran.arrivals if "begun" in text))
     print({kind: sorted(found)[1] for kind, found in took.items()})
 
