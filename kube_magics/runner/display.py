@@ -47,9 +47,13 @@ class Handle:
 def _show(value: Any, raw: bool) -> None:
     bundle: dict[str, Any] = value if raw and isinstance(value, dict) else {}
     if home and home[0] == os.getpid():
-        from . import pictures
-
+        pictures = _pictures()
         bundle = bundle or pictures.bundle_of(value)
+        if pictures.is_figure(value) and pictures.here():
+            from .figures import show_figure
+
+            show_figure(value)
+            return
         if pictures.shown(value, bundle):
             return
     text = bundle.get("text/plain")
@@ -58,6 +62,14 @@ def _show(value: Any, raw: bool) -> None:
 
         text = pretty(value)
     print(text)  # noqa: T201
+
+
+def _pictures() -> Any:
+    """What sends them, once it is needed; it has to be told where it is."""
+    from . import pictures
+
+    pictures.home = home
+    return pictures
 
 
 def show_open_figures() -> None:
@@ -80,6 +92,7 @@ def _take_figures(matplotlib: Any) -> None:
     """Figures are shown by our backend, unless the user's own choice stands in the environment by now. Processes that
     the user starts find Agg there: they have no runner to show figures to."""
     if os.environ.get("MPLBACKEND") == "Agg":
+        _pictures()
         matplotlib.rcParams["backend"] = f"module://{__package__}.figures"
         matplotlib.interactive(True)
 

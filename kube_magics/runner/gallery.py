@@ -7,7 +7,6 @@ import os
 import stat
 
 from . import images
-from .pictures import FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class Gallery:
     """Takes files, in the order they are announced."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = os.path.join(folder, FOLDER)
+        self._folder = os.path.join(folder, images.FOLDER)
         self._budget = images.Budget()
         self._number = 0
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+FOLDER = "pictures"
+"""In the bundle's folder: where the program leaves them, as files."""
 EACH_BYTES = 256 * 1024
 ALL_BYTES = 2 * 1024 * 1024
 MOST = 100

@@ -12,19 +12,19 @@ import sys
 import time
 
 from . import quickjson
-from .display import home
-from .images import SIGNATURE, TEXT_CHARACTERS, Budget
+from .images import FOLDER, SIGNATURE, TEXT_CHARACTERS, Budget
 from .report import send_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FOLDER = "pictures"
 PATIENCE_S = 10.0
 """A log that is read so slowly is not waited for: then what is printed next may come first."""
 HOW_ELSE = "save it to a file, and bring that back with --returns-files"
 
+home: list[Any] = []
+"""Set by display(): process id and folder of the bundle, where pictures can be shown at all."""
 _budget = Budget()
 _numbers = itertools.count(1)
 
@@ -38,11 +38,6 @@ def shown(value: Any, bundle: dict[str, Any]) -> bool:
     """Show `value` as a picture, if it is one, and more of them may be shown."""
     if not here():
         return False
-    if _is_figure(value):
-        from .figures import show_figure
-
-        show_figure(value)
-        return True
     data = png(bundle.get("image/png"))
     if not data and hasattr(type(value), "_repr_png_"):
         data = png(_called(value, "_repr_png_"))
@@ -104,7 +99,7 @@ def send(data: bytes, text: str, note: str = "") -> bool:
     return not why
 
 
-def _is_figure(value: Any) -> bool:
+def is_figure(value: Any) -> bool:
     figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
     return figure is not None and isinstance(value, figure)
 
