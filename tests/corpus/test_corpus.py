@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.cluster import Cluster
+from tests.cluster.namespaces import delete
+from tests.corpus.abreast import Abreast
 from tests.corpus.desk import Desk, Worked, lay_out
 from tests.corpus.plain import Plain
 from tests.corpus.reading import Case, read, themes
@@ -36,21 +38,31 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def kubernetes(tmp_path_factory: pytest.TempPathFactory, cluster: Any) -> Iterator[Desk]:
-    with Desk(tmp_path_factory.mktemp("kubernetes"), _there(cluster), "--cpus 100m") as desk:
-        yield desk
+def kubernetes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster
+) -> Iterator[Abreast]:
+    """All that was chosen of `test_there`, begun ahead of it."""
+    space = cluster.namespace()
+    environment = {
+        "KUBECONFIG": str(space.kubeconfig),
+        "KUBE_MAGICS_CONTEXT": space.context,
+        "KUBE_MAGICS_IMAGE": cluster.images.quickstart,
+    }
+    chosen = {
+        item.name: item.callspec.params["case"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == test_there.__name__
+    }
+    try:
+        with Abreast(tmp_path_factory.mktemp("kubernetes"), environment, "--cpus 100m") as abreast:
+            abreast.begin(chosen)
+            yield abreast
+    finally:
+        delete(space)
 
 
 def _here(folder: Path) -> dict[str, str]:
     return {"KUBE_MAGICS_BACKEND": "local", "KUBE_MAGICS_STATE": str(folder / "state")}
-
-
-def _there(cluster: Any) -> dict[str, str]:
-    return {
-        "KUBECONFIG": str(cluster.namespace().kubeconfig),
-        "KUBE_MAGICS_CONTEXT": cluster.context,
-        "KUBE_MAGICS_IMAGE": cluster.images.quickstart,
-    }
 
 
 @pytest.mark.corpus
@@ -72,12 +84,10 @@ def test_a_difference_is_seen(plain: Plain, local: Desk, tmp_path: Path) -> None
 
 @pytest.mark.cluster
 @pytest.mark.parametrize(("theme", "case"), THERE)
-def test_there(theme: str, case: Case, plain: Plain, kubernetes: Desk, cluster: Any, tmp_path: Path) -> None:
-    if "alone" in case.words:
-        with Desk(tmp_path, _there(cluster), "--cpus 100m") as desk:
-            check(case, desk.run(case), plain, tmp_path)
-    else:
-        check(case, kubernetes.run(case), plain, tmp_path)
+def test_there(
+    theme: str, case: Case, plain: Plain, kubernetes: Abreast, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    check(case, kubernetes.worked(request.node.name), plain, tmp_path)
 
 
 def check(case: Case, worked: Worked, plain: Plain, folder: Path) -> None:
