@@ -86,7 +86,8 @@ class Screen:
     def _queue(self, stream: int, data: bytes) -> None:
         self._pending.append((stream, data))
         self._pending_bytes += len(data)
-        limit = TAIL_BYTES if self._full() else RATE_BYTES_S
+        # What waits when the job ends is shown all at once: it must fit into what is left of the total.
+        limit = max(TAIL_BYTES, min(RATE_BYTES_S, TOTAL_BYTES - self._shown_bytes))
         while self._pending_bytes > limit and self._pending:
             self._drop(limit)
 

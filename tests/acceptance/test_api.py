@@ -374,5 +374,7 @@ def test_an_interrupt_at_any_moment_leaves_no_job_that_nobody_knows_of(anywhere:
             assert f"%kube stop {name}" in ran.traceback
             anywhere.right(f"%kube delete {name}")
         else:
-            assert ran.error in ("SubmitError", "KeyboardInterrupt"), ran
+            # An interrupt may strike where a frame has no line number; IPython then shows it by its plain fallback.
+            shown = ran.error is None and "\nKeyboardInterrupt\n" in ran.stderr
+            assert shown or ran.error in ("SubmitError", "KeyboardInterrupt"), ran
             assert not re.search(rf"^{name} ", anywhere.right("%kube jobs").stdout, re.MULTILINE), ran

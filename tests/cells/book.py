@@ -24,6 +24,9 @@ from kube_magics.runner import unpack as unpacking
 from kube_magics.runner.display import display
 from kube_magics.runner.program import Program
 
+OPEN: list[dict[str, Any]] = []
+"Names of the notebooks and jobs of the test that runs."
+
 
 class Book:
     """`run` is Shift-Enter; `job` runs a cell as the runner does, in a namespace of its own."""
@@ -100,7 +103,14 @@ def new_main() -> dict[str, Any]:
     module = types.ModuleType("__main__")
     module.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = module
+    OPEN.append(module.__dict__)
     return module.__dict__
+
+
+def close_all() -> None:
+    """Let go of all notebooks and jobs of a test, as conftest.py does behind each."""
+    while OPEN:
+        OPEN.pop().clear()
 
 
 def unpack(captured: Capture, folder: Path) -> None:

@@ -77,6 +77,20 @@ def test_past_the_total_only_the_tail_comes() -> None:
     assert skipped(tail) == 50_000 - len(re.findall(r"^\d{9}$", tail, re.MULTILINE))
 
 
+def test_what_waits_when_the_job_ends_does_not_exceed_the_total() -> None:
+    screen = Screen("log")
+    shown = 0
+    while shown < TOTAL_BYTES - RATE_BYTES_S // 4:
+        screen.add(STDOUT, b"x" * 9_999 + b"\n")
+        screen._credit_bytes = RATE_BYTES_S  # as if the time had passed
+        shown += sum(map(len, text_of(screen.take())))
+    for _ in range(30):
+        screen.add(STDOUT, b"x" * 9_999 + b"\n")
+    text = everything(screen)
+    assert skipped(text) == 30 - (TOTAL_BYTES - shown) // 10_000
+    assert shown + len(text) < TOTAL_BYTES + 200
+
+
 def test_the_traceback_that_is_raised_is_not_shown_twice() -> None:
     screen = Screen("log")
     screen.add(STDOUT, b"before\n")
