@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,7 @@ class Abreast:
         self._pool = ThreadPoolExecutor(DESKS, "desk")
         self._of_thread = threading.local()
         self._desks: list[Desk] = []
+        self._loops: list[asyncio.AbstractEventLoop] = []
         self._making = threading.Lock()
         self._begun: dict[str, Future[Worked]] = {}
 
@@ -34,6 +36,8 @@ class Abreast:
         self._pool.shutdown(cancel_futures=True)
         for desk in self._desks:
             desk.__exit__()
+        for loop in self._loops:
+            loop.close()
 
     def begin(self, cases: Mapping[str, Case]) -> None:
         """In their order."""
@@ -57,4 +61,6 @@ class Abreast:
             folder = self._folder / f"desk-{len(self._desks)}"
             folder.mkdir()
             self._desks.append(Desk(folder, self._environment, self._options))
+            # What Jupyter gives each thread that talks to a kernel, and closes for none but the main one.
+            self._loops.append(asyncio.get_event_loop())
             return self._desks[-1]
