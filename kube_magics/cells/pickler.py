@@ -18,7 +18,7 @@ from typing import Any
 from kube_magics.cells import modules
 from kube_magics.cells.culprits import describe
 from kube_magics.cells.notebook import Notebook
-from kube_magics.runner import byvalue, keep, rebuild
+from kube_magics.runner import byvalue, pickling, rebuild
 from kube_magics.runner.byvalue import CACHED, Globals
 
 PROTOCOL = 5
@@ -101,7 +101,7 @@ class Pickler(pickle.Pickler):
         if str(kind.__module__).partition(".")[0] == modules.OURS and kind not in (_ModuleReference, Globals):
             return self._ours
         if issubclass(kind, BaseException):
-            return keep.exception
+            return pickling.exception
         if byvalue.is_sentinel(kind):
             return lambda obj: byvalue.sentinel(obj) or NotImplemented
         if not self._standing.gpus and _is_tensor(kind):

@@ -13,7 +13,7 @@ import sys
 import types
 
 from . import rebuild
-from .keep import exception
+from .pickling import exception
 
 try:
     from _pickle import Pickler, PicklingError

@@ -22,7 +22,7 @@ import os
 import pickle
 import traceback
 
-from .keep import PROTOCOL
+from .pickling import PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

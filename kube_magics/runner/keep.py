@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import copyreg
 import os
 
 from . import quickjson
-
-try:
-    from _pickle import Pickler
-except ImportError:
-    from pickle import Pickler
+from .pickling import PROTOCOL, Plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-PROTOCOL = 5
-"""The highest that every supported Python has."""
-SET_BY_INIT = (StopIteration, SystemExit)
-"""Keep something outside of `args` and `__dict__`, which only their `__init__` sets."""
-
-
-def exception(error: BaseException) -> Any:
-    """How an exception with an `__init__` of its own is pickled: pickle would call that with `args`, which it need not
-    take. NotImplemented: pickle's own way does, or the class has its own."""
-    kind = type(error)
-    plain = kind.__reduce__ is BaseException.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__
-    if not plain or not hasattr(kind.__init__, "__code__") or issubclass(kind, SET_BY_INIT):
-        return NotImplemented
-    return copyreg.__newobj__, (kind, *error.args), error.__dict__ or None  # type: ignore[attr-defined]
-
-
-class Plain(Pickler):
-    """pickle, and exceptions as they are."""
-
-    def reducer_override(self, obj: Any) -> Any:
-        return exception(obj) if isinstance(obj, BaseException) else NotImplemented
 
 
 class Limited:
