@@ -19,6 +19,8 @@ from tests.acceptance.desk import LOGS, Desk, admin_of, desk, eventually, sugges
 from tests.cluster import Cluster
 from tests.kernel import Kernel
 
+pytestmark = pytest.mark.jobs
+
 
 def test_train_gives_a_job(anywhere: Desk) -> None:
     anywhere.right(

@@ -11,6 +11,8 @@ from tests.acceptance.desk import Desk, admin_of, eventually, next_lines
 from tests.acceptance.test_verbs import kubectl_job
 from tests.cluster import Cluster
 
+pytestmark = pytest.mark.jobs
+
 
 def settings(name: str, **more: object) -> dict[str, object]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **more}

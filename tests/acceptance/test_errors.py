@@ -23,6 +23,8 @@ from tests.acceptance.desk import LOGS, Desk, admin_of, corrected, desk, eventua
 from tests.cluster import Cluster
 from tests.kernel import Ran
 
+pytestmark = pytest.mark.jobs
+
 
 @dataclass(frozen=True)
 class Mistake:

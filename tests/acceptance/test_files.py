@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.acceptance.desk import Desk, suggested
+
+pytestmark = pytest.mark.jobs
 
 
 def test_files_stand_in_the_working_folder(anywhere: Desk) -> None:

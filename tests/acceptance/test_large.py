@@ -8,6 +8,8 @@ import pytest
 
 from tests.acceptance.desk import Desk
 
+pytestmark = pytest.mark.jobs
+
 LARGE = "import numpy as np\nblock = np.arange(3_000_000.0)"
 
 

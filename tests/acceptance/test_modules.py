@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import re
 
+import pytest
+
 from tests.acceptance.desk import Desk
+
+pytestmark = pytest.mark.jobs
 
 NET = {
     "netkit/__init__.py": "from .layers import Layer, check\n",

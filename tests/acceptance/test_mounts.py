@@ -14,6 +14,8 @@ from tests.acceptance.desk import Desk, admin_of, corrected, eventually, suggest
 from tests.cluster import Cluster
 from tests.cluster.claims import claim, unbound
 
+pytestmark = pytest.mark.jobs
+
 SEEN = "import os\nseen = {name: os.environ.get(name) for name in ('GREETING', 'HOME', 'TOKEN', 'EMPTY')}"
 
 

@@ -13,6 +13,8 @@ from tests.cluster.claims import claim
 from tests.cluster.settings import own_address
 from tests.packages.index import Distribution, Index, serving
 
+pytestmark = pytest.mark.jobs
+
 SAYS = Distribution("km-says", modules={"km_says.py": "def main():\n    print('said')\n"})
 
 

@@ -10,6 +10,8 @@ import yaml
 
 from tests.acceptance.desk import Desk, admin_of, next_lines
 
+pytestmark = pytest.mark.jobs
+
 SCRIPT = """\
 import argparse
 import multiprocessing

@@ -9,6 +9,8 @@ import pytest
 from tests.acceptance.desk import Desk
 from tests.cluster import Cluster
 
+pytestmark = pytest.mark.jobs
+
 BEFORE = """
 rate = 2
 class Net:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.acceptance.desk import Desk
 
+pytestmark = pytest.mark.jobs
+
 BEFORE = """
 from math import *
 NAME = "of the notebook"

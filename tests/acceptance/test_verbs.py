@@ -12,6 +12,8 @@ from kube_magics import errors
 from tests.acceptance.desk import Desk, admin_of, eventually, without
 from tests.cluster import Cluster
 
+pytestmark = pytest.mark.jobs
+
 # Says what it hears; ends at TERM or INT within the grace.
 LISTENS = """
 import kube_magics, signal, sys, time

@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.measure import RESULTS, Goal, Row, Sample, table, write
 
+pytestmark = pytest.mark.jobs
+
 CHECKOUT = Path(__file__).parents[2]
 KEYS = {"name", "ours", "peer", "peer_name", "unit", "ratio", "goal", "met", "rounds"}
 NAMES = {

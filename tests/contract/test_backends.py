@@ -85,11 +85,18 @@ def _frames(ran: Ran) -> list[str]:
     return re.findall(r"^(?:Cell In|File ).*$|^-+> *\d+ .*$", ran.traceback, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", CASES)
+PICTURES = [name for name, case in CASES.items() if case.shows]
+"""Drawing takes seconds."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.jobs if name in PICTURES else ()) for name in CASES]
+)
 def test_local(local: Kernel, name: str) -> None:
     check(transcript(local, CASES[name]), CASES[name])
 
 
+@pytest.mark.jobs
 def test_pictures_are_those_of_a_plain_notebook(local: Kernel) -> None:
     """The same bytes, in the same order."""
     cell = (

@@ -24,6 +24,8 @@ from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
 from tests.s3 import BUCKET, Server, server
 
+pytestmark = pytest.mark.jobs
+
 ID = "0123456789abcdef0123456789abcdef"
 
 

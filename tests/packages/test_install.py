@@ -18,6 +18,8 @@ import pytest
 from tests.packages.index import CONTENT, Distribution, Index, serving
 from tests.runner.bundles import Log, run
 
+pytestmark = pytest.mark.jobs
+
 STEP = {"stage": "installing", "reason": "install", "module": "kube_magics_runner.install", "args": ["asked"]}
 HAS = (
     Distribution("km-plain", "1.0"),
