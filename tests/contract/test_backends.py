@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.namespaces import delete
 from tests.contract.cases import CASES, Case
 from tests.kernel import Kernel, Ran
 
 _CELL_FILE = re.compile(r"/[^\s\"]*ipykernel_\d+/\d+\.py")
+_PACKAGES = re.compile(r"/[^\s\"]*/(?:site|dist)-packages/")
 _WAITS = re.compile(r"^job \S+ waits: .*\n(?:  (?:said|next): .*\n)*", re.MULTILINE)
 LOCAL, KUBERNETES = "local", "kubernetes"
 _FRAME = re.compile(r"^(?:job \S+ on .*|on this machine .*|travels: .*|job \S+ (?:done|failed).*)\n", re.MULTILINE)
@@ -38,7 +40,10 @@ def kubernetes(folder: Path, cluster: Any) -> Iterator[Kernel]:
         "KUBE_MAGICS_CONTEXT": cluster.context,
         "KUBE_MAGICS_IMAGE": cluster.images.quickstart,
     }
-    yield from _kernel(folder, KUBERNETES, environment)
+    try:
+        yield from _kernel(folder, KUBERNETES, environment)
+    finally:
+        delete(space)
 
 
 def _kernel(folder: Path, name: str, environment: dict[str, str]) -> Iterator[Kernel]:
@@ -58,13 +63,18 @@ def transcript(kernel: Kernel, case: Case) -> dict[str, Any]:
     ran = kernel.run(f"%%kubetrain --cpus 100m {case.options}\n{case.body}", 110)
     return {
         "stdout": _FRAME.sub("", ran.stdout),
-        "stderr": "" if ran.error else _CELL_FILE.sub("CELL", _WAITS.sub("", ran.stderr)),
+        "stderr": "" if ran.error else _places(_WAITS.sub("", ran.stderr)),
         "shown": shown(ran),
         "error": ran.error,
         "message": re.sub(r"Job \S+", "Job NAME", ran.message).split("\n")[0],
         "values": {expression: kernel.value(expression) for expression in case.values},
         "traceback": _frames(ran),
     }
+
+
+def _places(text: str) -> str:
+    """Without where a cell and a library lie on this machine or in that image."""
+    return _PACKAGES.sub("PACKAGES/", _CELL_FILE.sub("CELL", text))
 
 
 def shown(ran: Ran) -> list[str]:
