@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 pytest_plugins = ["tests.cluster.fixtures"]
+
+# An example that takes long says something about the machine, which is shared and noisy, and nothing about the code.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
