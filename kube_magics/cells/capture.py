@@ -126,6 +126,7 @@ def capture(
         if closure.has(name):
             closure.add(name, weak=need.weak)
     closure.follow(names.needs, names.bindings)
+    closure.settle()
     check_absent(nodes, names, closure)
     refuse(in_code(nodes, parsed.written.split("\n"), "Line {}"), allowed)
     refuse(in_definitions(closure), allowed)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import abc
 import ast
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType, MappingProxyType
 from typing import Any, Literal
 
 from kube_magics.cells.compare import SCALAR, defaults, static
+
+COLLECTIONS = (dict, list, set, defaultdict, deque, Counter, OrderedDict)
 
 
 @dataclass(frozen=True)
@@ -23,23 +26,25 @@ class Difference:
     "deleted since"
     code: bool = False
     "not only a value: the statement has other code there"
+    sure: bool = True
+    "False: what a call once gave, which need not have changed since"
 
 
 @dataclass(frozen=True)
 class Change:
     """What the job does to a definition once its statement has run."""
 
-    how: Literal["set", "delete", "call"]
+    how: Literal["set", "delete", "call", "fill"]
     path: str
     "of the attribute, or of the method to call: register(…) of ABCs and of singledispatch"
     value: object = None
-    "to set; the arguments of a call"
+    "to set; the arguments of a call; a dict, list or set with its content"
     sure: bool = True
     "False: a default that a call gave is what it is now, or, where that cannot travel, what the call gives in the job"
 
 
 def of(differences: Iterable[Difference]) -> tuple[Change, ...]:
-    return tuple(Change("delete" if each.gone else "set", each.path, each.live) for each in differences)
+    return tuple(Change("delete" if each.gone else "set", each.path, each.live, each.sure) for each in differences)
 
 
 def of_function(
@@ -57,12 +62,33 @@ def of_function(
             for path in inner[:1]
             for name in ("__defaults__", "__kwdefaults__")
         ]
+    if value is function and not node.decorator_list:
+        found += [Change("set", name, item) for name, item in labels(function, node)]
     attributes = static(value, "__dict__")
     for name, item in attributes.items() if isinstance(attributes, dict) else ():
         # What a decorator sets, too, is set again only where it cannot be shared with the decorator's own variables.
         if not node.decorator_list or (isinstance(item, SCALAR) and not name.startswith("__")):
             found.append(Change("set", name, item))
     return (*found, *_implementations(value))
+
+
+def labels(value: Any, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[tuple[str, object]]:
+    """Name and docstring, where they were set by hand."""
+    if value.__name__ != node.name:
+        yield "__name__", value.__name__
+    written = ast.get_docstring(node, clean=False)
+    if value.__doc__ not in (written, ast.get_docstring(node)):  # 3.13 cleans them
+        yield "__doc__", value.__doc__
+
+
+def fillings(value: object, depth: int = 3) -> Iterator[Change]:
+    """The content of a dict, list or set, and of those in it, once more: what definitions put into it again goes."""
+    if type(value) in COLLECTIONS:
+        inside: list[object] = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
+        content = dict(value) if isinstance(value, dict) else list(inside)
+        yield Change("fill", "", (value, content))
+        for each in inside if depth else ():
+            yield from fillings(each, depth - 1)
 
 
 def _implementations(value: Any) -> Iterator[Change]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
-from kube_magics.cells.changes import Difference
+from kube_magics.cells.changes import Difference, labels
 from kube_magics.cells.compare import (
     PLAIN,
     SCALAR,
@@ -23,6 +23,7 @@ from kube_magics.cells.compare import (
     defaults,
     evaluate,
     functions_inside,
+    is_data,
     same_code,
     static,
     verdict,
@@ -43,7 +44,10 @@ def class_differences(
     """None: this statement cannot have made the class."""
     if not _same_bases(value, node, namespace):
         return None
-    found = [list(_differences(value, node, namespace, variant)) for variant in context.variants()]
+    found = [
+        list({each.path: each for each in _differences(value, node, namespace, variant)}.values())
+        for variant in context.variants()
+    ]
     return min(found, key=len)
 
 
@@ -54,6 +58,9 @@ def _differences(
     written = {code.co_name: code for code in body.co_consts if isinstance(code, CodeType)}
     inner = {**namespace, **value.__dict__}
     bound: set[str] = set()
+    computed: set[str] = set()
+    if not (_made_with_help(value) or node.decorator_list):
+        yield from (Difference(label, live) for label, live in labels(value, node))
     for statement in _plain_statements(node.body):
         for name, expression in _assigned(statement, node.name):
             bound.add(name)
@@ -62,7 +69,12 @@ def _differences(
             elif isinstance(statement, ast.ClassDef):
                 yield from _inner_class(value, name, statement, inner, context)
             elif expression is not None:
-                yield from _attribute(value, name, expression, inner)
+                again = any(isinstance(part, ast.Name) and part.id in computed for part in ast.walk(expression))
+                for found in _attribute(value, name, expression, inner, computed=again):
+                    computed |= {name} - ({name} if found.sure else set())
+                    yield found
+                if "__dataclass_fields__" in vars(value):
+                    yield from _field(value, name, expression, inner)
     yield from _added(value, node, set(body.co_names) | bound)
 
 
@@ -121,7 +133,7 @@ def _method(
         if defaults(same[0], node, namespace) == "changed":
             yield from _live_defaults(name, live, same[0])
         if live is same[0] and not node.decorator_list:
-            yield from (Difference(f"{name}.{each}", item) for each, item in vars(live).items())
+            yield from (Difference(f"{name}.{each}", item) for each, item in (*vars(live).items(), *labels(live, node)))
 
 
 def _live_defaults(name: str, live: object, function: FunctionType) -> Iterator[Difference]:
@@ -152,7 +164,10 @@ def _inner_class(
         yield from (replace(each, path=f"{name}.{each.path}") for each in found)
 
 
-def _attribute(value: type, name: str, expression: ast.expr, namespace: Mapping[str, Any]) -> Iterator[Difference]:
+def _attribute(
+    value: type, name: str, expression: ast.expr, namespace: Mapping[str, Any], *, computed: bool
+) -> Iterator[Difference]:
+    """`computed`: the expression reads what a call gave."""
     if name in ("__slots__", "__doc__", "__annotations__") or _made_with_help(value):
         return
     if name not in value.__dict__:
@@ -163,8 +178,19 @@ def _attribute(value: type, name: str, expression: ast.expr, namespace: Mapping[
     live = value.__dict__[name]
     if hasattr(type(live), "__get__") and not isinstance(live, (FunctionType, *_BY_HAND)):
         return  # what a field's default became: a slot, the item of a named tuple
-    if verdict(expression, live, namespace) == "changed":
-        yield Difference(name, live)
+    found = "unknown" if computed else verdict(expression, live, namespace)
+    if found == "changed" or (found == "unknown" and is_data(live)):
+        # What a call gave once, a random number or the time, it need not give again.
+        yield Difference(name, live, sure=found == "changed")
+
+
+def _field(value: type, name: str, expression: ast.expr, namespace: Mapping[str, Any]) -> Iterator[Difference]:
+    """A default that a call gave stands in a dataclass's __init__ too, with slots only there."""
+    field, init = vars(value)["__dataclass_fields__"].get(name), vars(value).get("__init__")
+    if field is None or not isinstance(init, FunctionType) or not is_data(field.default):
+        return
+    if verdict(expression, field.default, namespace) == "unknown":
+        yield Difference("__init__.__defaults__", init.__defaults__, sure=False)
 
 
 def _made_with_help(value: type) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from kube_magics.cells import bytecode
-from kube_magics.cells.changes import Change
+from kube_magics.cells.changes import Change, fillings
+from kube_magics.cells.compare import SCALAR
 from kube_magics.cells.items import Item, Items
-from kube_magics.cells.names import Later
+from kube_magics.cells.names import Later, changed
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.pickler import NeedsFirst, Standing
 from kube_magics.cells.texts import Texts
@@ -64,6 +65,8 @@ class Closure(Items):
         self._underway: list[str] = []
         self._postponed: list[tuple[str, Change]] = []
         self._given: set[str] = set()
+        self._counting: dict[tuple[str, str], Any] = {}
+        "(name, path) -> a value that definitions may change when they run again in the job; a path is of an attribute"
         standing = Standing(
             self._standing.__contains__, self._value_underway, self._given.__contains__, gpus, self.texts.file
         )
@@ -88,13 +91,28 @@ class Closure(Items):
     def add_value(self, path: str, value: object) -> int:
         """Dumps a value that has no name in the notebook, after the definitions it refers to."""
         dumped = self._dump(path, value, None)
-        if dumped.functions or self._more_to_follow():  # the job loads in the order of the pickle, and this last
+        if (
+            dumped.functions or self._counting or self._more_to_follow()
+        ):  # the job loads in the order of the pickle, and this last
             self.dumper.take_back()
             self._follow(self._of_functions(dumped), frozenset())
             self.follow()
+            self.settle()
             dumped = self._dump(path, value, None)
         self._unnamed.append(dumped)
         return dumped.size_bytes
+
+    def settle(self) -> None:
+        """Behind all definitions: what they have counted, or put into a captured list, was in it already."""
+        counting, self._counting = self._counting, {}
+        for (name, path), value in counting.items():
+            if name not in self._standing:
+                continue
+            if isinstance(value, SCALAR):
+                again = Item("change", change=Change("set", path, value)) if path else self.item(name)
+                self.steps.append(Step(name, again, self._dump(path or name, value, None)))
+            for change in fillings(value):
+                self._change(name, change, None)
 
     def _more_to_follow(self) -> bool:
         laters = [self.names(step.name).later for step in self.steps]
@@ -207,7 +225,9 @@ class Closure(Items):
         seen = {name, *self._underway}
         stack = [name]
         while stack:
-            later = self.later(stack.pop())
+            calling = stack.pop()
+            later = self.later(calling)
+            self._counts(calling, later)
             for needed in sorted(later.reads if later else ()):
                 if needed in self._underway and self.has(needed):
                     self._empty(needed)
@@ -215,6 +235,17 @@ class Closure(Items):
                     seen.add(needed)
                     self._registry(needed, limit)
                     stack.append(needed)
+
+    def _counts(self, calling: str, later: Later | None) -> None:
+        """Notes what a call of this definition may put something into."""
+        source = self.source(calling)
+        if later is None or source is None:
+            return
+        changing = changed(source.node)
+        own = {name for name in changing | later.stores if self.has(name) and not self.source(name)}
+        self._counting |= {(name, ""): self.notebook.namespace[name] for name in own}
+        if changing:
+            self._counting |= {(calling, each.path): each.value for each in source.changes if each.how == "set"}
 
     def _registry(self, name: str, limit: int | None) -> None:
         """A value that may hold what waits for it begins empty, and comes behind."""

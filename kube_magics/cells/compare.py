@@ -20,6 +20,8 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, s
 SCALAR = bool | int | float | complex | str | bytes | None
 _CONTAINERS = (dict, list, set, frozenset, tuple, bytearray, defaultdict, deque, Counter, OrderedDict)
 "Making one of plain values calls nothing of the user's."
+_LIBRARIES = frozenset("array datetime decimal fractions numpy pandas pathlib random torch uuid".split())
+"What they hold is data, as far as it is no class, function or description."
 _OPERANDS = (bool, int, float, complex, str, bytes)
 
 
@@ -139,6 +141,17 @@ def defaults(
         return "changed"
     found = {verdict(expression, live[name], namespace) for name, expression in written.items()}
     return "changed" if "changed" in found else "unknown" if "unknown" in found else "same"
+
+
+def is_data(value: object, depth: int = 4) -> bool:
+    """Whether a value is numbers, text, arrays, times and their like, and containers of such."""
+    if isinstance(value, SCALAR):
+        return type(value) in PLAIN
+    if type(value) in (*PLAIN, *_CONTAINERS):
+        items = [*value, *value.values()] if isinstance(value, dict) else value
+        return depth > 0 and all(is_data(each, depth - 1) for each in items)  # type: ignore[attr-defined]
+    place = type(value).__module__.partition(".")[0]
+    return place in _LIBRARIES and not callable(value) and not hasattr(type(value), "__get__")
 
 
 class _Unknown(Exception):

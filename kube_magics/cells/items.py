@@ -67,6 +67,13 @@ class Items:
             raise found
         return found
 
+    def source(self, name: str) -> Source | None:
+        """The statement of a name that travels as its definition."""
+        try:
+            return self.item(name).source if self.has(name) else None
+        except CaptureError:
+            return None
+
     def names(self, name: str) -> Names:
         """What the definition of a name reads; of a value, what its functions look up and its formulas may."""
         if name not in self._names:

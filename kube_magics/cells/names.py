@@ -95,6 +95,29 @@ def types_scope(params: Iterable[ast.AST], owner: str | None) -> Scope:
 _WRAPPING = frozenset({"wraps", "update_wrapper", "callable", "isinstance", "getattr", "hasattr", "id", "type"})
 
 
+_CHANGING = frozenset(
+    "add append appendleft clear discard extend insert pop popitem popleft remove setdefault update".split()
+)
+
+
+def changed(node: ast.AST) -> set[str]:
+    """Names through which a definition's code puts something into a value, or takes it out: NAMES.append(x)."""
+    found = set()
+    for part in ast.walk(node):
+        target: ast.AST | None = None
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _CHANGING:
+            target = part.func.value
+        elif isinstance(part, ast.Subscript | ast.Attribute) and not isinstance(part.ctx, ast.Load):
+            target = part.value
+        elif isinstance(part, ast.AugAssign):
+            target = part.target
+        while isinstance(target, ast.Subscript | ast.Attribute | ast.Call):
+            target = target.func if isinstance(target, ast.Call) else target.value
+        if isinstance(target, ast.Name):
+            found.add(target.id)
+    return found
+
+
 def may_call(node: ast.AST) -> bool:
     """Whether a function, used as a decorator, may call what it decorates before it returns: it, or a function that it
     makes of one argument, calls that argument or hands it on."""

@@ -6,6 +6,7 @@ things that cannot travel are refused.
 
 from __future__ import annotations
 
+import enum
 import importlib
 import operator
 import pickle
@@ -106,7 +107,7 @@ class Pickler(pickle.Pickler):
             return lambda obj: byvalue.sentinel(obj) or NotImplemented
         if not self._standing.gpus and _is_tensor(kind):
             return self._tensor
-        return own.get(kind) or byvalue.REDUCERS.get(kind)
+        return own.get(kind) or byvalue.REDUCERS.get(kind) or self._of_own_class(kind)
 
     # Functions and classes
 
@@ -157,7 +158,8 @@ class Pickler(pickle.Pickler):
         live = lookup(self._notebook.namespace, name)
         ours = live is not obj and type(live).__module__.partition(".")[0] == modules.OURS
         if live is not obj and not (ours and getattr(live, "__wrapped__", None) is obj):
-            if isinstance(obj, type) and isinstance(live, type) and "<locals>" not in name:
+            older = isinstance(obj, type) and isinstance(live, type) and "<locals>" not in name
+            if older and not _is_draft(obj, live):
                 raise Refused(
                     f"made by an older definition of {name}", "run the cell that makes it again, then this one"
                 )
@@ -207,6 +209,18 @@ class Pickler(pickle.Pickler):
         self.modules.add(module.__name__)
         return importlib.import_module, (module.__name__,)
 
+    def _of_own_class(self, kind: type) -> Handler | None:
+        """Instances of what the notebook's cells define, where pickle's own way would not bring them back."""
+        if kind.__module__ != self._notebook.module:
+            return None
+        if issubclass(kind, enum.Enum) and not issubclass(kind, enum.Flag):
+            return lambda obj: (getattr, (kind, obj.name))  # its value may be anything, as a lambda
+        plain = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce__", "__reduce_ex__"))
+        if plain and hasattr(kind, "__getattr__") and not hasattr(kind, "__setstate__"):
+            self.shipped.add(SHIPPED[REBUILD])
+            return _by_state
+        return None
+
     def _method(self, method: types.MethodType) -> Any:
         """A method that its object has under another name, or not at all, is bound again."""
         name = getattr(method.__func__, "__name__", None)
@@ -253,6 +267,18 @@ class Pickler(pickle.Pickler):
             raise Refused(describe(obj)[0] or "part of kube_magics", "pass its value: job.result()")
         self._reachable(name)
         return rebuild.found, (self._names(self._notebook.module), name)
+
+
+def _by_state(obj: Any) -> Reduced:
+    """Loading does not ask the object for a __setstate__: its __getattr__ may need what it has not got yet."""
+    reduced = obj.__reduce_ex__(PROTOCOL)
+    return (*reduced[:5], rebuild.set_state) if reduced[2] is not None else reduced
+
+
+def _is_draft(one: Any, live: Any) -> bool:
+    """Whether a class is what dataclass(slots=True) made `live` of: the methods that it wrote still refer to it."""
+    fields = vars(one).get("__dataclass_fields__")
+    return fields is not None and vars(live).get("__dataclass_fields__") is fields
 
 
 def _is_tensor(kind: type) -> bool:

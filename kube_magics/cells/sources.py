@@ -102,11 +102,12 @@ def find_class(name: str, value: type, notebook: Notebook) -> Source | None:
             differences = class_differences(value, node, notebook.namespace, context)
             if differences is None:
                 continue
-            if not _made_here(value, node, cell) or (differences and changed is not None):
+            surely = [each for each in differences if each.sure]
+            if not _made_here(value, node, cell) or (surely and changed is not None):
                 continue
             since = (*changes.of(differences), *changes.registered(value))
             changed = replace(_source(name, cell, node, notebook, context), changes=since)
-            if not differences:
+            if not surely:
                 return changed
     return changed
 

@@ -168,6 +168,11 @@ class Dumper:
         return Dumped(size, functions, tuple(_places(path, root, found)))
 
     def _refuse(self, path: str, value: object, error: Exception) -> CaptureError:
+        if isinstance(error, RecursionError):  # following it down would take as many steps, each as long
+            return CaptureError(
+                f"{path or 'the call'} cannot travel: it is nested too deep to pickle.",
+                hint="make it inside the cell, or pass its parts in a list",
+            )
         path, culprit, error = self._culprit(path, value if path else Call(*value), error)  # type: ignore[misc]
         path = path.removeprefix(".")
         if isinstance(error, Refused):

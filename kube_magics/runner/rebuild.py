@@ -129,8 +129,20 @@ def set_attributes(made: Any, state: dict[str, Any]) -> None:
         setattr(made, name, value)
 
 
+def set_state(made: Any, state: Any) -> None:
+    """As pickle sets it, without asking the object for a method of its own."""
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    if attributes:
+        vars(made).update(attributes)
+    for name, value in (slots or {}).items():
+        object.__setattr__(made, name, value)
+
+
 def change(target: Any, path: str, how: str, value: Any) -> None:
     """What was done to a definition since its statement, done again."""
+    if how == "fill":
+        fill(*value)
+        return
     *inner, last = path.split(".")
     for name in inner:
         own = vars(target) if isinstance(target, type) else {}
@@ -141,3 +153,9 @@ def change(target: Any, path: str, how: str, value: Any) -> None:
         getattr(target, last)(*value)
     else:
         setattr(target, last, value)
+
+
+def fill(made: Any, content: Any) -> None:
+    """What a dict, list or set has in the notebook, and nothing that the definitions have put into it here."""
+    made.clear()
+    (made.extend if hasattr(made, "extend") else made.update)(content)
