@@ -55,7 +55,10 @@ class Desk:
         return ran
 
     def left(self) -> set[str]:
-        """What the jobs of this user have made and nobody has removed."""
+        """What the jobs of this user have made and nobody has removed.
+
+        Meanwhile the cluster still removes what was deleted before: `<=` says that nothing was made.
+        """
         found = {f"log {path.name}" for path in (self.folder / LOGS).glob("*")}
         jobs = self.state / "jobs"
         found |= {f"folder {path.name}" for path in jobs.iterdir() if path.is_dir()} if jobs.is_dir() else set()

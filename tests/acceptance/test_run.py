@@ -140,4 +140,4 @@ def test_what_has_no_meaning_for_an_image(there: Desk) -> None:
     (job,) = yaml.safe_load_all(ran.stdout)
     assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["--epochs", "3"]
     assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 60
-    assert there.left() == before
+    assert there.left() <= before
