@@ -67,6 +67,9 @@ class Backend(Protocol):
     def runner_options(self, submission_name: str) -> Mapping[str, Any]:
         """The fields of the bundle's spec.json that depend on where it runs."""
 
+    def check(self, spec: JobSpec) -> None:
+        """Raises OptionError for what a job cannot have here, as far as that is known without a request."""
+
     def remarks(self, spec: JobSpec) -> list[str]:
         """Options of `spec` that mean something else here, or nothing: a sentence each."""
 

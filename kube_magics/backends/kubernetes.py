@@ -78,6 +78,9 @@ class KubernetesBackend:
             found["metadata"]["namespace"] = self.namespace
         return [job, *maps]
 
+    def check(self, spec: JobSpec) -> None:
+        """What is wrong with it the cluster knows."""
+
     def remarks(self, spec: JobSpec) -> list[str]:
         return []
 

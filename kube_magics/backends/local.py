@@ -68,6 +68,9 @@ class LocalBackend:
             hint="--backend kubernetes --dry-run",
         )
 
+    def check(self, spec: JobSpec) -> None:
+        elsewhere.check(spec)
+
     def remarks(self, spec: JobSpec) -> list[str]:
         return elsewhere.remarks(spec)
 
@@ -78,7 +81,7 @@ class LocalBackend:
         )
 
     async def submit(self, submission: Submission) -> None:
-        elsewhere.check(submission.spec)
+        self.check(submission.spec)
         await asyncio.to_thread(self._submit, submission)
 
     def _submit(self, submission: Submission) -> None:

@@ -1,4 +1,6 @@
-"""What a notebook has and a job has not: `input()` and `get_ipython()`, refused wherever the cell may come to them.
+"""What a notebook has and a job has not: `input()`, `breakpoint()`, `get_ipython()`.
+
+They are refused wherever the cell may come to them.
 
 Where a `try` prepares for their failure, they fail in the job as they do in a script, and nothing is refused.
 """
@@ -15,6 +17,7 @@ from kube_magics.cells.reads import CellNames, Names
 from kube_magics.errors import CaptureError, CellError
 
 _HINTS = {
+    "breakpoint": "nobody can answer a job: print() what you want to see, or debug a small case in the notebook",
     "get_ipython": "a job has no notebook around it: leave get_ipython() to another cell",
     "input": "nobody can answer a job: set the value in a cell before this one",
 }

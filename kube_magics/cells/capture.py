@@ -30,7 +30,7 @@ from kube_magics.cells.promotion import promoted
 from kube_magics.cells.reads import Outside
 from kube_magics.cells.results import Definitions
 from kube_magics.cells.scopes import analyze
-from kube_magics.cells.settings import forgotten
+from kube_magics.cells.settings import attributes, forgotten
 from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError
 from kube_magics.spec.quantities import human_bytes
@@ -220,12 +220,12 @@ def _local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[
     local.add((Wanted(name, sure=True) for name in sorted(closure.dumper.modules)), "a captured value")
     inside = bytecode.imported(_functions(closure))
     local.add((Wanted(name, sure=False) for name in sorted(inside)), "a captured function")
-    return local.result()
+    return local.result(attributes(closure.notebook))
 
 
 def _settings(closure: Closure, nodes: Sequence[ast.stmt]) -> Iterator[str]:
     imported = [step.name for step in closure.steps if step.item.kind == "import"]
-    return forgotten(closure.notebook, chains([*nodes, *_sources(closure)]), imported, closure.dumper.modules)
+    return forgotten(closure.notebook, [*nodes, *_sources(closure)], imported, closure.dumper.modules)
 
 
 def _sources(closure: Closure) -> list[ast.stmt]:
@@ -237,6 +237,8 @@ def _shipped(closure: Closure, returns: Sequence[str], nodes: Sequence[ast.stmt]
     found = set(closure.dumper.shipped)
     if returns or any(step.item.change for step in closure.steps):
         found.add("rebuild")
+    if len(returns) > 1:
+        found.add("sharing")
     if returns:
         found.add("byvalue")
         functions = [part for node in nodes for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]

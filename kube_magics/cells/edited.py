@@ -10,7 +10,7 @@ import ast
 import importlib.util
 import marshal
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -25,8 +25,9 @@ _seen: dict[str, tuple[ModuleSpec | None, CodeType]] = {}
 "File -> the code that was the module's; a module that is loaded again has a new spec."
 
 
-def edited(module: ModuleType, file: Path, source: bytes) -> bool:
-    """Whether the file has other code than the imported module, as far as that can be seen."""
+def edited(module: ModuleType, file: Path, source: bytes, *, set_here: Collection[str] = ()) -> bool:
+    """Whether the file has other code than the imported module, as far as that can be seen; what `set_here` names
+    (`helpers.RATE`) has been set from outside, and tells nothing."""
     try:
         if file.stat().st_ctime < _started() - CLOCK_S:
             return False  # changed last before this process began; compiling a large package takes seconds
@@ -36,7 +37,8 @@ def edited(module: ModuleType, file: Path, source: bytes) -> bool:
     spec, known = _seen.get(str(file), (None, code))
     if spec is not None and spec is module.__spec__:
         return not same_code(known, code)
-    if _looks_edited(module, file, constants, code):
+    telling = tuple(each for each in constants if f"{module.__name__}.{each[0]}" not in set_here)
+    if _looks_edited(module, file, telling, code):
         return True
     _seen[str(file)] = module.__spec__, code
     return False

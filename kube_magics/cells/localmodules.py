@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -74,15 +74,15 @@ class LocalImports:
         """Whether that is one of them."""
         return name in self._found
 
-    def result(self) -> LocalModules:
-        """All of it; packages are completed now."""
+    def result(self, set_here: Collection[str] = ()) -> LocalModules:
+        """All of it; packages are completed now. `set_here`: attributes of modules that cells have set."""
         self._complete()
         files = [
             Carried(located.path, self._sources[name], str(located.file))
             for name, located in sorted(self._found.items())
             if located.file is not None
         ]
-        return LocalModules(tuple(files), self._surely(), tuple(self._warnings()))
+        return LocalModules(tuple(files), self._surely(), tuple(self._warnings(set_here)))
 
     def _names(self, wanted: Wanted) -> Iterator[str]:
         """The local modules that one import may mean: `from a import b` means a, and perhaps a.b."""
@@ -191,7 +191,7 @@ class LocalImports:
                     todo += [inner for inner in self._names(wanted) if inner in self._found]
         return frozenset(tops)
 
-    def _warnings(self) -> Iterator[str]:
+    def _warnings(self, set_here: Collection[str]) -> Iterator[str]:
         if self._first:
             return
         changed = [
@@ -199,13 +199,14 @@ class LocalImports:
             for name, located in sorted(self._found.items())
             if located.file is not None
             and name in sys.modules
-            and edited(sys.modules[name], located.file, self._sources[name])
+            and edited(sys.modules[name], located.file, self._sources[name], set_here=set_here)
         ]
         if changed:
-            verb, they = ("was", "it travels") if len(changed) == 1 else ("were", "they travel")
+            one = len(changed) == 1
+            verb, them, they = ("was", "it", "it travels") if one else ("were", "them", "they travel")
             yield (
-                f"{', '.join(changed)} {verb} edited since this notebook imported {they.split()[0]}: {they} as on disk,"
-                " the notebook still has the older one"
+                f"{', '.join(changed)} {verb} edited since this notebook imported {them}: {they} as on disk,"
+                f" the notebook still has the older {'one' if one else 'ones'}"
             )
 
 

@@ -133,7 +133,10 @@ def _absent(name: str, outcome: Outcome) -> errors.ResultError:
         )
     if name in outcome.corrupt:
         return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[name]}.", hint="run the cell again")
-    why = (end.get("missing") or {}).get(name, "it did not arrive")
+    why = (end.get("missing") or {}).get(name)
+    if why is None:
+        what = f"{name} did not come back: the job's log, which carries it, has not been read to its end."
+        return errors.ResultMissing(what, hint="run the cell again   (reading the log takes the right `get pods/log`)")
     return errors.ResultMissing(f"{name} did not come back: {why}.", hint=_fix(name, why))
 
 

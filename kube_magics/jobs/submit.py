@@ -58,10 +58,12 @@ class Prepared:
 
 
 def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
-    """`spec` with its defaults, and the backend it will run on. Raises OptionError for a credential in --env."""
+    """`spec` with its defaults, and the backend it will run on. Raises OptionError for a credential in --env, and for
+    what a job cannot have there."""
     check_environment(spec.env, spec.capture)
     spec = with_defaults(spec)
     backend = backend_for(spec)
+    backend.check(spec)
     if not spec.dry_run:
         confirm_context(backend, spec)
     return spec, backend

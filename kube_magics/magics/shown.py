@@ -28,6 +28,16 @@ def _nothing() -> None:
     return None
 
 
+class _Interrupted:
+    """An interrupt before a job is submitted or after its end; those between have errors of their own."""
+
+    def __call__(self) -> list[str]:
+        return ["KeyboardInterrupt: interrupted", "  next: %kube jobs shows which jobs there are"]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_nothing, ())
+
+
 class shown:  # noqa: N801 - used as `with shown(shell):`
     """Lets IPython show a job's own exception with the job's frames alone; ours are short by themselves."""
 
@@ -38,6 +48,9 @@ class shown:  # noqa: N801 - used as `with shown(shell):`
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, KeyboardInterrupt) and not is_of_job(error):
+            # While a value is pickled or a file read: where in our code that was is nothing to the user.
+            error._render_traceback_ = _Interrupted()  # type: ignore[attr-defined]
         if error is None or not is_of_job(error):
             return
         frames = frames_of(error)

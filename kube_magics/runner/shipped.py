@@ -29,6 +29,7 @@ ONLY_WITH = {
     "awaiting.py": "awaits",
     "rebuild.py": "rebuild",
     "byvalue.py": "byvalue",
+    "sharing.py": "sharing",
     "skew.py": "bytecode",
     "versions.py": "pickled",
     "script.py": "script",

@@ -127,7 +127,13 @@ def _not_started(reason: str, said: str | None) -> Cause:
     if absent:
         name, key = absent["name"] or absent["of"].rpartition("/")[2], absent["key"]
         what = f"The Secret {name} has no key {key}." if key else f"There is no Secret {name} in the job's namespace."
-        return Cause("start", what, said, "correct --secret: NAME, or NAME:KEY=VARIABLE", hopeless=True)
+        return Cause(
+            "start",
+            what,
+            said,
+            "correct --secret SECRET:KEY=VARIABLE (or --secret SECRET, for all keys)",
+            hopeless=True,
+        )
     what = f"The container cannot be started ({reason})."
     return Cause("start", what, said, "correct --image or --python", hopeless=True)
 

@@ -379,4 +379,5 @@ def test_an_interrupt_at_any_moment_leaves_no_job_that_nobody_knows_of(anywhere:
             # An interrupt may strike where a frame has no line number; IPython then shows it by its plain fallback.
             shown = ran.error is None and "\nKeyboardInterrupt\n" in ran.stderr
             assert shown or ran.error in ("SubmitError", "KeyboardInterrupt"), ran
+            assert len(ran.traceback.splitlines()) < 4, "no word of where in kube_magics that was"
             assert not re.search(rf"^{name} ", anywhere.right("%kube jobs").stdout, re.MULTILINE), ran

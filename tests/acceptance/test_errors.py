@@ -373,6 +373,7 @@ def test_without_the_right(there: Desk, right: str) -> None:
             return
         assert_clear(ran, error, says)
         assert resource in ran.traceback
+        assert " failed" not in ran.stdout, "nobody has seen it fail"
     for left in there.left() - before:
         if left.startswith("job.batch/"):
             there.right(f"%kube delete {left.removeprefix('job.batch/')}")

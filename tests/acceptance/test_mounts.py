@@ -51,6 +51,7 @@ def test_here_a_volume_is_a_folder(here: Desk) -> None:
     ran = here.run("%%kubetrain --volume data:/no/such\nprint(1)")
     assert ran.error == "OptionError"
     assert "this machine has no folder /no/such" in ran.message
+    assert ran.stdout == ""  # no job has been named yet
     assert suggested(ran) == "--backend kubernetes"
 
 

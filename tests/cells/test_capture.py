@@ -329,6 +329,9 @@ WARNED = {
         "f()",
         r"not in the job: sys\.ps9 \(In \[1\]\);",
     ),
+    "a setting that is read": ("import string\nstring.KMT = 1", "print(string.KMT)", r"string\.KMT"),
+    "a setting that is counted up": ("import ast\nast.KMT = 1\nast.KMT += 1", "ast.KMT", r"ast\.KMT \(In \[1\]\)"),
+    "a setting that is read and set": ("import ast\nast.KMT = 1", "ast.KMT = 2\nprint(ast.KMT)", None),
     "a setting of what a value comes from": (
         "import logging as l\nl.basicConfig(force=False)\nlog = l.getLogger('a')",
         "log.info(1)",

@@ -419,6 +419,14 @@ def test_a_touched_module_and_a_changed_list_are_no_edits(project: Make) -> None
     assert book.capture("kmt_helpers, kmt_state").warnings == ()
 
 
+def test_an_attribute_that_a_cell_set_is_no_edit(project: Make) -> None:
+    project(FLAT)
+    book = Book("import kmt_helpers\nkmt_helpers.FACTOR = 10")
+    for cell in ("kmt_helpers.FACTOR", "kmt_helpers.scale(1)"):
+        (warning,) = book.capture(cell).warnings
+        assert warning.startswith("set here, not in the job: kmt_helpers.FACTOR (In [1]);")
+
+
 def test_a_value_of_a_class_that_was_loaded_again(project: Make) -> None:
     project(FLAT)
     book = Book("import kmt_helpers, importlib\nbox = kmt_helpers.Box(1)\nimportlib.reload(kmt_helpers)")

@@ -51,6 +51,15 @@ def test_each_name_by_itself(tmp_path: Path) -> None:
         assert text in str(error)
 
 
+def test_a_log_that_could_not_be_read(tmp_path: Path) -> None:
+    found = arrivals(tmp_path, Outcome())
+    assert found.values(("y",), pickle.loads) == {}
+    error = found.error()
+    assert type(error) is errors.ResultMissing
+    assert "the job's log, which carries it, has not been read" in error.message
+    assert "get pods/log" in (error.hint or "")
+
+
 def test_problems_of_one_kind_keep_their_class(tmp_path: Path) -> None:
     found = arrivals(tmp_path, Outcome(end={"too_large": {"a": 2_000_000, "b": 3_000_000}}))
     assert found.values(("a", "b"), pickle.loads) == {}

@@ -39,6 +39,7 @@ def test_values_of_captured_classes_and_results_of_new_ones(tmp_path: Path) -> N
         "net = Net()\nscore = 0.5\nbig = b'x' * 2000\nbad = lambda: 0",
         definitions,
         returns=["score", "net", "big", "bad", "never"],
+        sharing=True,
         result_limit_bytes=1000,
     )
     assert log.end["results"] == ["score", "net"]
