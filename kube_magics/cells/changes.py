@@ -7,12 +7,14 @@ import ast
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import FunctionType, MappingProxyType
+from types import CellType, FunctionType, MappingProxyType
 from typing import Any, Literal
 
 from kube_magics.cells.compare import SCALAR, defaults, static
 
 COLLECTIONS = (dict, list, set, defaultdict, deque, Counter, OrderedDict)
+LARGEST = 100_000
+"What definitions register themselves in is smaller: data of this length is not written twice."
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,21 @@ def labels(value: Any, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassD
         yield "__doc__", value.__doc__
 
 
-def fillings(value: object, depth: int = 3) -> Iterator[Change]:
-    """The content of a dict, list or set, and of those in it, once more: what definitions put into it again goes."""
-    if type(value) in COLLECTIONS:
-        inside: list[object] = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
+def fillings(value: object, module: str, depth: int = 3) -> Iterator[Change]:
+    """The content of a dict, list or set, or of an object of `module`, and of those in it, once more: what definitions
+    put into it again goes."""
+    inside: list[object] = []
+    if isinstance(value, FunctionType):
+        inside = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+    elif type(value).__module__ == module and hasattr(value, "__dict__") and not isinstance(value, type):
+        yield Change("fill", "", (value, dict(vars(value))), sure=False)  # its own __getstate__ may leave things out
+        inside = list(vars(value).values())
+    elif type(value) in COLLECTIONS and len(value) <= LARGEST:  # type: ignore[arg-type]
+        inside = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
         content = dict(value) if isinstance(value, dict) else list(inside)
         yield Change("fill", "", (value, content))
-        for each in inside if depth else ():
-            yield from fillings(each, depth - 1)
+    for each in inside if depth else ():
+        yield from fillings(each, module, depth - 1)
 
 
 def _implementations(value: Any) -> Iterator[Change]:

@@ -65,7 +65,7 @@ def _differences(
         for name, expression in _assigned(statement, node.name):
             bound.add(name)
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield from _method(value, name, statement, written.get(statement.name), inner)
+                yield from _method(value, name, statement, written.get(statement.name), inner, computed=computed)
             elif isinstance(statement, ast.ClassDef):
                 yield from _inner_class(value, name, statement, inner, context)
             elif expression is not None:
@@ -113,6 +113,8 @@ def _method(
     node: ast.FunctionDef | ast.AsyncFunctionDef,
     code: CodeType | None,
     namespace: Mapping[str, Any],
+    *,
+    computed: set[str],
 ) -> Iterator[Difference]:
     if name not in value.__dict__:
         yield Difference(name, gone=True, code=True)
@@ -130,8 +132,12 @@ def _method(
     if not same and (found or not node.decorator_list or type(live) in PLAIN):
         yield Difference(name, live, code=True)
     elif same:
-        if defaults(same[0], node, namespace) == "changed":
+        found_now = defaults(same[0], node, namespace)
+        again = any(isinstance(part, ast.Name) and part.id in computed for part in ast.walk(node.args))
+        if found_now == "changed":
             yield from _live_defaults(name, live, same[0])
+        elif (again or found_now == "unknown") and is_data((same[0].__defaults__, same[0].__kwdefaults__)):
+            yield from (replace(each, sure=False) for each in _live_defaults(name, live, same[0]) if not each.code)
         if live is same[0] and not node.decorator_list:
             yield from (Difference(f"{name}.{each}", item) for each, item in (*vars(live).items(), *labels(live, node)))
 

@@ -7,8 +7,11 @@ comes after the definitions that it refers to.
 
 from __future__ import annotations
 
+import copy
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Literal
 
 from kube_magics.cells import bytecode
@@ -108,10 +111,10 @@ class Closure(Items):
         for (name, path), value in counting.items():
             if name not in self._standing:
                 continue
-            if isinstance(value, SCALAR):
+            if isinstance(value, SCALAR | itertools.count):
                 again = Item("change", change=Change("set", path, value)) if path else self.item(name)
-                self.steps.append(Step(name, again, self._dump(path or name, value, None)))
-            for change in fillings(value):
+                self.steps.append(Step(name, again, self._dump(path or name, copy.copy(value), None)))
+            for change in fillings(value, self.notebook.module):
                 self._change(name, change, None)
 
     def _more_to_follow(self) -> bool:
@@ -240,12 +243,19 @@ class Closure(Items):
         """Notes what a call of this definition may put something into."""
         source = self.source(calling)
         if later is None or source is None:
+            self._counting |= {(calling, ""): self.notebook.namespace[calling]} if self._collects(calling) else {}
             return
         changing = changed(source.node)
         own = {name for name in changing | later.stores if self.has(name) and not self.source(name)}
         self._counting |= {(name, ""): self.notebook.namespace[name] for name in own}
         if changing:
             self._counting |= {(calling, each.path): each.value for each in source.changes if each.how == "set"}
+
+    def _collects(self, name: str) -> bool:
+        """Whether calling a value may change it: a closure, or an object whose class says so."""
+        value = self.notebook.namespace.get(name) if self.has(name) else None
+        source = self.source(type(value).__name__)
+        return isinstance(value, FunctionType) or (source is not None and bool(changed(source.node)))
 
     def _registry(self, name: str, limit: int | None) -> None:
         """A value that may hold what waits for it begins empty, and comes behind."""

@@ -9,6 +9,7 @@ import __future__
 
 import ast
 import builtins
+import itertools
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -151,6 +152,8 @@ def is_data(value: object, depth: int = 4) -> bool:
         items = [*value, *value.values()] if isinstance(value, dict) else value
         return depth > 0 and all(is_data(each, depth - 1) for each in items)  # type: ignore[attr-defined]
     place = type(value).__module__.partition(".")[0]
+    if isinstance(value, itertools.count):
+        return True
     return place in _LIBRARIES and not callable(value) and not hasattr(type(value), "__get__")
 
 

@@ -107,6 +107,8 @@ def changed(node: ast.AST) -> set[str]:
         target: ast.AST | None = None
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _CHANGING:
             target = part.func.value
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "next" and part.args:
+            target = part.args[0]
         elif isinstance(part, ast.Subscript | ast.Attribute) and not isinstance(part.ctx, ast.Load):
             target = part.value
         elif isinstance(part, ast.AugAssign):

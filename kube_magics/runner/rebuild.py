@@ -156,6 +156,8 @@ def change(target: Any, path: str, how: str, value: Any) -> None:
 
 
 def fill(made: Any, content: Any) -> None:
-    """What a dict, list or set has in the notebook, and nothing that the definitions have put into it here."""
+    """What a dict, list, set or object has in the notebook, and nothing that the definitions have put into it here."""
+    if type(made).__module__ not in ("builtins", "collections"):
+        made = vars(made)
     made.clear()
     (made.extend if hasattr(made, "extend") else made.update)(content)
