@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import linecache
+import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -42,13 +44,26 @@ def _file(shown: str, line: int, text: str, files: Mapping[str, str]) -> str:
     here = {number: linecache.getline(file, number).rstrip("\n") for number in lines}
     if here == lines:
         return file
-    if file not in _known and any(here.values()):
-        file = f"{file} (in the job)"  # another version of it is here: its lines would be wrong
+    if file not in _known and (any(here.values()) or (file.endswith(".py") and not Path(file).exists())):
+        # Another version of it is here, and its lines would be wrong; or none, and IPython opens what ends in .py.
+        file = f"{file} (in the job)"
     known = _known.setdefault(file, {})
-    known.update(lines)
+    known.update(enumerate(_alone(text).split("\n"), line))
     whole = [known.get(number, "") + "\n" for number in range(1, max(known) + 1)]
     linecache.cache[file] = (sum(map(len, whole)), None, whole, file)
     return file
+
+
+def _alone(text: str) -> str:
+    """`text` so that it can be parsed without what is around it: of a file that cannot be, IPython shows no line."""
+    dedented = textwrap.dedent(text)
+    for shown in (dedented, f"{dedented} ..."):
+        try:
+            ast.parse(shown)
+        except (SyntaxError, ValueError):
+            continue
+        return shown
+    return dedented
 
 
 def _code(file: str, line: int, frame: Mapping[str, Any]) -> CodeType:
@@ -62,9 +77,15 @@ def _code(file: str, line: int, frame: Mapping[str, Any]) -> CodeType:
         node.lineno = node.end_lineno = line - first + 1
         node.col_offset, node.end_col_offset = 0, len(linecache.getline(file, line).encode()) or 1
         if isinstance(at, list) and len(at) == 3 and all(isinstance(number, int) for number in at):
-            node.end_lineno, node.col_offset, node.end_col_offset = max(line, at[0]) - first + 1, *at[1:]
+            cut = _indent(str(frame.get("text") or "")) - _indent(linecache.getline(file, line))
+            node.end_lineno = max(line, at[0]) - first + 1
+            node.col_offset, node.end_col_offset = max(0, at[1] - cut), max(0, at[2] - cut)
     code: CodeType = compile(ast.Module([statement], []), file, "exec")
     return code.replace(co_name=name, co_qualname=str(frame.get("whole") or name), co_firstlineno=first)
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _frame(code: CodeType, line: int, hidden: bool, inner: TracebackType | None) -> TracebackType:

@@ -68,7 +68,9 @@ def _frame(line: str, numbers: Sequence[int]) -> str:
         return f"{which}, {cell[2]}, in {cell[3] or 'itself'}"
     file = re.match(r"File (?:.*/)?([^/:]+)(?::|, line )(\d+)(?:, in ([^(]*))?", line)
     if file:
-        return f"{file[1]}, line {file[2]}, in {file[3] or 'itself'}"
+        name, number = file[1].removesuffix(" (in the job)"), file[2]
+        # A micro version of Python apart, these are other lines.
+        return f"{name}, line {'…' if name.startswith('<frozen') else number}, in {file[3] or 'itself'}"
     # The mark's width depends on the lines around it.
     return re.sub(r"^-+> *(\d+) +", r"> \1 ", line)
 
