@@ -53,12 +53,16 @@ def keep(
     limit: int | None,
     *,
     notebook_python: str = "",
+    compare: bool = False,
 ) -> None:
-    """One file for each value; missing.json for those that were never set, cannot be pickled or are over the limit."""
+    """One file for each value; missing.json for those that were never set, cannot be pickled or are over the limit.
+
+    `compare`: what they share is said; the module for that travels with jobs that ask for it.
+    """
     missing: dict[str, str] = {}
     too_large: dict[str, int] = {}
     sharing = None
-    if len(returns) > 1:
+    if compare:
         from .sharing import Sharing
 
         sharing = Sharing()
@@ -77,7 +81,7 @@ def keep(
             too_large[name] = size
     shared = sharing.sentence() if sharing else None
     if shared:
-        sys.stderr.write(f"returned values: {shared}\n")
+        sys.stderr.write(f"[kube_magics: returned values: {shared}]\n")
     if missing or too_large:
         quickjson.write_file(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
 

@@ -250,7 +250,15 @@ def run(names: Names) -> None:
         from .keep import keep
 
         limit = None if spec.get("artifacts") else spec.get("result_limit_bytes")
-        keep(program.returns, names, program.values, results, limit, notebook_python=spec.get("notebook_python") or "")
+        keep(
+            program.returns,
+            names,
+            program.values,
+            results,
+            limit,
+            notebook_python=spec.get("notebook_python") or "",
+            compare=bool(spec.get("sharing")),
+        )
 
 
 def line_buffered() -> None:

@@ -45,10 +45,11 @@ def test_what_returned_values_share_is_said(tmp_path: Path, source: str, said: s
             str(tmp_path),
             None,
             notebook_python="{}.{}".format(*sys.version_info),
+            compare=True,
         )
     if said is None:
         assert out.getvalue() == ""
     else:
-        assert out.getvalue().startswith(f"returned values: {said}")
+        assert out.getvalue().startswith(f"[kube_magics: returned values: {said}")
         assert out.getvalue().count("\n") == 1
     assert {"a.pkl", "b.pkl"} <= {path.name for path in tmp_path.iterdir()}
