@@ -70,7 +70,7 @@ def cpus(option: str, text: str) -> str:
         value = amount(text)
     except ValueError:
         number = text.replace(",", ".")
-        meant = number if re.fullmatch(r"[0-9]+\.[0-9]{1,3}", number) else "2"
+        meant = number if re.fullmatch(r"[0-9]+\.[0-9]{1,3}", number) and 0 < float(number) <= 4096 else "2"
         raise OptionError(f"{option} {text} is not a number of cores.", hint=f"{option} {meant}") from None
     if value <= 0 or value * 1000 % 1:
         # Finer than a thousandth the cluster refuses.
