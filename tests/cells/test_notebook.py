@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.jobs
+
 DRIVER = """
 import json, pickle, subprocess, sys
 from pathlib import Path

@@ -15,6 +15,8 @@ from tests.cluster.namespaces import delete
 from tests.contract.cases import CASES, Case
 from tests.kernel import Kernel, Ran
 
+pytestmark = pytest.mark.jobs
+
 _CELL_FILE = re.compile(r"/[^\s\"]*ipykernel_\d+/\d+\.py")
 _PACKAGES = re.compile(r"/[^\s\"]*/(?:site|dist)-packages/")
 _WAITS = re.compile(r"^job \S+ waits: .*\n(?:  (?:said|next): .*\n)*", re.MULTILINE)
@@ -95,18 +97,11 @@ def _frames(ran: Ran) -> list[str]:
     return re.findall(r"^(?:Cell In|File ).*$|^-+> *\d+ .*$", ran.traceback, re.MULTILINE)
 
 
-PICTURES = [name for name, case in CASES.items() if case.shows]
-"""Drawing takes seconds."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.jobs if name in PICTURES else ()) for name in CASES]
-)
+@pytest.mark.parametrize("name", CASES)
 def test_local(local: Kernel, name: str) -> None:
     check(transcript(local, CASES[name]), CASES[name])
 
 
-@pytest.mark.jobs
 def test_pictures_are_those_of_a_plain_notebook(local: Kernel) -> None:
     """The same bytes, in the same order."""
     cell = (
