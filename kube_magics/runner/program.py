@@ -217,25 +217,11 @@ def run(names: Names) -> None:
     os.environ["PYTHONUNBUFFERED"] = "1"
     results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))
-    from .imports import introduce, may_be_installed, missing_error
-
     pid = os.getpid()
     display.begin(folder)
     program = None
     try:
-        installs = bool((spec.get("install") or {}).get("auto"))
-        missing, versions = introduce(spec.get("imports") or {}, folder if installs else None)
-        if missing:
-            raise missing_error(missing, tried=installs and may_be_installed(missing))
-        if spec.get("bytecode"):
-            from .skew import mismatch
-
-            problem = mismatch(spec)
-            if problem is not None:
-                raise problem
-        program = Program(folder, names)
-        if spec.get("pickled"):
-            program.compare(spec["pickled"], versions)
+        program = _begun(spec, folder, names)
         program.define()
         program.execute()
         display.show_open_figures()
@@ -259,6 +245,26 @@ def run(names: Names) -> None:
             notebook_python=spec.get("notebook_python") or "",
             compare=bool(spec.get("sharing")),
         )
+
+
+def _begun(spec: dict[str, Any], folder: str, names: Names) -> Program:
+    """The program, once this interpreter is found to be one that can run it; raises what stands in the way."""
+    from .imports import introduce, may_be_installed, missing_error
+
+    installs = bool((spec.get("install") or {}).get("auto"))
+    missing, versions = introduce(spec.get("imports") or {}, folder if installs else None)
+    if missing:
+        raise missing_error(missing, tried=installs and may_be_installed(missing))
+    if spec.get("bytecode"):
+        from .skew import mismatch
+
+        problem = mismatch(spec)
+        if problem is not None:
+            raise problem
+    program = Program(folder, names)
+    if spec.get("pickled"):
+        program.compare(spec["pickled"], versions)
+    return program
 
 
 def line_buffered() -> None:
