@@ -114,10 +114,7 @@ class Commands:
     def env(self, text: str, made: Made = None) -> Any:
         text = _made(text, made).strip()
         if not text:
-            return {
-                name: "<hidden>" if any(word in name.lower() for word in HIDDEN) else value
-                for name, value in os.environ.items()
-            }
+            return {name: _shown(name, value) for name, value in os.environ.items()}
         if "=" in text or " " in text:
             return self.set_env(text)
         if text not in os.environ:
@@ -132,7 +129,7 @@ class Commands:
             raise ValueError(f"usage is %env NAME=VALUE, and not: {text}")
         os.environ[name] = value
         if self._names.get("__name__") == "__main__":  # worker processes do it again, and say nothing
-            print(f"env: {name}={value}")  # noqa: T201
+            print(f"env: {name}={_shown(name, value)}")  # noqa: T201
 
     def cd(self, text: str, made: Made = None) -> None:
         text = _made(text, made).strip().rstrip(";").strip()
@@ -244,6 +241,11 @@ def duration(span_s: float, precision: int = 3) -> str:
 def _clocks() -> tuple[float, float, float]:
     used = resource.getrusage(resource.RUSAGE_SELF)  # os.times() counts in hundredths
     return used.ru_utime, used.ru_stime, time.time()
+
+
+def _shown(name: str, value: str) -> str:
+    """A variable's value, as far as a log may have it; IPython hides in its list what we hide everywhere."""
+    return "<hidden>" if any(word in name.lower() for word in HIDDEN) else value
 
 
 def _made(text: str, made: Made) -> str:

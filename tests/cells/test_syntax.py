@@ -111,6 +111,7 @@ PRINTED = {
     "%timeit": ("n = 2\n%timeit -n 3 -r 2 n ** 2", LOOPS),
     "%%timeit": ("%%timeit -n3 -r2 x = 1\n\ny = x + 1\nfor i in range(3):\n    y += i", LOOPS),
     "%env": ("%env MY_VALUE=3", "env: MY_VALUE=3\n"),
+    "%env of a secret": ("%env MY_TOKEN=abc", "env: MY_TOKEN=<hidden>\n"),
     "%env of one": ("%env MY_VALUE=3\n%env MY_VALUE", "env: MY_VALUE=3\n'3'\n"),
     "%cd": ("%cd /", "/\n"),
     "!! is shown": ("!!echo a", r"\['a'\]\n"),
