@@ -62,7 +62,7 @@ def _similar(name: str, names: CellNames, closure: Closure) -> str:
         *(each for each in closure.notebook.namespace if not each.startswith("_")),
         *dir(builtins),
     ]
-    close = difflib.get_close_matches(name, known, 1)
+    close = difflib.get_close_matches(name, [each for each in known if each != name], 1)
     return f" (or did you mean {close[0]}?)" if close else ""
 
 

@@ -440,3 +440,11 @@ def test_an_older_class_of_the_name_is_never_taken_for_it() -> None:
     fields = "@dataclasses.dataclass\nclass A:\n    x: int = 1\n"
     book = Book(f"import dataclasses\nN = 1\n{fields}", f"{fields[:-2]}N\n    def f(self): return self.x", "N = 5")
     assert book.job("y = A().f()")["y"] == 1
+
+
+def test_a_name_is_not_suggested_for_itself() -> None:
+    with pytest.raises(CaptureError) as caught:
+        Book().capture("print(elephant)\nelephant = 1")
+    assert "did you mean" not in str(caught.value)
+    with pytest.raises(CaptureError, match="did you mean elephant"):
+        Book("elephant = 1").capture("print(elephat)")
