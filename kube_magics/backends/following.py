@@ -11,7 +11,7 @@ from kube_magics import errors
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import Gap, PodLog
 from kube_magics.cluster.watch import Listed, watch
-from kube_magics.telemetry.snapshot import Snapshot, of_job, own_pods
+from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 
 NO_CONTAINER_YET_S = 0.1
 FIRST_PAUSE_S = 0.04
@@ -42,6 +42,8 @@ class Following:
         self._job_gone = False
         self._uid = ""
         self._pods: dict[str, Mapping[str, Any]] = {}
+        self._last_pod: Mapping[str, Any] | None = None
+        """The one that was deleted last, as it was then: a Job that fails for it says only that it failed."""
         self._events: list[Mapping[str, Any]] = []
         self._queue: asyncio.Queue[Snapshot | bytes | Gap | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,6 +94,7 @@ class Following:
                 self._pods = {pod["metadata"]["uid"]: pod for pod in change.items}
             elif change.type == "DELETED":
                 self._pods.pop(change.object["metadata"]["uid"], None)
+                self._last_pod = change.object
             else:
                 self._pods[change.object["metadata"]["uid"]] = change.object
             await self._refresh()
@@ -135,6 +138,8 @@ class Following:
         job = None if self._job_gone else self._job
         self._uid = job["metadata"]["uid"] if job else self._uid
         pods = own_pods(self._uid, list(self._pods.values()))
+        if not pods and self._last_pod is not None and job is not None and failed(job):
+            pods = own_pods(self._uid, [self._last_pod])
         fresh = of_job(job, pods, self._events, name=self._name, namespace=self._namespace)
         if fresh != self.snapshot:
             self.snapshot = fresh

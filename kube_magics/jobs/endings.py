@@ -11,7 +11,7 @@ from kube_magics import errors
 from kube_magics.jobs.follow import Outcome
 from kube_magics.spec.quantities import human_bytes, human_seconds
 from kube_magics.telemetry.explain import Cause
-from kube_magics.telemetry.snapshot import GONE, SUCCEEDED, SUSPENDED
+from kube_magics.telemetry.snapshot import GONE, PENDING, SUCCEEDED, SUSPENDED
 
 _SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV", 15: "TERM"}
 _CRASHES = ("ILL", "ABRT", "BUS", "FPE", "SEGV")
@@ -101,8 +101,10 @@ def _stopped(name: str, outcome: Outcome) -> errors.JobError:
     state = outcome.snapshot
     cause = state.cause if state else None
     log = f"%kube logs {name} shows what it had done"
-    if state is not None and state.phase != SUSPENDED and (state.phase == GONE or (cause and cause.kind == "deleted")):
-        what = "was deleted" if state.phase == GONE or not state.pod else "lost its pod: someone deleted it"
+    # A job that ran and is pending again: its pod is gone, and the Job's own end comes in a moment.
+    lost = (PENDING, GONE)
+    if state is not None and state.phase != SUSPENDED and (state.phase in lost or (cause and cause.kind == "deleted")):
+        what = "was deleted" if state.phase == GONE else "lost its pod: someone deleted it"
         return errors.JobDeleted(f"Job {name} {what}, which stopped it.", hint=f"run the cell again   ({log})")
     if cause is not None and cause.kind == "evicted":
         return errors.PodLost(f"Job {name}: {cause.sentence}", said=cause.said, hint=f"run the cell again   ({log})")

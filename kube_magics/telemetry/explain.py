@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from kube_magics.spec import names
@@ -42,6 +43,11 @@ _NO_PROGRAM = re.compile(
 _NO_SECRET = re.compile(
     r'secret "(?P<name>[^"]+)" not found|couldn\'t find key (?P<key>\S+) in Secret (?P<of>\S+)', re.IGNORECASE
 )
+_PASSES = re.compile(
+    r"failed to sync|timed? ?out|deadline exceeded|connection re(?:fused|set)|try again|unavailable|is reserved for",
+    re.IGNORECASE,
+)
+"""What a busy node says of a container that it will start in a moment."""
 _ABSENT = re.compile(
     r"not found|does not exist|manifest unknown|no such host|NAME_UNKNOWN|denied|unauthorized", re.IGNORECASE
 )
@@ -57,7 +63,14 @@ def explain(
         return (
             None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _job_failed(job)
         )
-    found = _ended(pod) or _waiting(pod) or _unscheduled(pod) or _unmounted(pod, events) or _job_failed(job)
+    found = (
+        _at_its_deadline(job)
+        or _ended(pod)
+        or _waiting(pod)
+        or _unscheduled(pod)
+        or _unmounted(pod, events)
+        or _job_failed(job)
+    )
     ours = names.ANNOTATION_BUNDLE in part(job, "metadata", "annotations")
     return found if found is None or ours or found.kind not in _AS_IT_IS else replace(found, **_AS_IT_IS[found.kind])
 
@@ -135,6 +148,9 @@ def _not_started(reason: str, said: str | None) -> Cause:
             hopeless=True,
         )
     what = f"The container cannot be started ({reason})."
+    if said and _PASSES.search(said):
+        fix = "the node goes on trying; %kube delete NAME, to give it up"
+        return Cause("start", f"The node could not start the container yet ({reason}).", said, fix)
     return Cause("start", what, said, "correct --image or --python", hopeless=True)
 
 
@@ -186,13 +202,22 @@ def _ended(pod: Mapping[str, Any]) -> Cause | None:
     if disrupted:
         said = text(disrupted, "message") or text(disrupted, "reason") or None
         return Cause("evicted", "The pod was taken off its node.", said, "run the cell again")
+    deleted_at = _deleted_at(part(pod, "metadata"))
     for container in _containers(pod):
         ended = part(container, "state", "terminated")
-        if ended and ended.get("exitCode") != 0:
+        if ended and ended.get("exitCode") != 0 and not (deleted_at and text(ended, "finishedAt") >= deleted_at):
             return _exit(ended)
-    if part(pod, "metadata").get("deletionTimestamp"):
-        return Cause("deleted", "The job's pod was deleted.", fix="run the cell again")
-    return None
+    return Cause("deleted", "The job's pod was deleted.", fix="run the cell again") if deleted_at else None
+
+
+def _deleted_at(metadata: Mapping[str, Any]) -> str:
+    """When somebody asked for its deletion, which is its grace before the time stamp; empty: nobody did."""
+    try:
+        until = datetime.fromisoformat(text(metadata, "deletionTimestamp"))
+        grace = timedelta(seconds=int(metadata.get("deletionGracePeriodSeconds") or 0))
+    except ValueError:
+        return text(metadata, "deletionTimestamp")
+    return (until - grace).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _exit(ended: Mapping[str, Any]) -> Cause:
@@ -211,12 +236,22 @@ def _exit(ended: Mapping[str, Any]) -> Cause:
     return Cause("exit", sentence, reason or None, "%kube logs NAME", exit_code=code)
 
 
+def _at_its_deadline(job: Mapping[str, Any]) -> Cause | None:
+    """The Job's own deadline (kubectl's: ours have none) deletes the pod, and it counts the time in the queue."""
+    found = _has(job, "Failed", "FailureTarget")
+    if text(found, "reason") != "DeadlineExceeded":
+        return None
+    what = "The job reached its deadline, and its pod was deleted."
+    return Cause("deadline", what, _reason(found), "a longer deadline")
+
+
 def _job_failed(job: Mapping[str, Any]) -> Cause | None:
     found = _has(job, "Failed", "FailureTarget")
     if found is None:
         return None
-    said = ": ".join(filter(None, (text(found, "reason"), text(found, "message")))) or None
-    if text(found, "reason") == "DeadlineExceeded":
-        # The Job's own deadline (kubectl's: ours have none) deletes the pod, and it counts the time in the queue.
-        return Cause("deadline", "The job reached its deadline, and its pod was deleted.", said, "a longer deadline")
-    return Cause("failed", "The cluster gave the job up.", said, "run the cell again")
+    gave_up = Cause("failed", "The cluster gave the job up.", _reason(found), "run the cell again")
+    return _at_its_deadline(job) or gave_up
+
+
+def _reason(condition: Mapping[str, Any] | None) -> str | None:
+    return ": ".join(filter(None, (text(condition, "reason"), text(condition, "message")))) or None

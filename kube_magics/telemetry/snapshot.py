@@ -110,6 +110,12 @@ def succeeded(end: Mapping[str, Any] | None) -> bool:
     return end is not None and end.get("code") == 0 and end.get("reason", "completed") == "completed"
 
 
+def failed(job: Mapping[str, Any]) -> bool:
+    """Given up by its controller: no pod will follow the last one."""
+    status = part(job, "status")
+    return bool(condition(status, "Failed") or condition(status, "FailureTarget"))
+
+
 def own_pods(uid: str, pods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those of the Job `uid`: pods of a deleted Job bear its name for a while, also beside a new Job of that name."""
 
@@ -140,7 +146,7 @@ def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping
     status = part(job, "status")
     if condition(status, "Complete") or condition(status, "SuccessCriteriaMet"):
         return SUCCEEDED
-    if condition(status, "Failed") or condition(status, "FailureTarget"):
+    if failed(job):
         return FAILED
     if part(job, "spec").get("suspend"):
         return SUSPENDED

@@ -159,6 +159,11 @@ def test_an_image_that_insists_on_root() -> None:
     assert kind_of(of_job(a_job(), [waiting("CreateContainerConfigError", said)])) == ("pending", "start", True)
 
 
+def test_a_container_that_starts_in_a_moment_is_waited_for() -> None:
+    said = "failed to sync secret cache: timed out waiting for the condition"
+    assert kind_of(of_job(a_job(), [waiting("CreateContainerConfigError", said)])) == ("pending", "start", False)
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
@@ -249,6 +254,23 @@ def test_a_deleted_job_and_a_deleted_pod() -> None:
     pod = a_pod({"running": {"startedAt": None}}, phase="Running")
     pod["metadata"]["deletionTimestamp"] = "2026-11-23T21:00:09Z"
     assert kind_of(of_job(a_job(), [pod])) == ("running", "deleted", False)
+
+
+@pytest.mark.parametrize(
+    ("until", "grace_s", "kind"),
+    [
+        ("21:00:11Z", 0, "deleted"),
+        ("21:00:12Z", 0, "deleted"),
+        ("21:00:40Z", 30, "deleted"),
+        ("21:00:50Z", 30, "exit"),  # it had ended before
+    ],
+)
+def test_a_pod_that_ends_for_its_deletion(until: str, grace_s: int, kind: str) -> None:
+    pod = ended(1)
+    pod["metadata"] |= {"deletionTimestamp": f"2026-11-23T{until}", "deletionGracePeriodSeconds": grace_s}
+    assert kind_of(of_job(a_job(), [pod])) == ("failed", kind, False)
+    late = conditions(("Failed", "True"), reason="DeadlineExceeded")
+    assert kind_of(of_job(a_job(late), [pod])) == ("failed", "deadline", False)
 
 
 def test_a_suspended_job() -> None:
