@@ -7,7 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,8 +82,16 @@ class Desk:
 
 
 @contextmanager
-def desk(folder: Path, cluster: Cluster | None = None) -> Iterator[Desk]:
-    """A user with a home of their own; with `cluster`, one who has a namespace there and named its context."""
+def desk(
+    folder: Path,
+    cluster: Cluster | None = None,
+    *,
+    through: Callable[[Path], AbstractContextManager[Path]] = nullcontext,
+) -> Iterator[Desk]:
+    """A user with a home of their own; with `cluster`, one who has a namespace there and named its context.
+
+    `through` makes of that namespace's kubeconfig the one that the kernel is given.
+    """
     folder.mkdir(exist_ok=True)
     home = folder / "home"
     home.mkdir()
@@ -95,12 +103,14 @@ def desk(folder: Path, cluster: Cluster | None = None) -> Iterator[Desk]:
     if cluster is not None:
         space = cluster.namespace()
         environment |= {
-            "KUBECONFIG": str(space.kubeconfig),
             "KUBE_MAGICS_CONTEXT": space.context,
             "KUBE_MAGICS_IMAGE": cluster.images.quickstart,
         }
     try:
-        with Kernel(work, environment) as kernel:
+        with ExitStack() as exits:
+            if space is not None:
+                environment["KUBECONFIG"] = str(exits.enter_context(through(space.kubeconfig)))
+            kernel = exits.enter_context(Kernel(work, environment))
             made = Desk(kernel, work, state, space)
             made.right("%load_ext kube_magics")
             yield made

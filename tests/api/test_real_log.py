@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import Gap, PodLog
-from tests.api.proxy import proxy
 from tests.api.servers import load
 from tests.cluster import Cluster, Namespace
+from tests.faults.proxy import proxy
 
 LINES = 30_000
 MOST_BYTES = 1_500_000
@@ -47,26 +45,13 @@ def job(image: str) -> dict[str, Any]:
     }
 
 
-def through(port: int, namespace: Namespace, folder: Path) -> Path:
-    """The namespace's kubeconfig, with the proxy in place of the server."""
-    content = yaml.safe_load(namespace.kubeconfig.read_text())
-    entry = content["clusters"][0]["cluster"]
-    entry["tls-server-name"] = urlsplit(entry["server"]).hostname
-    entry["server"] = f"https://127.0.0.1:{port}"
-    path = folder / "config"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
 @pytest.mark.cluster
 def test_every_line_once_through_broken_connections(cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
     image = cluster.ensure_image("quickstart")
-    server = urlsplit(yaml.safe_load(namespace.kubeconfig.read_text())["clusters"][0]["cluster"]["server"])
-    assert server.hostname is not None
 
     async def follow() -> tuple[list[bytes | Gap], int, int]:
-        async with proxy(server.hostname or "", server.port or 443, seed=3, most_bytes=MOST_BYTES) as between:
-            client = Client(load(through(between.port, namespace, tmp_path)))
+        with proxy(namespace.kubeconfig, seed=3, most_bytes=MOST_BYTES) as between:
+            client = Client(load(between.kubeconfig(namespace.kubeconfig, tmp_path / "config")))
             straight = Client(load(namespace.kubeconfig))
             pods = f"/api/v1/namespaces/{namespace.name}/pods"
 

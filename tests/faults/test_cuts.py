@@ -1,0 +1,46 @@
+"""Every line once, through every way in which a link breaks: real kernel, real cluster, the pod's own SHA-256."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Linked
+from tests.faults.counting import cell, counted
+from tests.faults.proxy import KINDS
+from tests.kernel import Ran
+
+pytestmark = pytest.mark.cluster
+
+
+def whole(ran: Ran, path: Path, lines: int) -> None:
+    """The job ended well, and its log file is what it printed."""
+    assert ran.error is None, ran
+    found = counted(path, lines)
+    assert (found.lost, found.doubled, found.same) == (0, 0, True), found
+
+
+def through_cuts(linked: Linked, name: str, lines: int, rate: int, cuts: int, timeout_s: float) -> int:
+    """Run such a job and break its link `cuts` times, by chance; how many connections that broke."""
+    rng = random.Random(name)
+    request = linked.desk.kernel.send(cell(name, lines, rate))
+    linked.desk.says(name, "0000000 ")
+    broken = 0
+    for _ in range(cuts):
+        time.sleep(rng.uniform(0.1, 1.6) * lines / rate / cuts / 2)
+        broken += linked.proxy.cut(rng.choice(KINDS))
+    whole(linked.desk.kernel.finish(request, timeout_s), linked.log(name), lines)
+    return broken
+
+
+def test_mixed_cuts(linked: Linked) -> None:
+    assert through_cuts(linked, "cuts", 50_000, 5_000, 10, 90) >= 10
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_two_hundred_mixed_cuts(linked: Linked) -> None:
+    assert through_cuts(linked, "cuts-long", 4_000_000, 20_000, 200, 1500) >= 200
