@@ -52,7 +52,7 @@ def _show(value: Any, raw: bool) -> None:
         if pictures.is_figure(value) and pictures.here():
             from .figures import show_figure
 
-            show_figure(value)
+            attempt(show_figure, value)
             return
         if pictures.shown(value, bundle):
             return
@@ -60,8 +60,30 @@ def _show(value: Any, raw: bool) -> None:
     if not isinstance(text, str):
         from .pretty import pretty
 
-        text = pretty(value)
-    print(text)  # noqa: T201
+        text = attempt(pretty, value)
+    if text is not None:
+        print(text)  # noqa: T201
+
+
+def attempt(draw: Any, *args: Any) -> Any:
+    """What `draw` gives; of an object that cannot show itself the reason is shown instead, and the program goes on: as
+    in IPython (`catch_format_error`), where NotImplementedError says nothing at all."""
+    try:
+        return draw(*args)
+    except NotImplementedError:
+        return None
+    except Exception as error:  # noqa: BLE001  (whatever an object does when it is asked what it looks like)
+        _tell(error)
+        return None
+
+
+def _tell(error: BaseException) -> None:
+    import traceback
+
+    from .chain import HERE, links
+
+    links(error, os.path.dirname(HERE))
+    traceback.print_exception(type(error), error, error.__traceback__)
 
 
 def _pictures() -> Any:
@@ -80,12 +102,7 @@ def show_open_figures() -> None:
     try:
         figures.flush()
     except Exception as error:  # noqa: BLE001  (whatever a figure has in it)
-        import traceback
-
-        from .chain import links
-
-        links(error, home[1])
-        traceback.print_exception(type(error), error, error.__traceback__)
+        _tell(error)
 
 
 def _take_figures(matplotlib: Any) -> None:

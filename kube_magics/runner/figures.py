@@ -11,6 +11,7 @@ import io
 import sys
 
 from . import images, pictures
+from .display import attempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def show(close: bool | None = None, **_options: Any) -> None:
     managers: Any = sys.modules["matplotlib._pylab_helpers"].Gcf
     try:
         for manager in managers.get_all_fig_managers():
-            show_figure(manager.canvas.figure)
+            attempt(show_figure, manager.canvas.figure)
     finally:
         _drawn[0] = False
         if (close is None or close) and managers.get_all_fig_managers():

@@ -12,6 +12,7 @@ import sys
 import time
 
 from . import quickjson
+from .display import attempt
 from .images import FOLDER, SIGNATURE, TEXT_CHARACTERS, Budget
 from .report import send_line
 
@@ -105,10 +106,8 @@ def is_figure(value: Any) -> bool:
 
 
 def _called(value: Any, method: str) -> Any:
-    try:
-        return getattr(value, method)()
-    except Exception:  # noqa: BLE001  (an object that cannot draw itself is shown as text)
-        return None
+    """An object that cannot draw itself is shown as text, below the reason."""
+    return attempt(lambda: getattr(value, method)())
 
 
 def _text(value: Any) -> str:

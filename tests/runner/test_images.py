@@ -172,7 +172,9 @@ display()
 Bundle()
 """
     log = run(tmp_path, source, of_program={"last_expression": True})
-    assert shown(log) == ["plain", "broken", "raw", "plain"]
+    # The reason for what cannot be drawn stands beside it, on stderr.
+    assert [line for line in shown(log) if line in log.out.decode().split()] == ["plain", "broken", "raw", "plain"]
+    assert log.err.endswith(b"ValueError\n")
 
 
 def test_the_end_of_the_budget_is_said_once(tmp_path: Path) -> None:

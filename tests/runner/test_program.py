@@ -87,6 +87,38 @@ def test_the_last_expression_is_shown(tmp_path: Path, source: str, shown: str) -
     assert log.code == 0
 
 
+SILENT = "class Silent:\n    def __repr__(self):\n        raise {}('mute')\n"
+
+
+@pytest.mark.parametrize("shown", ["display(Silent())", "display([1, Silent()])", "display(Silent(), 2)"])
+def test_an_object_that_cannot_show_itself_does_not_end_the_program(tmp_path: Path, shown: str) -> None:
+    """As in a notebook: what its __repr__ raised is shown, and the next line runs."""
+    log = run(
+        tmp_path, f"{shown}\nprint('on')\nSilent()", SILENT.format("ValueError"), of_program={"last_expression": True}
+    )
+    assert (log.out, log.code) == (b"2\non\n" if "2" in shown else b"on\n", 0)
+    text = log.err.decode()
+    assert text.count(f'File "{HELPERS}", line 3, in __repr__\n') == 2
+    assert text.endswith("ValueError: mute\n")
+    assert "kube_magics" not in text
+    assert "main.py" not in text
+
+
+def test_an_object_that_has_no_text_yet_shows_nothing(tmp_path: Path) -> None:
+    log = run(tmp_path, "display(Silent())\nprint('on')", SILENT.format("NotImplementedError"))
+    assert (log.out, log.err) == (b"on\n", b"")
+
+
+def test_a_picture_that_cannot_be_made_is_told_and_its_text_shown(tmp_path: Path) -> None:
+    source = (
+        "class Dot:\n    def _repr_png_(self):\n        raise ValueError('no ink')\n"
+        "    def __repr__(self):\n        return 'a dot'\ndisplay(Dot())\nprint('on')"
+    )
+    log = run(tmp_path, source)
+    assert (log.out, log.code) == (b"a dot\non\n", 0)
+    assert log.err.endswith(b"ValueError: no ink\n")
+
+
 def test_an_exception_has_the_cells_lines_and_no_frame_of_ours(tmp_path: Path) -> None:
     log = run(
         tmp_path,
