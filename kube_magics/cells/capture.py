@@ -96,12 +96,11 @@ class Capture:
             return self
         cargo = replace(self.cargo, files=found.files)
         both = json.dumps([self.cell_digest, cargo.digests()]).encode()
-        warnings = (f"--files: left out {', '.join(found.left_out)}",) if found.left_out else ()
         return replace(
             self,
             cargo=cargo,
             cell_digest=hashlib.sha256(both).hexdigest(),
-            warnings=(*self.warnings, *warnings),
+            warnings=(*self.warnings, *found.warnings()),
         )
 
 

@@ -15,6 +15,10 @@ from kube_magics.cells.items import OF_IPYTHON, OF_THE_MODULE
 from kube_magics.cells.reads import CellNames
 from kube_magics.errors import CaptureError, CellError, UndefinedName
 
+MISTYPED = 0.7
+"""How much alike two names must be for one to be meant by the other: `socre` is 0.8 like `score`, `never` is 0.6 like
+`reversed`."""
+
 
 def check_returns(returns: Sequence[str]) -> None:
     for number, name in enumerate(returns):
@@ -32,7 +36,7 @@ def check_names(names: CellNames, closure: Closure, returns: Sequence[str]) -> N
         if not (names.dynamic or names.bindings[name] or closure.has(name) or name in names.stores):
             raise CellError(
                 f"--returns {name}: the cell never sets {name}, and the notebook does not have it.",
-                hint=f"set {name} in the cell, or take it out of --returns" + _similar(name, names, closure),
+                hint=f"set {name} in the cell, or take it out of --returns" + _similar(name, _own(names, closure)),
             )
 
 
@@ -50,19 +54,20 @@ def known(name: str, closure: Closure) -> bool:
 def _undefined(name: str, line: int, names: CellNames, closure: Closure) -> CaptureError:
     error = UndefinedName(
         f"Line {line}: name '{name}' is not defined, neither in this cell before that line nor in the notebook.",
-        hint=f"run the cell that defines {name}, then this one" + _similar(name, names, closure),
+        hint=f"run the cell that defines {name}, then this one"
+        + _similar(name, [*_own(names, closure), *dir(builtins)]),
     )
     error.name = name
     return error
 
 
-def _similar(name: str, names: CellNames, closure: Closure) -> str:
-    known = [
-        *names.bindings,
-        *(each for each in closure.notebook.namespace if not each.startswith("_")),
-        *dir(builtins),
-    ]
-    close = difflib.get_close_matches(name, [each for each in known if each != name], 1)
+def _own(names: CellNames, closure: Closure) -> list[str]:
+    """What the cell and the notebook have defined."""
+    return [*names.bindings, *(each for each in closure.notebook.namespace if not each.startswith("_"))]
+
+
+def _similar(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, [each for each in known if each != name], 1, MISTYPED)
     return f" (or did you mean {close[0]}?)" if close else ""
 
 

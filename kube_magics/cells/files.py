@@ -24,6 +24,7 @@ from kube_magics.spec.quantities import human_bytes
 MOST_FILES = 5_000
 MOST_BYTES = 64 * 1024 * 1024
 """Before packing. What may travel is decided on the packed bundle; more than this is not even read."""
+MOST_NAMED = 5
 INSTEAD = (
     "put data onto a volume (--volume CLAIM:/data), or name fewer files; a .kubeignore file keeps back what a"
     " folder need not bring"
@@ -37,6 +38,14 @@ class Files:
     files: tuple[Carried, ...] = ()
     left_out: tuple[str, ...] = ()
     "what cannot be copied and was not named itself: links that point nowhere, sockets"
+
+    def warnings(self) -> tuple[str, ...]:
+        """One line that names some of what is left out."""
+        if not self.left_out:
+            return ()
+        more = len(self.left_out) - MOST_NAMED
+        named = ", ".join(self.left_out[:MOST_NAMED])
+        return (f"--files: left out {named}" + (f" and {more:,} more" if more > 0 else ""),)
 
 
 def gather(asked: Sequence[str], folder: Path, most_files: int = MOST_FILES) -> Files:

@@ -448,3 +448,19 @@ def test_a_name_is_not_suggested_for_itself() -> None:
     assert "did you mean" not in str(caught.value)
     with pytest.raises(CaptureError, match="did you mean elephant"):
         Book("elephant = 1").capture("print(elephat)")
+
+
+@pytest.mark.parametrize(
+    ("returns", "known", "meant"),
+    [
+        ("never", "", None),  # the builtin `reversed` is no name to return, and is not much alike
+        ("socre", "score = 1", "score"),
+        ("prnt", "", None),
+        ("never", "lever = 1", "lever"),
+    ],
+)
+def test_a_name_that_is_never_set_is_meant_by_a_similar_one_only(returns: str, known: str, meant: str | None) -> None:
+    with pytest.raises(CellError, match="never sets") as caught:
+        Book(known).capture("x = 1", returns)
+    assert (f"did you mean {meant}" if meant else "--returns") in str(caught.value)
+    assert ("did you mean" in str(caught.value)) == bool(meant)

@@ -144,6 +144,14 @@ def test_links_travel_as_what_they_point_at(tmp_path: Path) -> None:
         "x.txt": b"x",
     }
     assert found.left_out == ("nowhere (a link that points nowhere)", "pipe (no file)")
+    assert found.warnings() == ("--files: left out nowhere (a link that points nowhere), pipe (no file)",)
+
+
+def test_of_many_that_are_left_out_some_are_named() -> None:
+    found = files.Files(left_out=tuple(f"f{number} (no file)" for number in range(1234)))
+    (line,) = found.warnings()
+    assert line.endswith("f3 (no file), f4 (no file) and 1,229 more")
+    assert files.Files().warnings() == ()
 
 
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:
