@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kube_magics import errors
 from kube_magics.jobs.follow import Outcome
 from kube_magics.spec.quantities import human_bytes, human_seconds
-from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.explain import SIGKILL, WANT_OF_MEMORY, Cause
 from kube_magics.telemetry.snapshot import GONE, PENDING, SUCCEEDED, SUSPENDED
 
 _SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV", 15: "TERM"}
@@ -52,12 +52,8 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         return errors.JobTimeout(what, hint="--timeout 1d, or none at all")
     if reason == "stopped":
         return _stopped(name, outcome)
-    if reason == "oom":
-        peak = end.get("peak_memory_bytes")
-        peak = peak if isinstance(peak, (int, float)) and peak > 0 else None
-        said = f"peak memory {human_bytes(int(peak))}" if peak else None
-        more = f"--memory {_twice(peak)}   (twice its peak)" if peak else "a larger --memory"
-        return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint=more)
+    if reason == "oom" or (end.get("signal") == SIGKILL and _cause(outcome) == "oom"):
+        return _out_of_memory(name, end)
     if reason in _BEFORE_THE_CELL:
         return _BEFORE_THE_CELL[reason](name, dict(outcome.error or {}))
     if reason == "signal" or end.get("signal"):
@@ -66,7 +62,33 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         said = str((outcome.error or {}).get("message") or "") or None
         what = f"Job {name} could not start its program."
         return errors.JobNotStarted(what, said=said, hint="correct --python or --image")
-    return _ended(name, code, dict(outcome.error or {}))
+    failed = _ended(name, code, dict(outcome.error or {}))
+    note = memory_note(end)
+    if note:
+        failed.said = "\n".join(filter(None, (failed.said, note)))
+    return failed
+
+
+def _cause(outcome: Outcome) -> str | None:
+    cause = outcome.snapshot.cause if outcome.snapshot else None
+    return cause.kind if cause else None
+
+
+def _out_of_memory(name: str, end: dict[str, Any]) -> errors.JobOutOfMemory:
+    peak = end.get("peak_memory_bytes")
+    peak = peak if isinstance(peak, (int, float)) and peak > 0 else None
+    said = f"peak memory {human_bytes(int(peak))}" if peak else None
+    more = f"--memory {_twice(peak)}   (twice its peak)" if peak else "a larger --memory"
+    return errors.JobOutOfMemory(f"Job {name} was killed at its memory limit.", said=said, hint=more)
+
+
+def memory_note(end: Mapping[str, Any] | None) -> str | None:
+    """Of a job that went on, or failed, after the kernel had killed some of its processes: workers, as a rule."""
+    kills = (end or {}).get("oom_kills")
+    if not isinstance(kills, int) or kills < 1:
+        return None
+    were = "1 process was" if kills == 1 else f"{kills} processes were"
+    return f"{were} killed for want of memory while it ran: a larger --memory, or fewer workers"
 
 
 def _ended(name: str, code: Any, event: dict[str, Any]) -> errors.JobFailed:
@@ -89,6 +111,8 @@ def _killed(name: str, number: int) -> errors.JobKilled:
     fix = f"%kube logs {name} shows its last lines"
     if signal in _CRASHES:
         fix = f"import faulthandler; faulthandler.enable()   (as the cell's first line: %kube logs {name} shows where)"
+    if number == SIGKILL:
+        fix += WANT_OF_MEMORY
     if signal == "BUS":
         fix = f"--shm 1Gi, if it shares memory between processes; else:\n{fix}"
     killed = errors.JobKilled(f"Job {name} was killed by signal {signal}.", hint=fix)

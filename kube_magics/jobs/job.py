@@ -225,6 +225,8 @@ class Job:
             error = remote.rebuild(outcome.error, pickled, self._loads(origin), origin.definitions.files)
             if isinstance(error, ModuleNotFoundError) and error.name and modules.kind(error.name) == "local":
                 error.add_note(LOCAL.format(error.name))
+            if note := endings.memory_note(outcome.end):
+                error.add_note(f"[kube_magics: {note}]")
             return error
         return endings.error_of(self.name, outcome, origin.timeout_s)
 

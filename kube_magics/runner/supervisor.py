@@ -60,7 +60,9 @@ class Supervisor:
         self._messages = Messages(launcher.events)
         self._gallery = Gallery(folder)
         self._cgroup = Cgroup()
-        self._oom_kills = self._cgroup.oom_kills()
+        # The first process of a container has a group of its own, in which nothing was killed before: what is counted
+        # there by now may be the program itself, which starts while this is read.
+        self._oom_kills = 0 if os.getpid() == 1 else self._cgroup.oom_kills()
         self._started = False
         self._announced = False
         """The log knows that the program runs. While a step runs there is nothing to announce."""

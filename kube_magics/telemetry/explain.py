@@ -30,7 +30,7 @@ class Cause:
     hopeless: bool = False
     """Waiting will not help: the job should be given up."""
     exit_code: int | None = None
-    """Of a container that ended by itself."""
+    """Of a container that ended by itself or by a signal (128 more than its number)."""
 
 
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
@@ -48,6 +48,9 @@ _PASSES = re.compile(
     re.IGNORECASE,
 )
 """What a busy node says of a container that it will start in a moment."""
+SIGKILL = 9
+WANT_OF_MEMORY = "   (want of memory kills so too, where the node does not tell: --memory)"
+"""A runtime may hear of the kernel's kill too late to call it OOMKilled."""
 _ABSENT = re.compile(
     r"not found|does not exist|manifest unknown|no such host|NAME_UNKNOWN|denied|unauthorized", re.IGNORECASE
 )
@@ -231,7 +234,9 @@ def _exit(ended: Mapping[str, Any]) -> Cause:
             "exit", "The container ended, with which exit code is not known.", reason or None, "%kube logs NAME"
         )
     if code > 128:
-        return Cause("signal", f"The container was killed by signal {code - 128}.", reason or None, "%kube logs NAME")
+        fix = "%kube logs NAME" + (WANT_OF_MEMORY if code - 128 == SIGKILL else "")
+        sentence = f"The container was killed by signal {code - 128}."
+        return Cause("signal", sentence, reason or None, fix, exit_code=code)
     sentence = f"The container ended with exit code {code}."
     return Cause("exit", sentence, reason or None, "%kube logs NAME", exit_code=code)
 

@@ -276,3 +276,24 @@ def test_the_first_process_of_a_pid_namespace_reaps_and_hears_signals(tmp_path: 
     log = bundles.Log(seen + rest, process.returncode)
     assert log.out == b"ready 1\n"
     assert (log.end["reason"], log.end["signal"]) == ("stopped", signal.SIGTERM)
+
+
+def test_a_kill_for_memory_while_the_runner_still_starts_is_counted(tmp_path: Path) -> None:
+    """The program is started before the runner looks: in a container of its own, whatever was killed was the job's."""
+    probe = subprocess.run(["unshare", "-rpfm", "--mount-proc", "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("no PID and mount namespaces here")
+    group = tmp_path / "cgroup"
+    group.mkdir()
+    for name, text in {
+        "memory.current": "1000",
+        "memory.stat": "inactive_file 0",
+        "memory.events": "oom_kill 1",
+    }.items():
+        (group / name).write_text(text + "\n")
+    bundles.unpack(tmp_path, bundles.files("import os\nos.kill(os.getpid(), 9)"))
+    main = tmp_path / "kube_magics_runner" / "__main__.py"
+    script = f"mount --bind {group} /sys/fs/cgroup && exec {sys.executable} -IS {main} {tmp_path}"
+    done = subprocess.run(["unshare", "-rpfm", "--mount-proc", "sh", "-c", script], capture_output=True, check=False)
+    log = bundles.Log(done.stdout, done.returncode)
+    assert (log.end["reason"], log.end["signal"]) == ("oom", signal.SIGKILL), done.stderr

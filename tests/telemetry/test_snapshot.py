@@ -246,6 +246,14 @@ def test_how_a_pod_ended(pod: dict[str, Any], kind: str) -> None:
     assert kind_of(of_job(a_job(later), [pod])) == ("failed", kind, False)
 
 
+@pytest.mark.parametrize(("code", "memory"), [(137, True), (139, False)])
+def test_want_of_memory_is_a_guess_for_kills_alone(code: int, memory: bool) -> None:
+    cause = of_job(a_job(), [ended(code)]).cause
+    assert cause is not None
+    assert cause.exit_code == code
+    assert ("--memory" in str(cause.fix)) == memory
+
+
 def test_a_deleted_job_and_a_deleted_pod() -> None:
     gone = of_job(None, [], name="x", namespace="team")
     assert (kind_of(gone), gone.name, gone.namespace) == (("gone", "deleted", False), "x", "team")

@@ -1,0 +1,78 @@
+"""From what was heard of a job to the error that its user sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kube_magics import errors
+from kube_magics.jobs.endings import error_of, memory_note
+from kube_magics.jobs.follow import Outcome
+from kube_magics.telemetry.explain import WANT_OF_MEMORY, Cause
+from kube_magics.telemetry.snapshot import FAILED, Snapshot
+
+OOM = Cause("oom", "The container was killed at its memory limit.", "OOMKilled", "a larger --memory")
+KILLED = Cause(
+    "signal", "The container was killed by signal 9.", "Error", "%kube logs NAME" + WANT_OF_MEMORY, exit_code=137
+)
+
+
+def ended(cause: Cause | None = None, **end: Any) -> BaseException | None:
+    state = Snapshot("digits", "team", FAILED, cause, started=True, terminated=True, ours=True)
+    return error_of("digits", Outcome(end=end or None, snapshot=state), None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [
+        (None, {"reason": "oom", "signal": 9, "code": 137, "peak_memory_bytes": 30 << 20}),
+        # The kernel has not told the runner, and the node knows.
+        (OOM, {"reason": "signal", "signal": 9, "code": 137}),
+        (OOM, {}),
+    ],
+)
+def test_killed_at_the_memory_limit(cause: Cause | None, end: dict[str, Any]) -> None:
+    error = ended(cause, **end)
+    assert type(error) is errors.JobOutOfMemory
+    assert "--memory" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [(None, {"reason": "signal", "signal": 9, "code": 137}), (KILLED, {"reason": "signal", "signal": 9}), (KILLED, {})],
+)
+def test_killed_by_whom_nobody_knows(cause: Cause | None, end: dict[str, Any]) -> None:
+    error = ended(cause, **end)
+    assert type(error) is errors.JobKilled
+    assert error.signal == 9
+    assert "%kube logs digits" in str(error.hint)
+    assert "--memory" in str(error.hint)
+
+
+def test_a_crash_is_none_for_want_of_memory() -> None:
+    error = ended(OOM, reason="signal", signal=11, code=139)
+    assert type(error) is errors.JobKilled
+    assert "faulthandler" in str(error.hint)
+    assert "--memory" not in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("end", "note"),
+    [
+        (None, None),
+        ({}, None),
+        ({"oom_kills": 0}, None),
+        ({"oom_kills": 1}, "1 process was killed for want of memory"),
+        ({"oom_kills": 3}, "3 processes were killed for want of memory"),
+    ],
+)
+def test_workers_that_were_killed_are_counted(end: dict[str, Any] | None, note: str | None) -> None:
+    found = memory_note(end)
+    assert found is None if note is None else str(found).startswith(note)
+
+
+def test_a_job_that_failed_without_its_workers_says_so() -> None:
+    error = ended(None, reason="failed", code=1, signal=None, oom_kills=2)
+    assert type(error) is errors.JobFailed
+    assert "2 processes were killed for want of memory" in str(error.said)
