@@ -107,7 +107,11 @@ def is_figure(value: Any) -> bool:
 
 def _called(value: Any, method: str) -> Any:
     """An object that cannot draw itself is shown as text, below the reason."""
-    return attempt(lambda: getattr(value, method)())
+    return attempt(_call, value, method)
+
+
+def _call(value: Any, method: str) -> Any:
+    return getattr(value, method)()
 
 
 def _text(value: Any) -> str:
