@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -37,6 +38,7 @@ class Ran:
     """Its execution count: the N of In [N]."""
     arrivals: list[tuple[float, str]] = field(default_factory=list)
     """(seconds since the cell was sent, text) of each stream message."""
+    over: bool = False
 
 
 class Kernel:
@@ -52,6 +54,7 @@ class Kernel:
         self.client = self._manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
+        self._peeked: dict[str, Ran] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -76,15 +79,27 @@ class Kernel:
         return str(self.client.execute(source, store_history=True))
 
     def finish(self, request: str, timeout_s: float = 90) -> Ran:
-        ran = Ran()
         sent = time.monotonic()
-        while True:
+        ran = self._peeked.pop(request, Ran())
+        while not ran.over:
             try:
-                message = self.client.get_iopub_msg(timeout=max(0.1, sent + timeout_s - time.monotonic()))
+                self._take(request, ran, sent, max(0.1, sent + timeout_s - time.monotonic()))
             except Empty:
                 raise TimeoutError(f"the cell still runs after {timeout_s} s; so far: {ran}") from None
-            if message["parent_header"].get("msg_id") == request and _took(ran, message, time.monotonic() - sent):
-                return ran
+        return ran
+
+    def peek(self, request: str) -> Ran:
+        """What a cell has shown so far; `finish` goes on from there."""
+        ran = self._peeked.setdefault(request, Ran())
+        with suppress(Empty):
+            while not ran.over:
+                self._take(request, ran, time.monotonic(), 0.05)
+        return ran
+
+    def _take(self, request: str, ran: Ran, sent: float, timeout_s: float) -> None:
+        message = self.client.get_iopub_msg(timeout=timeout_s)
+        if message["parent_header"].get("msg_id") == request:
+            ran.over = _took(ran, message, time.monotonic() - sent)
 
     def value(self, expression: str) -> str:
         """`repr` of an expression in the notebook."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from kube_magics import errors
 from kube_magics.jobs import here
+from kube_magics.jobs.interrupt import Waiting
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import free
 from kube_magics.jobs.screen import BATCH_S, STDERR, Screen
@@ -17,21 +18,17 @@ LONGEST_WAIT_S = 0.5
 
 
 def show(job: Job) -> None:
-    """Write the output of a job submitted here until its last word has come. Raises Detached on an interrupt."""
+    """Write the output of a job submitted here until its last word has come. Raises Detached, see `interrupt`."""
     screen = job.screen
     if screen is None:
         return
-    try:
+    with Waiting([job], screen.wake) as waiting:
         while not job.done(0):
             screen.wait(LONGEST_WAIT_S)
             _write(job, screen)
+            waiting.look()
             job.done(BATCH_S)
         _write(job, screen, last=True)
-    except KeyboardInterrupt:
-        raise errors.Detached(
-            f"This cell no longer waits for job {job.name}; the job goes on.",
-            hint=f"%kube logs {job.name}   (or %kube stop {job.name})",
-        ) from None
 
 
 def _write(job: Job, screen: Screen, *, last: bool = False) -> None:

@@ -24,6 +24,7 @@ from kube_magics.jobs import loop, packages
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
+from kube_magics.jobs.interrupt import Interrupts, chosen
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.screen import Screen
@@ -61,6 +62,7 @@ def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
     """`spec` with its defaults, and the backend it will run on. Raises OptionError for a credential in --env, and for
     what a job cannot have there."""
     check_environment(spec.env, spec.capture)
+    chosen()
     spec = with_defaults(spec)
     backend = backend_for(spec)
     backend.check(spec)
@@ -194,9 +196,10 @@ def submit(prepared: Prepared, origin: Origin | None) -> Job:
         loop.start(follower.run())
         return Job(backend, submission.name, follower, origin)
     except KeyboardInterrupt:
-        # The loop takes its work in order: what was begun before the interrupt, this finds.
-        loop.wait(_undo(begun, backend, submission))
-        _clear(prepared.store)
+        with Interrupts():  # a second one would leave half of it
+            # The loop takes its work in order: what was begun before the interrupt, this finds.
+            loop.wait(_undo(begun, backend, submission))
+            _clear(prepared.store)
         log.close()
         path.unlink(missing_ok=True)
         what = f"Interrupted while job {submission.name} was being submitted: nothing is left of it."

@@ -281,23 +281,6 @@ def test_no_volume_that_is_not_needed(there: Desk) -> None:
     assert not pod["spec"].get("volumes")
 
 
-def test_an_interrupt_leaves_the_job_alone(anywhere: Desk) -> None:
-    """Ctrl-C ends the waiting, says how to go on, and the job goes on."""
-    cell = "%%kubetrain --name lasting\nimport time\nprint('up', flush=True)\nfor _ in range(400):\n    time.sleep(0.1)\nprint('end')"
-    request = anywhere.kernel.send(cell)
-    anywhere.says("lasting", "up\n")
-    anywhere.kernel.interrupt()
-    ran = anywhere.kernel.finish(request)
-    assert ran.error == "Detached", ran
-    assert "the job goes on" in ran.traceback
-    assert re.search(r"^lasting +running", anywhere.right("%kube jobs").stdout, re.MULTILINE)
-    command = suggested(ran)
-    assert command == "%kube logs lasting"
-    assert anywhere.right(command).stdout == "up\n"
-    anywhere.right("%kube stop lasting")
-    anywhere.right("%kube delete lasting")
-
-
 @pytest.fixture
 def second(here: Desk, tmp_path: Path) -> Iterator[Kernel]:
     """Another kernel of the same user, in another folder."""

@@ -1,0 +1,179 @@
+"""An interrupt of a waiting cell: asked once, stopped by a second; in a kernel, a terminal, and by an executor's timeout."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbclient
+import nbformat
+import pexpect
+import pytest
+
+from tests.acceptance.desk import Desk, eventually, suggested
+
+pytestmark = pytest.mark.jobs
+
+LASTS = """import time
+print('up', flush=True)
+try:
+    for _ in range(600):
+        time.sleep(0.1)
+except BaseException:
+    print('saved', flush=True)
+    raise
+"""
+ASKED = "interrupt again to STOP job {}; it goes on running otherwise\n"
+
+
+def status(desk: Desk, name: str) -> str:
+    found = re.search(rf"^{name} +(\S+)", desk.right("%kube jobs").stdout, re.MULTILINE)
+    return found[1] if found else "gone"
+
+
+@contextmanager
+def begun(desk: Desk, name: str, *, setting: str = "") -> Iterator[str]:
+    """A cell whose job has printed its first line; it is stopped and removed at the end."""
+    desk.right(f"import os\nos.environ['KUBE_MAGICS_ON_INTERRUPT'] = {setting!r}")
+    request = desk.kernel.send(f"%%kubetrain --name {name} --cpus 100m\n{LASTS}")
+    desk.says(name, "up\n")
+    try:
+        yield request
+    finally:
+        desk.run(f"%kube delete {name}")
+        desk.right("os.environ.pop('KUBE_MAGICS_ON_INTERRUPT')")
+
+
+def test_the_first_leaves_the_job_alone(anywhere: Desk) -> None:
+    """It goes on blocking a while, then raises: Run All halts, the job goes on."""
+    with begun(anywhere, "lasting") as request:
+        anywhere.kernel.interrupt()
+        ran = anywhere.kernel.finish(request)
+        assert ran.error == "Detached", ran
+        assert ASKED.format("lasting") in ran.stderr
+        assert "the job goes on" in ran.traceback
+        assert status(anywhere, "lasting") == "running"
+        command = suggested(ran)
+        assert command == "%kube logs lasting"
+        assert "%kube stop lasting" in ran.traceback
+        assert anywhere.right(command).stdout == "up\n"
+
+
+def test_the_second_stops_the_job_with_its_grace(anywhere: Desk) -> None:
+    with begun(anywhere, "ending") as request:
+        anywhere.kernel.interrupt()
+        eventually(lambda: "interrupt again" in anywhere.kernel.peek(request).stderr, "the question")
+        anywhere.kernel.interrupt()
+        ran = anywhere.kernel.finish(request)
+        assert ran.error == "JobStopped", ran
+        assert ran.stderr.count("interrupt again") == 1
+        assert "stopping job ending\n" in ran.stderr
+        assert ran.stdout.splitlines()[-2:][0] == "saved", "its last words are shown"
+        assert status(anywhere, "ending") == "failed"
+
+
+@pytest.mark.parametrize(
+    ("setting", "error", "after"), [("stop", "JobStopped", "failed"), ("detach", "Detached", "running")]
+)
+def test_a_site_decides(anywhere: Desk, setting: str, error: str, after: str) -> None:
+    """Where idle GPUs cost, an interrupt stops at once; where nothing may stop by accident, it never does."""
+    with begun(anywhere, f"by-{setting}", setting=setting) as request:
+        anywhere.kernel.interrupt()
+        ran = anywhere.kernel.finish(request)
+        assert ran.error == error, ran
+        assert "interrupt again" not in ran.stderr
+        assert status(anywhere, f"by-{setting}") == after
+
+
+def test_a_choice_that_does_not_exist_is_refused_before_anything_is_made(here: Desk) -> None:
+    before = here.left()
+    here.right("import os\nos.environ['KUBE_MAGICS_ON_INTERRUPT'] = 'kill'")
+    ran = here.run("%%kubetrain\nprint('never')")
+    here.right("os.environ.pop('KUBE_MAGICS_ON_INTERRUPT')")
+    assert ran.error == "ConfigError", ran
+    assert here.left() == before
+
+
+@pytest.mark.long
+def test_the_button_pressed_twice_by_one_hand_is_one_interrupt(here: Desk) -> None:
+    """Both come before the question can be read."""
+    with begun(here, "double") as request:
+        here.kernel.interrupt()
+        here.kernel.interrupt()
+        ran = here.kernel.finish(request)
+        assert ran.error == "Detached", ran
+
+
+def environment(desk: Desk) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_"))}
+    return {
+        **clean,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "KUBE_MAGICS_STATE": str(desk.state),
+        "KUBE_MAGICS_BACKEND": "local",
+        "KUBE_MAGICS_NOTEBOOK": "terminal",
+        "IPYTHONDIR": str(desk.folder / "ipython"),
+        "TERM": "dumb",
+    }
+
+
+def test_control_c_in_a_terminal(here: Desk) -> None:
+    """IPython in a real terminal, whose Ctrl-C goes to all of its processes: the job's are not among them."""
+    shell = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--colors=NoColor"],
+        cwd=str(here.folder),
+        env=environment(here),
+        encoding="utf-8",
+        timeout=60,
+    )
+    try:
+        shell.expect(r"In \[1\]: ")
+        shell.sendline("%load_ext kube_magics")
+        shell.expect(r"In \[2\]: ")
+        (here.folder / "lasts.py").write_text(LASTS)
+        shell.sendline("%kube run lasts.py --name typed")
+        shell.expect("up\r\n")
+        shell.sendintr()
+        shell.expect("interrupt again to STOP job typed; it goes on running otherwise")
+        shell.expect("Detached: ")
+        shell.expect("In ")
+        assert status(here, "typed") == "running"
+        shell.sendline("%kube run lasts.py --name ended")
+        shell.expect("up\r\n")
+        shell.sendintr()
+        shell.expect("interrupt again")
+        shell.sendintr()
+        shell.expect("saved\r\n")
+        shell.expect("JobStopped: ")
+        assert status(here, "ended") == "failed"
+    finally:
+        shell.close(force=True)
+        for name in ("typed", "ended"):
+            here.run(f"%kube delete {name}")
+
+
+def test_the_timeout_of_an_executor(here: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """nbclient, and papermill with it, interrupts the kernel: the cell fails, the job goes on."""
+    for name, value in environment(here).items():
+        monkeypatch.setenv(name, value)
+    cells = ["%load_ext kube_magics", f"%%kubetrain --name executed\n{LASTS}"]
+    book: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = nbclient.NotebookClient(
+        book,
+        timeout=5,
+        interrupt_on_timeout=True,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
+    )
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="Detached: "):
+        client.execute()
+    eventually(lambda: status(here, "executed") == "running", "the job")
+    said = [output for output in book.cells[1].outputs if output.get("name") == "stderr"]
+    assert ASKED.format("executed") in said[0]["text"], book.cells[1].outputs
+    here.right("%kube delete executed")
