@@ -11,7 +11,7 @@ Belongs here:
   what must not travel                               credentials, exposure
   the whole, for a cell, a call, a script            checks, cautions, settings, capture, texts, program, script
   the files besides it; the zip, and its weight      files, ignore, cargo, bundle, weight
-  the key for re-attaching; values coming home       digests, results
+  the key for re-attaching; values coming home       digests, results, jobcode
 
 Does not belong here: IPython, Kubernetes, the network, processes, printing. Everything is a function of its arguments;
 files are read only where they are to travel. May import: `spec`, `runner`, `errors`.

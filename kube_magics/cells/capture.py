@@ -22,13 +22,13 @@ from kube_magics.cells.digests import digest
 from kube_magics.cells.exposure import in_code, in_definitions, in_modules, in_value
 from kube_magics.cells.files import Files
 from kube_magics.cells.imports import Wanted, imports
+from kube_magics.cells.jobcode import Definitions
 from kube_magics.cells.localmodules import LocalImports, LocalModules
 from kube_magics.cells.modules import submodules
 from kube_magics.cells.notebook import Cell, Notebook
 from kube_magics.cells.program import Written, program_of_call, program_of_cell
 from kube_magics.cells.promotion import promoted
 from kube_magics.cells.reads import Outside
-from kube_magics.cells.results import Definitions
 from kube_magics.cells.scopes import analyze
 from kube_magics.cells.settings import attributes, forgotten
 from kube_magics.cells.syntax import parse_cell

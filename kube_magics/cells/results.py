@@ -6,59 +6,65 @@ import ast
 import builtins
 import io
 import pickle
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableMapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, BinaryIO
 
 from kube_magics.cells import modules
 from kube_magics.cells.bytecode import looked_up
-from kube_magics.cells.classes import class_differences
-from kube_magics.cells.compare import FUTURE, Context, functions_inside, made_by
+from kube_magics.cells.compare import FUTURE
 from kube_magics.cells.items import OF_THE_MODULE
-from kube_magics.cells.names import import_name
-from kube_magics.cells.notebook import PLACED, Cell
+from kube_magics.cells.jobcode import Definitions, Statement, by_name, is_same
+from kube_magics.cells.notebook import PLACED
 from kube_magics.cells.scopes import statement_names
-from kube_magics.cells.sources import Definition, statements
-from kube_magics.cells.syntax import normal
+from kube_magics.cells.sources import Definition
 from kube_magics.errors import ResultError
 from kube_magics.runner import rebuild
 from kube_magics.runner.versions import skew
 
 
-@dataclass(frozen=True)
-class Definitions:
-    """What a job ran, for the classes and functions that its results refer to."""
+class Arrived:
+    """Results of one job that were loaded: what one of them brought, others name (`runner/sharing.py`)."""
 
-    program: Mapping[str, Any]
-    "program.json"
-    files: Mapping[str, str] = field(default_factory=dict)
-    "name of a cell's code in the job -> its name in this notebook"
-    module: str = "__main__"
-    versions: Mapping[str, str] = field(default_factory=dict)
-    "modules -> versions that the job had"
+    def __init__(self) -> None:
+        self._unpicklers: dict[str, pickle.Unpickler] = {}
+        self._memos: dict[str, Mapping[int, object]] = {}
+
+    def add(self, name: str, unpickler: pickle.Unpickler) -> None:
+        self._unpicklers[name] = unpickler
+
+    def find(self, owner: str, number: int) -> object:
+        """Raises ResultError."""
+        if owner not in self._unpicklers:
+            raise ResultError(
+                f"The value shares objects with {owner}, which did not come back.", hint=f"see what is said of {owner}"
+            )
+        if owner not in self._memos:
+            self._memos[owner] = self._unpicklers[owner].memo.copy()
+        return self._memos[owner][number]
 
 
-@dataclass(frozen=True)
-class _Statement:
-    node: Definition | ast.Import | ast.ImportFrom | ast.Assign
-    cell: Cell
-    context: Context
-
-
-def load_result(data: bytes | BinaryIO, namespace: MutableMapping[str, Any], definitions: Definitions) -> object:
+def load_result(
+    data: bytes | BinaryIO,
+    namespace: MutableMapping[str, Any],
+    definitions: Definitions,
+    result: str = "",
+    arrived: Arrived | None = None,
+) -> object:
     """The value that a job returned: its pickle, or a file of it, which is not in memory beside the value then.
 
     A class or function of `__main__` is the notebook's, if it has the same source as the job's; if the notebook has
     none of that name, or one that an earlier result brought, its statement runs here, with the imports and definitions
-    it needs. Raises ResultError, the notebook's names then being as before.
+    it needs. `result`: its name among those of the job that have `arrived`. Raises ResultError, the notebook's names
+    then being as before.
     """
     before = dict(namespace)
     home = _Home(namespace, definitions)
     try:
         # As if a cell loaded it: statsmodels evaluates a model's formula again, in the frame of its caller.
         names: dict[str, Any] = namespace  # type: ignore[assignment]
-        return eval("load()", names, {"load": _Unpickler(data, home).load})  # noqa: S307
+        unpickler = _Unpickler(data, home, arrived or Arrived())
+        value: object = eval("load()", names, {"load": unpickler.load})  # noqa: S307
     except BaseException as error:
         for name in namespace.keys() - before.keys():
             del namespace[name]
@@ -66,6 +72,9 @@ def load_result(data: bytes | BinaryIO, namespace: MutableMapping[str, Any], def
         if isinstance(error, ResultError) or not isinstance(error, Exception):
             raise
         raise _unreadable(error, definitions.versions) from error
+    if arrived is not None:
+        arrived.add(result, unpickler)
+    return value
 
 
 def _unreadable(error: Exception, versions: Mapping[str, str]) -> ResultError:
@@ -116,9 +125,13 @@ class _Classes:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes | BinaryIO, home: _Home) -> None:
+    def __init__(self, data: bytes | BinaryIO, home: _Home, arrived: Arrived) -> None:
         super().__init__(io.BytesIO(data) if isinstance(data, bytes) else data)
         self._home = home
+        self._arrived = arrived
+
+    def persistent_load(self, pid: tuple[str, int]) -> object:
+        return self._arrived.find(*pid)
 
     def find_class(self, module: str, name: str) -> Any:
         if module in _REBUILD:
@@ -143,9 +156,9 @@ class _Home:
         self._files = definitions.files
         self._returns = frozenset(definitions.program["returns"])
         self._namespace = namespace
-        self._statements: dict[str, _Statement] = {}
+        self._statements: dict[str, Statement] = {}
         self._settled: set[str] = set()
-        for name, statement in _statements(definitions):
+        for name, statement in by_name(definitions):
             self._statements[name] = statement
         self._changed: dict[str, set[str]] = {}
         for step in definitions.program["definitions"]:
@@ -189,7 +202,7 @@ class _Home:
             live = self._namespace[name]
             if (
                 statement is None
-                or _is(live, statement, self._namespace, self._changed.get(name, ()))
+                or is_same(live, statement, self._namespace, self._changed.get(name, ()))
                 or isinstance(live, ModuleType)
             ):
                 return
@@ -210,7 +223,7 @@ class _Home:
             )
         self._place(name, statement)
 
-    def _place(self, name: str, statement: _Statement) -> None:
+    def _place(self, name: str, statement: Statement) -> None:
         node = statement.node
         names = statement_names(node, future=statement.context.future)
         for needed in names.eager:
@@ -230,64 +243,3 @@ class _Home:
             for needed in sorted(names.later.reads):
                 if needed in self._statements:
                     self.find(needed)
-
-
-def _statements(definitions: Definitions) -> Iterator[tuple[str, _Statement]]:
-    """Definitions and imports of the program, by name; a later one of the same name counts."""
-    program = definitions.program
-    for step in [*program["definitions"], *program["statements"]]:
-        if step["do"] == "import":
-            yield from _named(ast.parse(step["source"]).body, Cell("<import>", "import", step["source"]), Context())
-        elif step["do"] == "exec":
-            name = step["cell"]
-            entry = program["cells"][name]
-            cell = Cell(definitions.files.get(name, name), entry["label"], entry["source"])
-            context = Context("annotations" in entry["future"], frozenset(entry["imported"]))
-            lines = normal(entry["source"]).split("\n")
-            text = "\n" * (step["first"] - 1) + "\n".join(lines[step["first"] - 1 : step["last"]])
-            yield from _named(ast.parse(text).body, cell, context)
-
-
-def _named(body: list[ast.stmt], cell: Cell, context: Context) -> Iterator[tuple[str, _Statement]]:
-    for node in statements(body):
-        if isinstance(node, Definition):
-            yield node.name, _Statement(node, cell, context)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _name(node.value.func) in _MAKERS:
-            yield from ((_name(target), _Statement(node, cell, context)) for target in node.targets[:1])
-        elif isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") != "__future__":
-            for alias in node.names:
-                if alias.name != "*":
-                    yield import_name(alias), _Statement(node, cell, context)
-
-
-_MAKERS = frozenset("namedtuple NamedTuple TypedDict Enum IntEnum StrEnum Flag IntFlag make_dataclass".split())
-"Calls that make a class and do nothing else."
-
-
-def _name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _alike(live: Any, node: ast.Assign, namespace: Mapping[str, Any]) -> bool:
-    """Whether a class is what its call makes now, as far as fields and members tell."""
-    scratch = dict(namespace)
-    exec(compile(ast.Module([node], []), "<result>", "exec"), scratch)  # noqa: S102 - a call of _MAKERS
-    made = scratch[_name(node.targets[0])]
-    fields = [tuple(getattr(each, "_fields", ())) for each in (live, made)]
-    members = [[(m.name, m.value) for m in getattr(each, "__members__", {}).values()] for each in (live, made)]
-    hints = [getattr(each, "__annotations__", {}) for each in (live, made)]
-    return isinstance(live, type) and fields[0] == fields[1] and members[0] == members[1] and hints[0] == hints[1]
-
-
-def _is(live: Any, statement: _Statement, namespace: Mapping[str, Any], changed: Collection[str]) -> bool:
-    """Whether the notebook's value is what the job's statement makes, with what the notebook has changed since
-    (`changed`: paths that travelled); values that change in use are not compared."""
-    node = statement.node
-    if isinstance(node, ast.ClassDef):
-        found = class_differences(live, node, namespace, statement.context) if isinstance(live, type) else None
-        return found is not None and all(each.path in changed for each in found if each.code)
-    if isinstance(node, Definition):
-        return any(made_by(function.__code__, node, statement.context) for function in functions_inside(live))
-    if isinstance(node, ast.Assign):
-        return _alike(live, node, namespace)
-    return True  # an import: whatever the notebook has under this name, its own cells use it so

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,8 @@ from kube_magics.jobs.store import Store
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.quantities import human_bytes
 
+Loads = Callable[[str, bytes | BinaryIO], object]
+"""The value of a name, from its pickle."""
 Source = bytes | Path | Iterator[bytes]
 """A result in memory, in a file of this machine, or on its way."""
 
@@ -33,7 +36,7 @@ class Arrivals:
         self._wanted_still = False
         """Something in the store is nowhere else yet."""
 
-    def values(self, names: Sequence[str], loads: Callable[[bytes | BinaryIO], object]) -> dict[str, Any]:
+    def values(self, names: Sequence[str], loads: Loads) -> dict[str, Any]:
         """Values by name; one that fails does not keep the others away."""
         found: dict[str, Any] = {}
         for name in names:
@@ -41,7 +44,7 @@ class Arrivals:
                 source = self._source(name)
                 if source is None:
                     raise _absent(name, self._outcome)
-                found[name] = _loaded(source, loads)
+                found[name] = _loaded(source, partial(loads, name))
             except errors.ResultError as error:
                 self._failed(name, error)
         return found

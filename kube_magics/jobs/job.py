@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells import modules
-from kube_magics.cells.results import Definitions, load_result
+from kube_magics.cells.jobcode import Definitions
+from kube_magics.cells.results import Arrived, load_result
 from kube_magics.jobs import endings, homecoming, loop, remote
-from kube_magics.jobs.arrivals import Arrivals
+from kube_magics.jobs.arrivals import Arrivals, Loads
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.screen import Screen
@@ -222,7 +224,9 @@ class Job:
         if outcome.error is not None and raised and (outcome.error.get("exit") is None):
             kept = loop.wait(self._backend.stored(self.name, ERROR))
             pickled = outcome.results.get(ERROR) or (kept.read_bytes() if kept else None)
-            error = remote.rebuild(outcome.error, pickled, self._loads(origin), origin.definitions.files)
+            error = remote.rebuild(
+                outcome.error, pickled, partial(self._loads(origin), ERROR), origin.definitions.files
+            )
             if isinstance(error, ModuleNotFoundError) and error.name and modules.kind(error.name) == "local":
                 error.add_note(LOCAL.format(error.name))
             if note := endings.memory_note(outcome.end):
@@ -230,7 +234,8 @@ class Job:
             return error
         return endings.error_of(self.name, outcome, origin.timeout_s)
 
-    def _loads(self, origin: Origin) -> Callable[[bytes | BinaryIO], object]:
+    def _loads(self, origin: Origin) -> Loads:
         versions = self._follower.outcome.versions if self._follower else {}
         definitions = replace(origin.definitions, versions=versions)
-        return lambda data: load_result(data, origin.namespace, definitions)
+        arrived = Arrived()
+        return lambda name, data: load_result(data, origin.namespace, definitions, name, arrived)

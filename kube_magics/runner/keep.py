@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from . import quickjson
 from .pickling import PROTOCOL, Plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .byvalue import Returning
-    from .sharing import Sharing
+    from .sharing import Links
 
 FRAME_BYTES = 1 << 17
 """More than pickle writes at once, other than bytes of the user's."""
@@ -57,59 +57,64 @@ def keep(
 ) -> None:
     """One file for each value; missing.json for those that were never set, cannot be pickled or are over the limit.
 
-    `compare`: what they share is said; the module for that travels with jobs that ask for it.
+    `compare`: what they share stays one object; the module for that travels with jobs that ask for it.
     """
     missing: dict[str, str] = {}
     too_large: dict[str, int] = {}
+    minor = ".".join(notebook_python.split(".")[:2])
     sharing = None
     if compare:
         from .sharing import Sharing
 
-        sharing = Sharing()
+        sharing = Sharing(lambda value, path, links: _write(value, path, limit, minor, links))
     for name in [*values, *(name for name in returns if name not in values)]:
         if name not in values and name not in names:
             missing[name] = "never set"
             continue
         value = values[name] if name in values else names[name]
-        minor = ".".join(notebook_python.split(".")[:2])
         try:
-            size = _write(value, os.path.join(results, name + ".pkl"), limit, minor, sharing)
+            written, pickler = _write(value, os.path.join(results, name + ".pkl"), limit, minor)
         except Exception as error:  # noqa: BLE001  (one value that cannot travel must not keep the others)
             missing[name] = f"cannot be pickled: {type(error).__name__}: {error}"[:500]
             continue
-        if size is not None:
-            too_large[name] = size
-    shared = sharing.sentence() if sharing else None
-    if shared:
-        sys.stderr.write(f"[kube_magics: returned values: {shared}]\n")
+        if written.too_large:
+            too_large[name] = written.size
+        elif sharing is not None and written.fine <= SHARING_BYTES:
+            sharing.add(name, value, pickler)
+    if sharing is not None:
+        sharing.join(results)
     if missing or too_large:
         quickjson.write_file(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
 
 
-def _write(value: Any, path: str, limit: int | None, minor: str, sharing: Sharing | None) -> int | None:
-    """Pickle to `path`, complete or not at all; the size if it is over the limit."""
+def _write(
+    value: Any, path: str, limit: int | None, minor: str, links: Links | None = None
+) -> tuple[Limited, Plain | Returning]:
+    """Pickle to `path`, complete or not at all; `links`: what another file brings."""
+    try:
+        return _written(path, limit, lambda file: _of(Plain, links)(file, PROTOCOL), value)
+    except Exception:  # noqa: BLE001  (whatever it is: perhaps something without source, which needs more than pickle)
+        from .byvalue import Returning
+
+        return _written(path, limit, lambda file: _of(Returning, links)(file, PROTOCOL, minor), value)
+
+
+def _of(kind: Any, links: Links | None) -> Any:
+    if links is None:
+        return kind
+    from .sharing import Linking
+
+    return type(kind.__name__, (Linking, kind), {"links": links})
+
+
+def _written(path: str, limit: int | None, make: Callable[[Limited], Any], value: Any) -> tuple[Limited, Any]:
     part = path + ".part"
     with open(part, "wb") as file:
         limited = Limited(file, limit)
-        pickler: Plain | Returning = Plain(limited, PROTOCOL)
-        try:
-            pickler.dump(value)
-        except Exception:  # noqa: BLE001  (whatever it is: perhaps something without source, which needs more than pickle)
-            limited = Limited(file, limit)
-            file.seek(0)
-            file.truncate()
-            pickler = _by_value(limited, minor)
-            pickler.dump(value)
+        pickler = make(limited)
+        pickler.dump(value)
     if limited.too_large:
         os.remove(part)
-        return limited.size
-    os.replace(part, path)
-    if sharing is not None and limited.fine <= SHARING_BYTES:
-        sharing.add(os.path.basename(path)[: -len(".pkl")], pickler.memo)
-    return None
-
-
-def _by_value(file: Limited, minor: str) -> Returning:
-    from .byvalue import Returning
-
-    return Returning(file, PROTOCOL, minor)
+    else:
+        os.replace(part, path)
+    return limited, pickler

@@ -1,61 +1,102 @@
-"""What returned values share: each name comes back by itself, so the notebook gets a copy of it with each of them.
+"""What several names of --returns share comes back as one object: a model, and the optimizer that trains it.
 
-`--returns model,optimizer` is what people type, and a step of that optimizer would no longer train that model.
+Each name has a file of its own, and arrives or fails by itself. Of an object that an earlier name's file has brought,
+a later one only says where: (name, number in that file's memo), as a pickle's persistent id.
 """
 
 from __future__ import annotations
 
 import enum
+import os
+import sys
 import types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-_BY_NAME = (type, enum.Enum, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+    from .keep import Limited
+
+    Memo = dict[int, tuple[int, Any]]
+    Links = dict[int, tuple[str, int]]
+    Write = Callable[[Any, str, Links], tuple[Limited, Any]]
+
+_BY_NAME = (enum.Enum, types.BuiltinFunctionType, types.ModuleType)
+_CONTAINERS = ("collections.deque", "array.array", "_io.BytesIO", "_io.StringIO", "random.Random")
+_ARRAYS = (("numpy", "ndarray"), ("numpy.random._generator", "Generator"), ("numpy.random.mtrand", "RandomState"))
+
+
+class Linking:
+    """Of a pickler: what is in `links` is only named."""
+
+    links: Links
+
+    def persistent_id(self, obj: Any) -> Any:
+        return self.links.get(id(obj))
 
 
 class Sharing:
-    """Told of each pickled value, by name."""
+    """Told of each pickled value, by name, in the order of --returns."""
 
-    def __init__(self) -> None:
+    def __init__(self, write: Write) -> None:
+        """`write`: a value to a path again, without what is in its links."""
+        self._write = write
+        self._values: dict[str, Any] = {}
         # What a pickler remembers is kept alive until all are compared: an id means nothing afterwards.
-        self._memos: list[tuple[str, dict[int, Any]]] = []
+        self._memos: dict[str, Memo] = {}
+        self._older: list[Memo] = []
 
-    def add(self, name: str, memo: Any) -> None:
-        """`memo`: that of the pickler that wrote the value."""
-        self._memos.append((name, memo.copy()))
+    def add(self, name: str, value: Any, pickler: Any) -> None:
+        self._values[name] = value
+        self._memos[name] = pickler.memo.copy()
 
-    def sentence(self) -> str | None:
-        """What is said of them; None: nothing that may change is shared."""
-        names: dict[str, None] = {}
-        kind = ""
-        for at, (name, memo) in enumerate(self._memos):
-            for other, theirs in self._memos[:at]:
-                shared = min(
-                    (memo[key] for key in memo.keys() & theirs.keys() if _may_change(memo[key][1])), default=None
-                )
-                if shared is not None:
-                    names.update({other: None, name: None})
-                    kind = kind or type(shared[1]).__name__
-        if not names:
-            return None
-        *first, last = names
-        return (
-            f"{', '.join(first)} and {last} share what may change (of type {kind}): each comes back with a copy of its"
-            f" own; to keep it one, return one name: both = {', '.join(names)}"
-        )
+    def join(self, results: str) -> None:
+        """Writes those again that share something with an earlier one; says which could not be."""
+        apart: list[str] = []
+        for name in self._values:
+            links = self._links(name)
+            if links and not self._again(name, links, os.path.join(results, name + ".pkl")):
+                apart.append(f"{name} comes back with copies of what it shares with {next(iter(links.values()))[0]}")
+        if apart:
+            sys.stderr.write(f"[kube_magics: returned values: {', '.join(apart)}]\n")
+
+    def _links(self, name: str) -> Links:
+        """Of all that an earlier file brings: its id -> where it was first."""
+        found: Links = {}
+        own = self._memos[name]
+        for owner, memo in self._memos.items():
+            if owner == name:
+                break
+            for key in memo.keys() & own.keys():
+                if key not in found and _is_one(memo[key][1]):
+                    found[key] = (owner, memo[key][0])
+        return found
+
+    def _again(self, name: str, links: Links, path: str) -> bool:
+        try:
+            written, pickler = self._write(self._values[name], path, links)
+        except Exception:  # noqa: BLE001  (what was written the first time is still there)
+            return False
+        if written.too_large:
+            return False
+        self._older.append(self._memos[name])
+        self._memos[name] = pickler.memo.copy()
+        return True
 
 
-def _may_change(value: Any) -> bool:
-    """Whether it is one of those that pickle copies, and that a program changes in place. Asks its type alone: a proxy
-    may answer with anything."""
+def _is_one(value: Any) -> bool:
+    """Whether it is one of those that pickle copies and that a program changes in place, or compares by identity. Asks
+    its type alone: a proxy may answer with anything."""
     kind = type(value)
-    if issubclass(kind, (list, dict, set, bytearray)):
+    if issubclass(kind, (list, dict, set, bytearray, types.CellType, BaseException)):
         return True
-    if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
-        return bool(value.flags.writeable)
-    if any("data_ptr" in vars(each) for each in kind.__mro__):  # a tensor, a parameter
+    if issubclass(kind, (types.FunctionType, type)):
+        return "<" in value.__qualname__  # made in a function, or a lambda: by value
+    if any(f"{each.__module__}.{each.__qualname__}" in _CONTAINERS for each in kind.__mro__):
         return True
+    if any((each.__module__, each.__name__) in _ARRAYS or "data_ptr" in vars(each) for each in kind.__mro__):
+        return True  # an array, a tensor, a parameter
     plain = not any("__reduce_ex__" in vars(each) or "__reduce__" in vars(each) for each in kind.__mro__[:-1])
-    return plain and kind.__dictoffset__ != 0 and not issubclass(kind, _BY_NAME)
+    state = kind.__dictoffset__ != 0 or any(vars(each).get("__slots__") for each in kind.__mro__)
+    return plain and state and not issubclass(kind, _BY_NAME)

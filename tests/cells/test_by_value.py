@@ -13,7 +13,7 @@ import pytest
 
 from kube_magics.cells import bundle
 from kube_magics.cells.capture import Capture, capture, capture_call
-from kube_magics.cells.results import load_result
+from kube_magics.cells.results import Arrived, load_result
 from kube_magics.errors import CaptureError, ResultError
 from kube_magics.runner.unpack import members
 from tests.cells.book import Book, Ran, travelling
@@ -225,8 +225,9 @@ def test_what_has_no_source_comes_home(tmp_path: Path, cell: str, returns: str, 
     captured = book.capture(cell, *names)
     log = run(tmp_path, captured, returns=names)
     assert log.end["missing"] == {}
+    arrived = Arrived()
     for name, data in log.result_bytes().items():
-        book.namespace[name] = load_result(data, book.namespace, captured.definitions("<here>"))
+        book.namespace[name] = load_result(data, book.namespace, captured.definitions("<here>"), name, arrived)
     assert eval(holds, book.namespace)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -19,6 +20,11 @@ def arrivals(tmp_path: Path, outcome: Outcome) -> Arrivals:
     return Arrivals(LocalBackend("a test", tmp_path / "jobs"), "job", outcome, None)
 
 
+def loads(name: str, data: bytes | BinaryIO) -> object:
+    assert isinstance(data, bytes)
+    return pickle.loads(data)
+
+
 def test_each_name_by_itself(tmp_path: Path) -> None:
     outcome = Outcome(
         end={
@@ -29,7 +35,7 @@ def test_each_name_by_itself(tmp_path: Path) -> None:
         corrupt={"torn": "chunk 2 of 3 is missing"},
     )
     found = arrivals(tmp_path, outcome)
-    assert found.values(("fine", "big", "gen", "huge", "unset", "torn"), pickle.loads) == {"fine": 1}
+    assert found.values(("fine", "big", "gen", "huge", "unset", "torn"), loads) == {"fine": 1}
     assert [type(problem) for problem in found.problems] == [
         errors.ResultTooLarge,
         errors.ResultMissing,
@@ -53,7 +59,7 @@ def test_each_name_by_itself(tmp_path: Path) -> None:
 
 def test_a_log_that_could_not_be_read(tmp_path: Path) -> None:
     found = arrivals(tmp_path, Outcome())
-    assert found.values(("y",), pickle.loads) == {}
+    assert found.values(("y",), loads) == {}
     error = found.error()
     assert type(error) is errors.ResultMissing
     assert "the job's log, which carries it, has not been read" in error.message
@@ -62,7 +68,7 @@ def test_a_log_that_could_not_be_read(tmp_path: Path) -> None:
 
 def test_problems_of_one_kind_keep_their_class(tmp_path: Path) -> None:
     found = arrivals(tmp_path, Outcome(end={"too_large": {"a": 2_000_000, "b": 3_000_000}}))
-    assert found.values(("a", "b"), pickle.loads) == {}
+    assert found.values(("a", "b"), loads) == {}
     error = found.error()
     assert type(error) is errors.ResultTooLarge
     assert "a is 2.0 MB" in error.message

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from kube_magics.cells.results import Definitions, load_result
+from kube_magics.cells.jobcode import Definitions
+from kube_magics.cells.results import load_result
 from kube_magics.cells.sources import imported
 from kube_magics.errors import RemoteError
 from kube_magics.jobs import remote
