@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from .launch import stop_file
+from .launch import FORWARDED, SIGINT, SIGKILL, SIGTERM, STOPPING, signals, stop_file
 from .sampler import descendants
 
 TYPE_CHECKING = False
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-if TYPE_CHECKING:
-    import signal as signals
-else:
-    try:
-        import _signal as signals  # signal without its enumerations, which cost 5 ms
-    except ImportError:
-        import signal as signals
-
-SIGINT, SIGTERM, SIGKILL = int(signals.SIGINT), int(signals.SIGTERM), int(signals.SIGKILL)
-STOPPING = (SIGTERM, SIGINT)
-FORWARDED = (*STOPPING, int(signals.SIGHUP), int(signals.SIGUSR1), int(signals.SIGUSR2))
 NEVER = float("inf")
 SWEEP_S = 1.0
 """A process that the kernel does not let go of (a hung disk, a hung GPU) is left behind."""
@@ -56,6 +45,7 @@ class Custody:
         signals.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         for number in (*FORWARDED, signals.SIGCHLD):
             signals.signal(number, self._note)
+        signals.pthread_sigmask(signals.SIG_UNBLOCK, FORWARDED)  # what has come since the start is heard now
         self.reap()
 
     def take(self, pid: int) -> None:

@@ -9,6 +9,7 @@ from . import launch, quickjson
 
 def main(folder: str) -> int:
     """Run the bundle in `folder` to its end; the exit code."""
+    launch.hold_signals()
     folder = os.path.abspath(folder)
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))
     if os.getpid() != 1:

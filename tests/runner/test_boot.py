@@ -34,6 +34,14 @@ def test_a_bundle_in_the_environment_runs_and_is_not_seen_by_the_program(tmp_pat
     assert (log.end["reason"], log.code, done.stderr) == ("completed", 0, b"")
 
 
+def test_a_stop_while_the_bundle_is_unpacked_is_not_lost(tmp_path: Path) -> None:
+    """The first process of a container is not even ended by a signal that it does not handle."""
+    bundle = bundles.zipped({**bundles.files("import time\ntime.sleep(60)", grace_s=3), **bundles.told_early("launch")})
+    done = boot(tmp_path, bundles.boot_environment(bundle))
+    log = bundles.Log(done.stdout, done.returncode)
+    assert (log.events[-1]["reason"], done.stderr) == ("stopped", b"")
+
+
 def test_a_bundle_in_parts_is_waited_for(tmp_path: Path) -> None:
     bundle = bundles.packed("print('here')")
     for number in range(3):
@@ -85,5 +93,5 @@ def test_what_travels_is_the_code_and_nothing_but_the_code() -> None:
     assert {"main.py", "kube_magics/__init__.py", "kube_magics_runner/__main__.py"} < set(without)
     for path, content in with_gpus.items():
         compile(content, path, "exec")
-    assert len(bundles.packed(install={"auto": True})) < 39 * 1024
+    assert len(bundles.packed(install={"auto": True})) < 40 * 1024
     assert len(bundles.packed()) < 33 * 1024  # of the 48 KiB that an environment variable takes

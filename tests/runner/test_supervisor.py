@@ -297,3 +297,11 @@ def test_a_kill_for_memory_while_the_runner_still_starts_is_counted(tmp_path: Pa
     done = subprocess.run(["unshare", "-rpfm", "--mount-proc", "sh", "-c", script], capture_output=True, check=False)
     log = bundles.Log(done.stdout, done.returncode)
     assert (log.end["reason"], log.end["signal"]) == ("oom", signal.SIGKILL), done.stderr
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_stop_before_the_runner_listens_is_not_lost(tmp_path: Path, number: str) -> None:
+    """It is heard once the program has been started, which has its signals as they should be."""
+    replaced = bundles.told_early("supervisor", number)
+    log = Runner(tmp_path, SLEEP, replaced=replaced, grace_s=3).wait()
+    assert (log.events[-1]["reason"], log.code != 0) == ("stopped", True)
