@@ -20,7 +20,19 @@ _EDITABLE = re.compile(r"(-e|--editable)\b")
 _LOCAL = re.compile(
     r"[.~/]|[A-Za-z]:\\|file:|[^\s@]+\s*@\s*(?:file:|[./~])|[\w.-]+/(?!/)|[\w.+-]+\.(?:whl|tar\.gz|zip)$"
 )
-_LOCAL_LINKS = re.compile(r"(-f|--find-links)[=\s]*(?!https?://)")
+_NAME = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
+_VERSION = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[^\s,;()=<>~]+"
+_REQUIREMENT = re.compile(
+    rf"{_NAME}\s*(?:\[[\w\s.,-]*\])?\s*(?:@\s*\S+|\(?\s*{_VERSION}(?:\s*,\s*{_VERSION})*\s*,?\s*\)?)?"
+    r"\s*(?:;.*|(?:\s--?[a-z].*)?)"
+)
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+.*", re.IGNORECASE)
+_OPTION = re.compile(
+    r"-[if]\b.*|--(?:(?:extra-)?index-url|no-index|find-links|no-binary|only-binary|prefer-binary|require-hashes|pre"
+    r"|trusted-host|use-feature|config-settings?|global-option|hash)\b.*"
+)
+_NEARLY = re.compile(rf"({_NAME}(?:\[[^\]]*\])?)\s*(?:=|\s)\s*v?(\d[\w.*+!-]*)")
+_LOCAL_LINKS = re.compile(r"(-f|--find-links)[=\s]*(?![=\s]|https?://)")
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ def read(option: str, path: str, folder: Path) -> Requirements:
 
 
 def check(option: str, line: str, where: str) -> None:
-    """Raises OptionError for a requirement that only this machine could install."""
+    """Raises OptionError for what is no requirement, and for one that only this machine could install."""
     if _EDITABLE.match(line):
         raise OptionError(
             f"{option}: {where}: {line!r} is installed in place, and that place is here.",
@@ -54,6 +66,10 @@ def check(option: str, line: str, where: str) -> None:
             f"{option}: {where}: the line holds credentials, which would be stored in the cluster for all to read.",
             hint="--secret NAME:KEY=PIP_INDEX_URL, with the URL in the Secret",
         )
+    if not (_REQUIREMENT.fullmatch(line) or _URL.fullmatch(line) or _OPTION.fullmatch(line) or "${" in line):
+        nearly = _NEARLY.fullmatch(line)
+        fix = f"{nearly[1]}=={nearly[2]}" if nearly else "NAME, NAME==VERSION or NAME>=VERSION, one on a line"
+        raise OptionError(f"{option}: {where}: {line!r} is no requirement.", hint=fix)
 
 
 def _read(option: str, path: Path, above: tuple[Path, ...], *, constraint: bool) -> Requirements:

@@ -57,6 +57,16 @@ class Prepared:
         """What the user should know before it takes its time."""
         return [f"data: {human_bytes(self.parcel.size_bytes)} through {self.store}"] if self.parcel else []
 
+    def unsent(self) -> list[str]:
+        """What a job made from the manifests alone would lack."""
+        if self.parcel is None:
+            return []
+        size = human_bytes(self.parcel.size_bytes)
+        return [
+            f"This Job reads {size} of captured values at {self.store}, where --dry-run has put nothing:",
+            "created from this text it ends with an error; the same line without --dry-run uploads them first.",
+        ]
+
 
 def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
     """`spec` with its defaults, and the backend it will run on. Raises OptionError for a credential in --env, and for

@@ -1,4 +1,4 @@
-"""`%kube run SCRIPT|IMAGE [options] -- ARGUMENTS`: a file of this machine runs as a cell does, an image as it is."""
+"""`%kube run [options] SCRIPT|IMAGE [options] -- ARGUMENTS`: a file of this machine runs as a cell does, an image as it is."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ MAGIC = "%kube run"
 NOT_FOR_SCRIPTS = {
     "returns": "the names of a script do not come back; --returns-files brings what it writes",
 }
+_TYPED = {typed: option for option in options.OPTIONS for typed in (f"--{option.name}", option.short) if typed}
 FOR_IMAGES = (
     *("gpus", "cpus", "memory", "shm", "read_only_root", "name", "namespace", "context", "backend", "dry_run"),
     *("timeout", "capture", "env", "secret", "volume"),
@@ -30,17 +31,44 @@ FOR_IMAGES = (
 
 def run(shell: Any, words: Sequence[str]) -> None:
     """The whole life of one script or image; raises its exception, or what stood in the way."""
-    target, *rest = words or [""]
-    if not target or target.startswith("-"):
-        raise OptionError(f"{MAGIC} takes a script or an image first.", hint=f"{MAGIC} train.py -- --lr 1e-3")
-    at = rest.index("--") if "--" in rest else len(rest)
-    spec = _parsed(target, rest[:at], typed_dashes="--" in rest)
-    check_arguments(rest[at + 1 :], spec.capture)
+    at = words.index("--") if "--" in words else len(words)
+    target, asked = split(words[:at])
+    arguments = words[at + 1 :]
+    spec = _parsed(target, asked, typed_dashes="--" in words)
+    check_arguments(arguments, spec.capture)
     folder = Path.cwd()
     if is_path(target, folder):
-        _script(shell, target, spec, rest[at + 1 :], folder)
+        _script(shell, target, spec, arguments, folder)
     else:
-        _image(shell, target, spec, rest[at + 1 :], folder)
+        _image(shell, target, spec, arguments, folder)
+
+
+def split(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The script or image, and its options, which stand before or behind it. Raises OptionError where there is none."""
+    before: list[str] = []
+    left = list(words)
+    while left and left[0].startswith("-"):
+        word = left.pop(0)
+        before.append(word)
+        option = _TYPED.get(word.partition("=")[0])
+        if option is None:
+            options.parse([word], MAGIC)  # raises: whether the next word is its value, nobody can say
+        elif left and "=" not in word and _takes(option, word, left[0]):
+            before.append(left.pop(0))
+    if not left:
+        raise OptionError(f"{MAGIC} takes a script or an image.", hint=f"{MAGIC} train.py -- --lr 1e-3")
+    return left[0], [*before, *left[1:]]
+
+
+def _takes(option: options.Option, typed: str, word: str) -> bool:
+    """Whether `word` behind an option is its value."""
+    if option.read is None or option.bare is None:
+        return option.read is not None
+    try:
+        option.read(typed, word)
+    except OptionError:
+        return False
+    return True
 
 
 def _parsed(target: str, words: Sequence[str], *, typed_dashes: bool) -> JobSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 VERBS: Mapping[str, str] = {
-    "run": "SCRIPT|IMAGE [options of %%kubetrain] -- ARGUMENTS: run a Python script as a cell, an image as it is",
+    "run": "[options of %%kubetrain] SCRIPT|IMAGE -- ARGUMENTS: run a Python script as a cell, an image as it is",
     "create": "-f FILE: create the objects of a YAML file as they are",
     "jobs": "jobs of this namespace (or machine), newest first, also those that kubectl made",
     "logs": "NAME: the log of a job as far as it is kept",

@@ -8,6 +8,8 @@ import re
 import pytest
 import yaml
 
+from kube_magics.errors import OptionError
+from kube_magics.magics.run import split
 from tests.acceptance.desk import Desk, admin_of, next_lines
 
 pytestmark = pytest.mark.jobs
@@ -89,7 +91,7 @@ def test_how_a_script_ends(scripts: Desk) -> None:
         ("config.txt", "CellError", "config.txt is no Python: line 1", "only Python scripts"),
         ("jobs/train.py --lr 3", "OptionError", "no option --lr", "%kube run jobs/train.py -- --lr 3"),
         ("jobs/train.py --returns x", "OptionError", "the names of a script do not come back", "%kube run"),
-        ("", "OptionError", "takes a script or an image first", "%kube run train.py"),
+        ("", "OptionError", "takes a script or an image.", "%kube run train.py"),
         ("broken", "CellError", "broken is no file, and broken.py is one", "%kube run broken.py"),
     ],
 )
@@ -104,6 +106,39 @@ def test_what_is_no_script(here: Desk, line: str, error: str, message: str, fix:
     assert (ran.error, message in ran.message) == (error, True), ran
     assert fix in next_lines(ran)
     assert here.left() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "target", "asked"),
+    [
+        ("train.py", "train.py", ""),
+        ("train.py --gpus 1", "train.py", "--gpus 1"),
+        ("--gpus 1 train.py", "train.py", "--gpus 1"),
+        ("--gpus=1 train.py --cpus 2", "train.py", "--gpus=1 --cpus 2"),
+        ("-r more.txt train.py", "train.py", "-r more.txt"),
+        ("--dry-run team/mnist:1", "team/mnist:1", "--dry-run"),
+        ("--shm team/mnist:1", "team/mnist:1", "--shm"),
+        ("--shm 1Gi team/mnist:1", "team/mnist:1", "--shm 1Gi"),
+        ("--env A=1 --env B=2 team/mnist:1 --name x", "team/mnist:1", "--env A=1 --env B=2 --name x"),
+    ],
+)
+def test_options_stand_before_or_behind(line: str, target: str, asked: str) -> None:
+    assert split(line.split()) == (target, asked.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("--gpus 1", "takes a script or an image"),
+        ("--gpus", "takes a script or an image"),
+        ("--lr 3 train.py", "no option --lr"),
+        ("-it team/mnist:1", "no option -it"),
+    ],
+)
+def test_options_of_nothing(line: str, told: str) -> None:
+    with pytest.raises(OptionError, match=told) as caught:
+        split(line.split())
+    assert caught.value.hint
 
 
 def test_an_image_needs_a_cluster(here: Desk) -> None:

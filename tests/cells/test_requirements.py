@@ -70,6 +70,18 @@ def test_nested_files_are_beside_the_one_that_names_them(tmp_path: Path) -> None
         ("--index-url https://me:secret@index.example/simple", "holds credentials"),
         ("x @ https://me:pa$$word@index.example/x.whl", "holds credentials"),
         (f"x @ git+https://ghp_{'a1' * 18}@github.com/me/x", "holds credentials"),
+        ("numpy=1.26", "is no requirement"),
+        ("numpy 1.26", "is no requirement"),
+        ("numpy==", "is no requirement"),
+        ("numpy>=1.26,<", "is no requirement"),
+        ("numpy => 1.26", "is no requirement"),
+        ("import numpy", "is no requirement"),
+        ("numpy, scipy", "is no requirement"),
+        ("!pip install numpy", "is no requirement"),
+        ("name: env", "is no requirement"),
+        ("--frobnicate", "is no requirement"),
+        ("<html>", "is no requirement"),
+        ("numpy[", "is no requirement"),
         ("-r absent.txt", "which requirements.txt names, cannot be read: No such file"),
         ("-r requirements.txt", "the file names itself"),
     ],
@@ -90,10 +102,37 @@ def test_what_cannot_travel_is_named_with_its_line(tmp_path: Path, line: str, to
         "x @ https://h.example/x.whl",
         "--index-url https://${USER}:${PASSWORD}@i.example",
         "--pre",
+        "torch == 2.6.*, != 2.6.1",
+        "torch (>=2,<3)",
+        "zope.interface",
+        "a",
+        "x_y-z===1.0+local",
+        "x [a] >=1; python_version < '3.9' and sys_platform == 'linux'",
+        "x>=1 --hash=sha256:aa --config-settings='k=v'",
+        "x ; extra == 'y'",
+        "https://h.example/x-1.0-py3-none-any.whl#sha256=00 ; python_version > '3'",
+        "git+ssh://git@h.example/x.git@v1#egg=x",
+        "${PACKAGE}",
+        "-i https://index.example/simple",
+        "-f https://index.example/wheels",
+        "--no-binary=:all:",
+        "--only-binary :all:",
+        "--extra-index-url=https://i.example/simple",
+        "--use-feature=fast-deps",
+        "x>=1.0,",
+        "Django!=1,>=1.0a1.dev2,<2!3.0",
     ],
 )
 def test_what_can(line: str) -> None:
     check("-r", line, "here")
+
+
+@pytest.mark.parametrize("line", ["numpy=1.26", "numpy 1.26", "numpy[a]=1.26.*", "numpy = v1.26"])
+def test_what_was_meant_is_suggested(line: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        check("-r", line, "here")
+    assert str(caught.value.hint).startswith("numpy")
+    check("-r", str(caught.value.hint), "here")
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
