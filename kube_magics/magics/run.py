@@ -1,4 +1,4 @@
-"""`%kube run [options] SCRIPT|IMAGE [options] -- ARGUMENTS`: a file of this machine runs as a cell does, an image as it is."""
+"""`%kube run [options] SCRIPT|IMAGE -- ARGUMENTS`: a file of this machine runs as a cell does, an image as it is."""
 
 from __future__ import annotations
 
