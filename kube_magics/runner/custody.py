@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import time
 
-from .launch import FORWARDED, SIGINT, SIGKILL, SIGTERM, STOPPING, signals, stop_file
+from .launch import stop_file
 from .sampler import descendants
+from .signals import SIGCHLD, SIGINT, SIGKILL, SIGTERM, STOPPING, hear
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +43,7 @@ class Custody:
         self.wakeup, write_end = os.pipe()
         os.set_blocking(self.wakeup, False)
         os.set_blocking(write_end, False)
-        signals.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        for number in (*FORWARDED, signals.SIGCHLD):
-            signals.signal(number, self._note)
-        signals.pthread_sigmask(signals.SIG_UNBLOCK, FORWARDED)  # what has come since the start is heard now
+        hear(self._note, write_end)
         self.reap()
 
     def take(self, pid: int) -> None:
@@ -64,7 +62,7 @@ class Custody:
         """Act on what was caught, and on the time."""
         while self._caught:
             number = self._caught.pop(0)
-            if number == signals.SIGCHLD:
+            if number == SIGCHLD:
                 self.reap()
             elif number in STOPPING:
                 self._ask_to_end("stopped", now, number)

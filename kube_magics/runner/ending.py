@@ -8,8 +8,8 @@ import sys
 import time
 
 from . import protocol
-from .custody import SIGKILL
 from .pump import STALLED_S
+from .signals import SIGKILL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

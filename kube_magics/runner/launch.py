@@ -9,22 +9,14 @@ import os
 import sys
 import time
 
+from .signals import IGNORED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal as signals
     from typing import Any
-else:
-    try:
-        import _signal as signals  # signal without its enumerations, which cost 5 ms
-    except ImportError:
-        import signal as signals
 
 PR_SET_CHILD_SUBREAPER = 36
 MAIN = ("main.py",)
-SIGINT, SIGTERM, SIGKILL = int(signals.SIGINT), int(signals.SIGTERM), int(signals.SIGKILL)
-STOPPING = (SIGTERM, SIGINT)
-FORWARDED = (*STOPPING, int(signals.SIGHUP), int(signals.SIGUSR1), int(signals.SIGUSR2))
-IGNORED = (int(signals.SIGPIPE), int(signals.SIGXFSZ))  # by Python, and ignoring is inherited
 
 
 class Child:
@@ -102,7 +94,7 @@ class Launcher:
                     (os.POSIX_SPAWN_DUP2, err_child, 2),
                 ],
                 setpgroup=0,
-                setsigmask=(),  # ours holds signals back, see hold_signals
+                setsigmask=(),  # ours holds signals back, see signals.hold
                 setsigdef=IGNORED,
             )
         except (OSError, ValueError) as error:
@@ -127,12 +119,6 @@ def with_packages(env: dict[str, str], folder: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [sites, env.get("PYTHONPATH")])),
         "KUBE_MAGICS_PACKAGES": sites,
     }
-
-
-def hold_signals() -> None:
-    """Those that the supervisor passes on wait until it listens (`Custody`). The first process of a container would
-    lose them, any other would die without a last word."""
-    signals.pthread_sigmask(signals.SIG_BLOCK, FORWARDED)
 
 
 def adopt_orphans() -> None:

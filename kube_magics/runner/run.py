@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from . import launch, quickjson
+from . import launch, quickjson, signals
 
 
 def main(folder: str) -> int:
     """Run the bundle in `folder` to its end; the exit code."""
-    launch.hold_signals()
+    signals.hold()
     folder = os.path.abspath(folder)
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))
     if os.getpid() != 1:

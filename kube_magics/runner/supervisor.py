@@ -12,7 +12,7 @@ import time
 
 from . import protocol, quickjson
 from .cgroup import Cgroup
-from .custody import SIGKILL, Custody
+from .custody import Custody
 from .ending import OWN_FAILURE, how, resources, send, why
 from .gallery import Gallery
 from .launch import WISH, results_dir
@@ -21,6 +21,7 @@ from .output import Output
 from .pump import STALLED_S, Pump
 from .results import Results
 from .sampler import Sampler, Usage
+from .signals import SIGKILL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
