@@ -105,7 +105,7 @@ def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]
 def _program(spec: JobSpec, placement: Placement) -> dict[str, Any]:
     if placement.arguments is None:
         # Isolated and without site, whose start-up files can take longer than boot itself; the user's program has both.
-        return {"command": [spec.python or "python3", "-ISc", placement.boot]}
+        return {"command": [spec.python or "python3", "-BISc", placement.boot]}
     return {"args": [each.replace("$", "$$") for each in placement.arguments]} if placement.arguments else {}
 
 

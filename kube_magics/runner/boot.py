@@ -22,5 +22,6 @@ if __name__ == "__main__":
     os.makedirs(top, 0o700)
     with open(top + "/zip", "wb") as f:
         f.write(data)
-    run = "import sys; sys.path += sys.argv; import kube_magics_runner.unpack as u; u.main()"
-    os.execv(sys.executable, [sys.executable, "-BISc", run, f.name])
+    del text, data
+    sys.path += [f.name]
+    __import__("kube_magics_runner.unpack").unpack.main(f.name)

@@ -1,7 +1,5 @@
-"""Which files of this package travel with a job, and under which names. Used where bundles are made; does not travel.
-
-Docstrings and comments stay here: a bundle has to fit into 64 KiB of an environment variable, and the less of that the
-runner takes, the more of the user's data gets a pod without a volume, 300 ms earlier. Line numbers are kept.
+"""Which files of this package travel with a job, and under which names; made small by `bare.py`. Used where bundles are
+made; does not travel.
 """
 
 from __future__ import annotations
@@ -10,17 +8,17 @@ import ast
 import functools
 import importlib.util
 import io
-import tokenize
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from .bare import bare
 from .unpack import INNER
 
 PACKAGE = "kube_magics_runner"
 ARTIFACTS = "kube_magics_artifacts"
 HERE = Path(__file__).parent
-STAY = ("boot.py", "shipped.py")
+STAY = ("bare.py", "boot.py", "shipped.py")
 _INSTALLING = ("install.py", "installers.py", "venv.py", "shelf.py", "distributions.py", "refusals.py")
 ONLY_WITH = {
     "nvml.py": "gpus",
@@ -69,7 +67,7 @@ def _cloudpickle() -> bytes:
     assert spec is not None
     assert spec.origin is not None
     source = Path(spec.origin).with_name("cloudpickle.py").read_text(encoding="utf-8")
-    return (_licence(source) + bare(source)).encode()
+    return (_licence(source) + bare(source, typed=False)).encode()
 
 
 def _licence(source: str) -> str:
@@ -106,18 +104,3 @@ def packed(spec: Mapping[str, object]) -> dict[str, bytes]:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, found[path])
     return {**first, INNER: out.getvalue()}
-
-
-def bare(source: str) -> str:
-    """`source` without comments and docstrings, every other line where it was."""
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column].rstrip()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            assert node.end_lineno is not None
-            lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
-            lines[node.lineno - 1] = " " * node.col_offset + '""'
-    return "\n".join(lines) + "\n"

@@ -1,6 +1,8 @@
-"""What boot.py starts: the bundle's files beside the bundle, then the runner on them.
+"""What boot.py calls: the bundle's files beside the bundle, then the runner on them.
 
-Imported from inside the zip, because boot.py must stay below a kilobyte and so cannot unpack by itself.
+Imported from inside the zip, because boot.py must stay below a kilobyte and so cannot unpack by itself. In the same
+process: an interpreter of its own, which would not have the bundle in the environment it began with, takes as long to
+start as all that happens here.
 """
 
 from __future__ import annotations
@@ -62,9 +64,8 @@ def unpack(archive: bytes, folder: str) -> None:
             os.chmod(path, mode & 0o777)
 
 
-def main() -> None:
-    """Unpack the zip named on the command line, take this package's other modules from the files, drop it, run."""
-    bundle = sys.argv[1]
+def main(bundle: str) -> None:
+    """Unpack the zip at this path, take this package's other modules from the files, drop it, run."""
     folder = os.path.dirname(bundle)
     with open(bundle, "rb") as file:
         unpack(file.read(), folder)

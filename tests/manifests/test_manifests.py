@@ -115,7 +115,7 @@ def expected(
                         {
                             "name": "main",
                             "image": "team/torch:1",
-                            "command": ["python3", "-ISc", "BOOT"],
+                            "command": ["python3", "-BISc", "BOOT"],
                             "env": env(**small),
                             "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}},
                             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -185,7 +185,7 @@ def test_the_deadline_is_the_templates_never_the_jobs() -> None:
 
 def test_returns_stand_in_an_annotation_and_python_in_the_command() -> None:
     assert made(asking(returns=("model", "score"), python="/opt/bin/python")) == expected(
-        container={"command": ["/opt/bin/python", "-ISc", "BOOT"]},
+        container={"command": ["/opt/bin/python", "-BISc", "BOOT"]},
         annotations={"kube-magics.dev/returns": "model,score"},
     )
 
