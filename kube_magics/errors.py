@@ -32,7 +32,8 @@
     │   └── RemoteError        its exception has a class that does not exist here; a subclass carries its name
     └── ResultError            the job succeeded, and a value did not arrive
         ├── ResultTooLarge
-        └── ResultMissing
+        ├── ResultMissing
+        └── Untrusted          it is of a job that this user did not submit: loading it takes --trust
 
 Standard library only: this is the ground that every layer may import.
 """
@@ -229,3 +230,7 @@ class ResultTooLarge(ResultError):
 
 class ResultMissing(ResultError):
     """A name of --returns was never set, or its value cannot be pickled."""
+
+
+class Untrusted(ResultError):
+    """A value of a job that this user's records do not know: to load it is to run the code of whoever made it."""

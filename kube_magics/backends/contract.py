@@ -58,6 +58,10 @@ class Backend(Protocol):
     def place(self) -> str | None:
         """`CONTEXT at SERVER`, where a kubeconfig chose it; None where there is nothing to confirm."""
 
+    @property
+    def address(self) -> str:
+        """Equal where the same jobs are seen, whatever a context is called."""
+
     async def connect(self) -> None:
         """Make the first request, so that the next one is quick; raises what stands in the way."""
 
@@ -73,8 +77,9 @@ class Backend(Protocol):
     def remarks(self, spec: JobSpec) -> list[str]:
         """Options of `spec` that mean something else here, or nothing: a sentence each."""
 
-    async def submit(self, submission: Submission) -> None:
-        """Create the job, or raise and leave nothing behind; the same submission twice creates one job."""
+    async def submit(self, submission: Submission) -> str | None:
+        """Create the job, or raise and leave nothing behind; the same submission twice creates one job. Returns its
+        uid, where it has one."""
 
     async def create(self, manifest: Mapping[str, Any]) -> str:
         """Create one object of whatever kind exactly as it is; what it is called: `job.batch/NAME`."""
@@ -90,6 +95,13 @@ class Backend(Protocol):
 
     def log(self, name: str) -> AsyncIterator[bytes | Gap]:
         """The log as far as it is kept, without waiting for more."""
+
+    async def bundled(self, name: str) -> Mapping[str, bytes]:
+        """What the job was told: spec.json and program.json of its bundle, by name; raises NotFound where they are not
+        kept."""
+
+    async def fetched(self, name: str, uid: str | None) -> None:
+        """Note on the job (of this uid) that what it sent back has arrived."""
 
     async def stop(self, name: str) -> str:
         """TERM, grace, KILL; the job and its log stay. Returns a sentence that says what was done."""

@@ -18,6 +18,8 @@ LOG = "log"
 END = "end.json"
 DELETED = "deleted"
 """Somebody has begun to delete the job."""
+FETCHED = "fetched"
+"""What it sent back has arrived in a notebook."""
 RESULTS = "results"
 
 

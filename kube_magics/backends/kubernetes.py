@@ -6,11 +6,13 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import claims
+from kube_magics.backends import bundles, claims
 from kube_magics.backends.contract import Gap, GpuReport
 from kube_magics.backends.following import Following
 from kube_magics.backends.nodes import gpu_report
@@ -55,6 +57,10 @@ class KubernetesBackend:
     def _pods(self) -> str:
         return f"/api/v1/namespaces/{self.namespace}/pods"
 
+    @property
+    def address(self) -> str:
+        return f"{self.client.access.server} {self.namespace}"
+
     def where(self) -> str:
         access = self.client.access
         return f"kubernetes (context {access.context}, namespace {self.namespace}; from {access.source.where})"
@@ -84,7 +90,7 @@ class KubernetesBackend:
     def remarks(self, spec: JobSpec) -> list[str]:
         return []
 
-    async def submit(self, submission: Submission) -> None:
+    async def submit(self, submission: Submission) -> str | None:
         await self.connect()
         await claims.check(self.client, self.namespace, submission.spec)
         following = self._following[submission.name] = Following(self.client, self.namespace, submission.name)
@@ -96,6 +102,7 @@ class KubernetesBackend:
             self._following.pop(submission.name).stop()
             await asyncio.shield(self._withdraw(submission))
             raise
+        return str(created["metadata"]["uid"])
 
     async def create(self, manifest: Mapping[str, Any]) -> str:
         return await create(self.client, self.namespace, manifest)
@@ -189,6 +196,15 @@ class KubernetesBackend:
     async def stored(self, name: str, result: str) -> Path | None:
         """Nothing outlives a pod but its log."""
         return None
+
+    async def bundled(self, name: str) -> Mapping[str, bytes]:
+        return bundle_manifests.members(await bundles.read(self.client, self.namespace, name))
+
+    async def fetched(self, name: str, uid: str | None) -> None:
+        said = {names.ANNOTATION_FETCHED: datetime.now(UTC).isoformat(timespec="seconds")}
+        with suppress(errors.ClusterError):  # deleted meanwhile, or by a user without the right: it is only a note
+            # The uid makes the server refuse it for another Job of that name.
+            await self.client.patch(f"{self._jobs}/{name}", {"metadata": {"uid": uid, "annotations": said}})
 
     async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
         snapshot = await self.poll(name)

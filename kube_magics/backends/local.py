@@ -16,14 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, machine
 from kube_magics.backends.contract import Gap, GpuNode, GpuReport
-from kube_magics.backends.jobfolder import DELETED, END, FACTS, LOG, RESULTS
+from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS
 from kube_magics.cells.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.unpack import unpack
@@ -51,6 +51,10 @@ class LocalBackend:
         self._folder = folder or jobfolder.jobs_folder()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._swept: set[str] = set()
+
+    @property
+    def address(self) -> str:
+        return f"local {self._folder}"
 
     def where(self) -> str:
         return f"local (processes on this machine; {self._why})"
@@ -80,9 +84,10 @@ class LocalBackend:
             hint="%kube config context=NAME   (a cluster of your kubeconfig)",
         )
 
-    async def submit(self, submission: Submission) -> None:
+    async def submit(self, submission: Submission) -> str | None:
         self.check(submission.spec)
         await asyncio.to_thread(self._submit, submission)
+        return None
 
     def _submit(self, submission: Submission) -> None:
         home = self._folder / submission.name
@@ -208,6 +213,7 @@ class LocalBackend:
             ours=True,
             returns=tuple(facts.get("returns", ())),
             submission_id=facts.get("submission_id"),
+            fetched=(home / FETCHED).exists(),
             artifacts=facts.get("artifacts"),
         )
 
@@ -237,6 +243,17 @@ class LocalBackend:
         file = result.removeprefix(FILE)
         path = home / "bundle" / WORK / file if file != result else home / RESULTS / f"{result}.pkl"
         return path if path.is_file() else None
+
+    async def bundled(self, name: str) -> Mapping[str, bytes]:
+        folder = self._folder / name / "bundle"
+        try:
+            return {file: (folder / file).read_bytes() for file in ("spec.json", "program.json")}
+        except OSError as error:
+            raise errors.NotFound(f"What job {name} was told is no longer there: {error.strerror}.") from error
+
+    async def fetched(self, name: str, uid: str | None) -> None:
+        with suppress(OSError):  # deleted meanwhile
+            (self._folder / name / FETCHED).touch()
 
     async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
         await self.poll(name)

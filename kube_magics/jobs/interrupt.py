@@ -122,7 +122,7 @@ class Waiting:
         name = self._jobs[0].name
         return errors.Detached(
             f"This cell no longer waits for {self._named()}; the job {goes_on}.",
-            hint=f"%kube logs {name}   (or %kube stop {name})",
+            hint=f"%kube attach {name}   (or %kube stop {name})",
         )
 
 

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells import modules
 from kube_magics.cells.jobcode import Definitions
 from kube_magics.cells.results import Arrived, load_result
-from kube_magics.jobs import endings, homecoming, loop, remote
+from kube_magics.jobs import endings, homecoming, loop, records, remote
 from kube_magics.jobs.arrivals import Arrivals, Loads
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.homecoming import Home
@@ -47,6 +47,9 @@ class Origin:
     """Of --artifacts."""
     home: Home | None = None
     """Where the files of --returns-files come to."""
+    submission_id: str | None = None
+    sealed: bool = False
+    """Anybody may have made the job: nothing that it sent back is loaded."""
 
 
 class Job:
@@ -139,6 +142,7 @@ class Job:
         with self._lock:
             if self._values is None:
                 self._values, self._error = self._collect()
+                self._note_fetched()
             return self._values
 
     def files(self) -> dict[str, int]:
@@ -209,6 +213,8 @@ class Job:
             seen = self._follower.outcome if self._follower else Outcome(snapshot=self.snapshot())
             return {}, endings.error_of(self.name, seen, None)
         outcome, origin = self._follower.outcome, self._origin
+        if origin.sealed:
+            return {}, self._ended(origin, outcome) or (untrusted(self.name) if origin.returns else None)
         arrivals = Arrivals(self._backend, self.name, outcome, origin.store)
         error = self._ended(origin, outcome)
         values = arrivals.values(origin.returns, self._loads(origin)) if error is None else {}
@@ -217,6 +223,16 @@ class Job:
         if outcome.end is not None:
             arrivals.clear()
         return values, error or arrivals.error()
+
+    def _note_fetched(self) -> None:
+        """So that the same cell, run again, is a new job. In the background: the cell need not wait for it."""
+        if self._follower is None or self._origin is None or self._origin.sealed or not self._origin.submission_id:
+            return
+        outcome = self._follower.outcome
+        if outcome.end is not None or (outcome.snapshot is not None and outcome.snapshot.over):
+            records.close(self._origin.submission_id)
+            uid = outcome.snapshot.uid if outcome.snapshot else None
+            loop.start(self._backend.fetched(self.name, uid))
 
     def _ended(self, origin: Origin, outcome: Outcome) -> BaseException | None:
         """The job's own exception, or what ended it; None: it succeeded."""
@@ -235,7 +251,20 @@ class Job:
         return endings.error_of(self.name, outcome, origin.timeout_s)
 
     def _loads(self, origin: Origin) -> Loads:
+        if origin.sealed:
+            return self._refuse
         versions = self._follower.outcome.versions if self._follower else {}
         definitions = replace(origin.definitions, versions=versions)
         arrived = Arrived()
         return lambda name, data: load_result(data, origin.namespace, definitions, name, arrived)
+
+    def _refuse(self, _name: str, _data: object) -> NoReturn:
+        raise untrusted(self.name)
+
+
+def untrusted(name: str) -> errors.Untrusted:
+    """Why what a job sent back is not loaded."""
+    return errors.Untrusted(
+        f"What job {name} sent back is not loaded: you did not submit it from this account, and loading runs its code.",
+        hint=f"%kube attach {name} --trust   (if you trust whoever made it)",
+    )

@@ -30,10 +30,19 @@ HOLD_S = 0.5
 in the notebook shows it, and it is not shown twice."""
 
 
+CAUGHT_UP_S = 0.4
+"""Without a new line after this, a log has been read to its end."""
+CATCH_UP_S = 10.0
+
+
 class Screen:
     """Filled by the loop, emptied by the cell's own thread; bounded."""
 
-    def __init__(self, log_name: str) -> None:
+    def __init__(self, log_name: str, *, tail: int | None = None) -> None:
+        """`tail`: of the lines that are there already, only so many are shown; then what comes."""
+        self._tail = tail
+        self._begun_at = 0.0
+        self._added_at = 0.0
         self._log_name = log_name
         self._lock = threading.Lock()
         self._news = threading.Event()
@@ -86,6 +95,10 @@ class Screen:
     def _queue(self, stream: int, data: bytes) -> None:
         self._pending.append((stream, data))
         self._pending_bytes += len(data)
+        if self._tail is not None:
+            self._added_at = time.monotonic()
+            self._begun_at = self._begun_at or self._added_at
+            self._keep(self._tail)
         # What waits when the job ends is shown all at once: it must fit into what is left of the total.
         limit = max(TAIL_BYTES, min(RATE_BYTES_S, TOTAL_BYTES - self._shown_bytes))
         while self._pending_bytes > limit and self._pending:
@@ -105,6 +118,9 @@ class Screen:
         with self._lock:
             self._news.clear()
             now = time.monotonic()
+            if self._tail is not None and not last and not self._has_caught_up(now):
+                return []
+            self._tail = None
             if self._held and (last or now - self._held_at > HOLD_S):
                 self._release()
             self._credit_bytes = min(RATE_BYTES_S, self._credit_bytes + (now - self._credited_at) * RATE_BYTES_S)
@@ -131,6 +147,27 @@ class Screen:
             if self._pending:
                 self._news.set()
         return _joined(taken)
+
+    def _has_caught_up(self, now: float) -> bool:
+        """What was there comes at once, what is new in its own time; a program that never pauses is not waited for."""
+        return now - self._added_at > CAUGHT_UP_S or now - self._begun_at > CATCH_UP_S
+
+    def _keep(self, lines: int) -> None:
+        """Drop what stands before the last `lines` lines."""
+        over = sum(piece[1].count(b"\n") for piece in self._pending if not isinstance(piece, Picture)) - lines
+        while over > 0:
+            piece = self._pending.popleft()
+            if isinstance(piece, Picture):
+                continue
+            stream, data = piece
+            self._pending_bytes -= len(data)
+            found = data.count(b"\n")
+            rest = b"\n".join(data.split(b"\n", over)[over:]) if found > over else b""
+            self._skipped_lines += min(found, over)
+            over -= found
+            if rest:
+                self._pending.appendleft((stream, rest))
+                self._pending_bytes += len(rest)
 
     def _full(self) -> bool:
         return self._shown_bytes >= TOTAL_BYTES

@@ -7,7 +7,6 @@ import re
 import sys
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from kube_magics.cells.credentials import check_environment
 from kube_magics.cells.data import Data
 from kube_magics.cells.files import gather
 from kube_magics.cells.weight import too_large
-from kube_magics.jobs import loop, packages
+from kube_magics.jobs import loop, packages, records
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
@@ -195,10 +194,12 @@ def submit(prepared: Prepared, origin: Origin | None) -> Job:
 
     async def create() -> None:
         begun.extend(filter(None, [asyncio.current_task()]))
-        await backend.submit(submission)
+        records.arrived(record, await backend.submit(submission))
 
     if origin is not None:
-        origin = replace(origin, store=prepared.store, home=Home(Path.cwd(), submission.spec.returns_files))
+        home = Home(Path.cwd(), submission.spec.returns_files)
+        origin = replace(origin, store=prepared.store, home=home, submission_id=submission.submission_id)
+    record = records.begin(submission, backend)
     try:
         if prepared.store is not None:
             prepared.store.send(prepared.parcel)
@@ -208,13 +209,16 @@ def submit(prepared: Prepared, origin: Origin | None) -> Job:
     except KeyboardInterrupt:
         with Interrupts():  # a second one would leave half of it
             # The loop takes its work in order: what was begun before the interrupt, this finds.
-            loop.wait(_undo(begun, backend, submission))
+            if loop.wait(_undo(begun, backend, submission)):
+                records.drop(record)
             _clear(prepared.store)
         log.close()
         path.unlink(missing_ok=True)
         what = f"Interrupted while job {submission.name} was being submitted: nothing is left of it."
         raise errors.SubmitError(what, hint="run the cell again") from None
-    except BaseException:
+    except BaseException as error:
+        if not isinstance(error, errors.Unreachable):  # else it may be there all the same: the next client looks
+            records.drop(record)
         _clear(prepared.store)
         log.close()
         path.unlink(missing_ok=True)
@@ -226,15 +230,23 @@ def _clear(store: Store | None) -> None:
         store.clear()
 
 
-async def _undo(begun: list[asyncio.Task[Any]], backend: Backend, submission: Submission) -> None:
-    """What is half made cannot be taken back in the middle (a thread, a request under way): first it ends."""
+async def _undo(begun: list[asyncio.Task[Any]], backend: Backend, submission: Submission) -> bool:
+    """What is half made cannot be taken back in the middle (a thread, a request under way): first it ends.
+
+    Returns whether nothing is left of it, as far as one can know.
+    """
     if begun and (await asyncio.wait(begun, timeout=UNDO_S))[1]:
         begun[0].cancel()
         await asyncio.wait(begun)
-    with suppress(errors.KubeMagicsError):
+    try:
         state = await backend.poll(submission.name)
         if state.submission_id == submission.submission_id:
             await backend.delete(submission.name)
+    except errors.NotFound:
+        return True
+    except errors.KubeMagicsError:
+        return False
+    return True
 
 
 def tidy(job: Job) -> None:

@@ -10,17 +10,20 @@ from typing import Any
 from kube_magics.backends.contract import Backend
 from kube_magics.errors import KubeMagicsError, OptionError
 from kube_magics.jobs import loop
+from kube_magics.jobs.attach import attach
 from kube_magics.jobs.choose import backend_for, configured, remember, with_defaults
-from kube_magics.jobs.job import Job
+from kube_magics.jobs.job import VALUE, Job
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import FOLDER
+from kube_magics.jobs.show import show
 from kube_magics.magics import create as creating
 from kube_magics.magics import line as lines
 from kube_magics.magics import run as running
 from kube_magics.magics import table
+from kube_magics.magics.kubetrain import finish
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.names import checked_namespace, checked_object
-from kube_magics.spec.options import split_known, unknown_word
+from kube_magics.spec.options import ATTACH, split_known, unknown_word
 from kube_magics.spec.verbs import VERBS, VERBS_HELP
 
 MAGIC = "%kube"
@@ -73,6 +76,17 @@ def _logs(spec: JobSpec, names: Sequence[str]) -> None:
     sys.stdout.write(text)
 
 
+def _attach(shell: Any, words: Sequence[str]) -> object:
+    given, names = split_known(words, PLACE, f"{MAGIC} attach", ATTACH)
+    name = _one("attach", names)
+    backend = _backend(JobSpec(**{field: value for field, value in given.items() if field in PLACE}))
+    job = attach(backend, name, shell.user_ns, trust=given.get("trust", False), tail=given.get("tail"))
+    print(f"job {name} on {backend.where()}")
+    show(job)
+    finish(shell, job)
+    return job.values().get(VALUE)
+
+
 def _stop(spec: JobSpec, names: Sequence[str]) -> None:
     print(Job(_backend(spec), _one("stop", names)).stop())
 
@@ -119,8 +133,9 @@ def _config(spec: JobSpec, names: Sequence[str]) -> None:
 
 
 _RUN = {"jobs": _jobs, "logs": _logs, "stop": _stop, "delete": _delete, "gpus": _gpus, "config": _config}
-_OWN_LINE: Mapping[str, Callable[[Any, Sequence[str]], None]] = {
+_OWN_LINE: Mapping[str, Callable[[Any, Sequence[str]], object]] = {
     "run": running.run,
+    "attach": _attach,
     "create": lambda _shell, words: creating.run(words),
 }
 """Verbs that take more than names."""

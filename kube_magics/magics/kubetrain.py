@@ -59,7 +59,7 @@ def print_manifests(prepared: submitting.Prepared) -> None:
 
 def finish(shell: Any, job: Job) -> None:
     """Bind what came back, say how it went, raise what went wrong."""
-    shell.user_ns.update(job.values())
+    shell.user_ns.update({name: value for name, value in job.values().items() if name.isidentifier()})
     print(last_line(job))
     if job.lost:
         print(job.lost)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
+import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 LITERAL_LIMIT_BYTES = 64 * 1024
@@ -28,6 +31,28 @@ def slices(data: bytes) -> list[bytes]:
 def map_name(job: str, index: int) -> str:
     """Name of the ConfigMap that holds slice `index`."""
     return f"{job}-bundle-{index}"
+
+
+def carried(job: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...], str]:
+    """Of a Job: the bundle that stands in it, or the names of the ConfigMaps that carry it, and its digest."""
+    pod = job["spec"]["template"]["spec"]
+    env = {each["name"]: each.get("value", "") for each in pod["containers"][0].get("env") or ()}
+    text, digest = env.get("KUBE_MAGICS_BUNDLE"), env.get("KUBE_MAGICS_BUNDLE_SHA256", "")
+    if text is not None:
+        return base64.b64decode(text), (), digest
+    parts = int(env.get("KUBE_MAGICS_BUNDLE_PARTS") or 0)
+    return None, tuple(map_name(job["metadata"]["name"], index) for index in range(parts)), digest
+
+
+def part(config_map: Mapping[str, Any]) -> bytes:
+    """The slice that a ConfigMap holds."""
+    return b"".join(base64.b64decode(data) for data in (config_map.get("binaryData") or {}).values())
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """What tells of the job in a bundle: spec.json and program.json."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in ("spec.json", "program.json")}
 
 
 def config_map(job: dict[str, Any], index: int, data: bytes, labels: dict[str, str]) -> dict[str, Any]:

@@ -63,6 +63,12 @@ def _count(option: str, text: str) -> int:
     return number
 
 
+def _lines(option: str, text: str) -> int:
+    if not text.isdecimal():
+        raise OptionError(f"{option} {text} is not a number of lines.", hint=f"{option} 100")
+    return int(text)
+
+
 def _names(option: str, text: str) -> tuple[str, ...]:
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     for name in found:
@@ -166,6 +172,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("returns-files", "Files of the job's working folder that come back (repeatable).", _globs, "GLOB", default=(), many=True, example="--returns-files checkpoints/*.pt"),
 )  # fmt: skip
 
+ATTACH: tuple[Option, ...] = (
+    Option("tail", "Show the last N lines of what is there already, then what comes (default: all).", _lines, "N", example="--tail 100"),
+    Option("trust", "Load what a job sends back that another user, or another machine of yours, submitted.", None, default=False, example="--trust"),
+)  # fmt: skip
+"""What only `%kube attach` takes."""
+
 BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}
 
 
@@ -205,18 +217,23 @@ def parse(tokens: Sequence[str], prog: str = "%%kubetrain") -> dict[str, Any]:
     return checked(vars(found), typed="--{}")
 
 
-def split_known(tokens: Sequence[str], fields: Sequence[str], prog: str) -> tuple[dict[str, Any], list[str]]:
-    """The options of `fields` among `tokens`, and the words that are none."""
+def split_known(
+    tokens: Sequence[str], fields: Sequence[str], prog: str, more: Sequence[Option] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """The options of `fields`, and `more`, among `tokens`, and the words that are none."""
+    known = {field: BY_FIELD[field] for field in fields} | {option.field: option for option in more}
     given: dict[str, Any] = {}
     words: list[str] = []
     rest = list(tokens)
     while rest:
         word, equals, value = rest.pop(0).partition("=")
-        option = BY_FIELD.get(word.removeprefix("--").replace("-", "_"))
+        option = known.get(word.removeprefix("--").replace("-", "_"))
         if not word.startswith("-"):
             words.append(word + equals + value)
-        elif option is None or option.field not in fields or option.read is None:
-            raise unknown_option(word, [f"--{field}" for field in fields], prog)
+        elif option is None:
+            raise unknown_option(word, [f"--{each.name}" for each in known.values()], prog)
+        elif option.read is None:
+            given[option.field] = True
         elif not equals and not rest:
             raise OptionError(f"{prog}: {word} needs a value.", hint=f"{word} {option.metavar}")
         else:

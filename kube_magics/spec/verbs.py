@@ -9,6 +9,7 @@ VERBS: Mapping[str, str] = {
     "create": "-f FILE: create the objects of a YAML file as they are",
     "jobs": "jobs of this namespace (or machine), newest first, also those that kubectl made",
     "logs": "NAME: the log of a job as far as it is kept",
+    "attach": "NAME [--tail N] [--trust]: show a job's log from its start, then its values or its exception come here",
     "stop": "NAME: end a job (TERM, grace, KILL); the job and its log stay",
     "delete": "NAME: remove a job and all that it owns",
     "gpus": "GPUs by node: product, total, in use, free",

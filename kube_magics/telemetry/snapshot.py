@@ -53,6 +53,8 @@ class Snapshot:
     returns: tuple[str, ...] = ()
     uid: str | None = None
     submission_id: str | None = None
+    fetched: bool = False
+    """Its values, or its exception, have arrived in a notebook."""
     artifacts: str | None = None
     """Where its annotation says that its files are in a store; anybody may have written it."""
 
@@ -101,6 +103,7 @@ def of_job(
         returns=tuple(filter(None, text(annotations, names.ANNOTATION_RETURNS).split(","))),
         uid=text(meta, "uid") or None,
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
+        fetched=names.ANNOTATION_FETCHED in annotations,
         artifacts=text(annotations, names.ANNOTATION_ARTIFACTS) or None,
     )
 

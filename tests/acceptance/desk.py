@@ -21,7 +21,7 @@ LOGS = Path(".kube_magics") / "logs"
 ROLE = "kube-magics-user"
 PATIENCE_S = 30.0
 _COMMAND = re.compile(
-    r"%kube (?:logs|stop|delete|config) [^\s,)]+|%kube (?:jobs|gpus)|%kube\?|%%kubetrain\?|--[a-z-]+(?: [^\s,;()]+)?"
+    r"%kube (?:logs|attach|stop|delete|config) [^\s,)]+|%kube (?:jobs|gpus)|%kube\?|%%kubetrain\?|--[a-z-]+(?: [^\s,;()]+)?"
 )
 
 
@@ -119,6 +119,21 @@ def desk(
             from tests.cluster.namespaces import delete
 
             delete(space)
+
+
+def environment(desk: Desk) -> dict[str, str]:
+    """Of a second process of the same user."""
+    names = (
+        "HOME",
+        "KUBE_MAGICS_STATE",
+        "KUBE_MAGICS_NOTEBOOK",
+        "KUBECONFIG",
+        "KUBE_MAGICS_CONTEXT",
+        "KUBE_MAGICS_IMAGE",
+    )
+    ran = desk.right(f"import json, os\nprint(json.dumps({{n: os.environ[n] for n in {names!r} if n in os.environ}}))")
+    found: dict[str, str] = json.loads(ran.stdout)
+    return found
 
 
 def next_lines(ran: Ran) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,7 +14,7 @@ import psutil
 import pytest
 
 from kube_magics import errors
-from tests.acceptance.desk import LOGS, Desk, admin_of, desk, eventually, suggested
+from tests.acceptance.desk import LOGS, Desk, admin_of, desk, environment, eventually, suggested
 from tests.cluster import Cluster
 from tests.kernel import Kernel
 
@@ -81,14 +80,6 @@ def test_without_the_extension(place: str, request: pytest.FixtureRequest, tmp_p
         ran = kernel.run("import kube_magics\ndef f(n):\n    return n + 1\nprint(kube_magics.train(f, (1,)).result())")
         assert ran.error is None, ran
         assert ran.stdout.endswith("2\n")
-
-
-def environment(desk: Desk) -> dict[str, str]:
-    """Of a second process of the same user."""
-    names = ("HOME", "KUBE_MAGICS_STATE", "KUBECONFIG", "KUBE_MAGICS_CONTEXT", "KUBE_MAGICS_IMAGE")
-    ran = desk.right(f"import json, os\nprint(json.dumps({{n: os.environ[n] for n in {names!r} if n in os.environ}}))")
-    found: dict[str, str] = json.loads(ran.stdout)
-    return found
 
 
 def test_from_a_script(anywhere: Desk, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""To a job that is there already, from any notebook: its log, its values, its exception, as if the cell had stayed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from kube_magics.backends.contract import Backend
+from kube_magics.cells.jobcode import Definitions
+from kube_magics.jobs import loop, records
+from kube_magics.jobs.follow import Follower
+from kube_magics.jobs.homecoming import Home
+from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.logfile import FOLDER, LogFile, free
+from kube_magics.jobs.screen import Screen
+from kube_magics.jobs.store import Store
+from kube_magics.telemetry.snapshot import Snapshot
+
+
+def attach(
+    backend: Backend, name: str, namespace: MutableMapping[str, Any], *, trust: bool = False, tail: int | None = None
+) -> Job:
+    """Job `name`, followed from its first line on; of the lines that are there already, the last `tail` are shown.
+
+    `trust`: load what it sends back although this user's records do not know it. Raises NotFound.
+    """
+    state = loop.wait(backend.poll(name))
+    own = backend.kind == "local" or records.is_own(state)
+    origin = None
+    if state.ours:
+        origin = _origin(backend, state, namespace) if own or trust else _sealed(state, namespace)
+    return follow(backend, state, origin, tail=tail)
+
+
+def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: int | None = None) -> Job:
+    """The job of `state`, followed on the background loop; `origin` as in `Job`."""
+    path = free(FOLDER / f"{state.name}.log")
+    screen = Screen(str(path), tail=tail)
+    follower = Follower(backend, state.name, LogFile(path), screen, ours=state.ours)
+    loop.start(follower.run())
+    return Job(backend, state.name, follower, origin)
+
+
+def _origin(backend: Backend, state: Snapshot, namespace: MutableMapping[str, Any]) -> Origin:
+    """As the cell had it that submitted the job: from the bundle, which is still there."""
+    told = {name: json.loads(data) for name, data in loop.wait(backend.bundled(state.name)).items()}
+    spec: Mapping[str, Any] = told["spec.json"]
+    return Origin(
+        namespace,
+        Definitions(told["program.json"]),
+        state.returns,
+        spec.get("timeout_s"),
+        store=Store.parse(state.artifacts or "", state.name, state.submission_id),
+        home=Home(Path.cwd(), tuple(spec.get("returns_files") or ())),
+        submission_id=state.submission_id,
+    )
+
+
+def _sealed(state: Snapshot, namespace: MutableMapping[str, Any]) -> Origin:
+    nothing: dict[str, Any] = {"cells": {}, "definitions": [], "statements": [], "returns": []}
+    return Origin(namespace, Definitions(nothing), state.returns, sealed=True)

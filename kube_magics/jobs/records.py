@@ -1,0 +1,195 @@
+"""What this user has submitted: a small file each, in the state folder. It proves what labels cannot.
+
+Whoever may write to the namespace can make a Job look like one of ours, and unpickling its values runs its code. So
+values are loaded unasked only from a Job whose submission id and uid stand here. The uid exists once the Job does: a
+kernel that was killed in between has left none, and then a Job made within a minute is the one.
+
+    submissions/NOTEBOOK/ID.json         its values have not been fetched yet
+    submissions/NOTEBOOK/done/ID.json    they have
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+import zlib
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from kube_magics.backends.contract import Backend
+from kube_magics.backends.jobfolder import read_json, state_folder, write_atomically
+from kube_magics.backends.machine import process_started
+from kube_magics.spec.job import Submission
+from kube_magics.telemetry.snapshot import Snapshot
+
+KEPT_S = 90 * 24 * 3600
+"""Then a record is removed: no job lasts so long, and its log is gone a week after its end."""
+CREATED_WITHIN_S = 60.0
+"""Between a submit here and the Job's own time there; both clocks are wrong by something."""
+ALIKE = 0.5
+"""Of the lines of two cells: then one is the other, edited."""
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One submission."""
+
+    submission_id: str
+    name: str
+    address: str
+    """Of the backend."""
+    key: str
+    """Equal for equal cells, options, files and values; empty: what never re-attaches."""
+    notebook: str
+    """Its path, or the folder in its place."""
+    cell: str | None = None
+    """The front end's id of the cell."""
+    lines: tuple[int, ...] = ()
+    """A checksum of each line of the cell."""
+    sent_at: float = 0.0
+    uid: str | None = None
+    """Of the Job; None: its answer has not been seen."""
+    arrived: bool = False
+    """The job and all its files are there."""
+    process: tuple[str, int, float] = ("", 0, 0.0)
+    """Who submits: host, process id, when that process began."""
+
+    @property
+    def path(self) -> Path:
+        return _folder(self.notebook) / f"{self.submission_id}.json"
+
+
+def begin(submission: Submission, backend: Backend, key: str = "", cell: Cell | None = None) -> Record:
+    """Note a submission, before anything of it exists."""
+    cell = cell or Cell("")
+    record = Record(
+        submission_id=submission.submission_id,
+        name=submission.name,
+        address=backend.address,
+        key=key,
+        notebook=submission.notebook or submission.folder,
+        cell=cell.id,
+        lines=cell.lines,
+        sent_at=time.time(),
+        process=(socket.gethostname(), os.getpid(), process_started(os.getpid()) or 0.0),
+    )
+    _write(record)
+    return record
+
+
+def arrived(record: Record, uid: str | None) -> None:
+    """The job is there, with all its files."""
+    _write(replace(record, uid=uid, arrived=True))
+
+
+def drop(record: Record) -> None:
+    """Nothing of it exists."""
+    with suppress(OSError):
+        record.path.unlink()
+
+
+def close(submission_id: str) -> None:
+    """Its values have been fetched, or there is nothing to fetch any more."""
+    for path in _root().glob(f"*/{submission_id}.json"):
+        with suppress(OSError):
+            (path.parent / DONE).mkdir(exist_ok=True)
+            path.replace(path.parent / DONE / path.name)
+
+
+def find(submission_id: str) -> Record | None:
+    """The record of a submission, open or closed."""
+    for pattern in (f"*/{submission_id}.json", f"*/{DONE}/{submission_id}.json"):
+        for path in _root().glob(pattern):
+            return _read(path)
+    return None
+
+
+def opened(notebook: str | None = None) -> list[Record]:
+    """Those whose values have not been fetched, newest first: of a notebook (or its folder), or all."""
+    folders = [_folder(notebook)] if notebook is not None else [path for path in _root().glob("*") if path.is_dir()]
+    found = [record for folder in folders for path in folder.glob("*.json") if (record := _read(path)) is not None]
+    return sorted(found, key=lambda record: record.sent_at, reverse=True)
+
+
+def is_own(snapshot: Snapshot) -> bool:
+    """Whether a Job of the cluster is what this user submitted."""
+    record = find(snapshot.submission_id) if snapshot.submission_id else None
+    return record is not None and is_of(record, snapshot)
+
+
+def is_of(record: Record, snapshot: Snapshot) -> bool:
+    """Whether a job is this very submission's."""
+    if (record.submission_id, record.name) != (snapshot.submission_id, snapshot.name):
+        return False
+    if record.uid is not None or snapshot.uid is None:
+        return record.uid == snapshot.uid
+    return snapshot.created_at is not None and abs(snapshot.created_at - record.sent_at) < CREATED_WITHIN_S
+
+
+def in_work(record: Record) -> bool:
+    """Whether the process that submits it may still be at it."""
+    host, pid, started = record.process
+    return host != socket.gethostname() or process_started(pid) == started
+
+
+def sweep() -> None:
+    """Remove what is too old to be of use."""
+    for path in _root().glob("*/**/*.json"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT_S:
+                path.unlink()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What tells one cell of a notebook from another, also when it has been edited."""
+
+    text: str
+    id: str | None = None
+    """The front end's."""
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        stripped = (line.strip() for line in self.text.splitlines())
+        return tuple(zlib.crc32(line.encode("utf-8", "surrogatepass")) for line in stripped if line)
+
+    def is_of(self, record: Record) -> bool:
+        """Whether `record` is of this cell, as it is or as it was."""
+        if self.id and record.cell:
+            return self.id == record.cell
+        mine, theirs = set(self.lines), set(record.lines)
+        return bool(mine and theirs) and len(mine & theirs) >= ALIKE * max(len(mine), len(theirs))
+
+
+def _root() -> Path:
+    return state_folder() / "submissions"
+
+
+def _folder(notebook: str) -> Path:
+    return _root() / hashlib.sha256(notebook.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _write(record: Record) -> None:
+    # In a home that cannot be written to, a later kernel is asked for --trust; nothing worse.
+    with suppress(OSError):
+        record.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(record.path, json.dumps(asdict(record)))
+
+
+def _read(path: Path) -> Record | None:
+    found = read_json(path) or {}
+    known = {each.name: _as_tuple(found[each.name]) for each in fields(Record) if each.name in found}
+    try:
+        return Record(**known)
+    except TypeError:
+        return None  # of another version
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
