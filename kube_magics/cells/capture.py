@@ -5,35 +5,33 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from kube_magics.cells import bytecode, cautions, modules
+from kube_magics.cells import cautions, modules
 from kube_magics.cells.absent import check_absent, check_definitions
+from kube_magics.cells.brought import chains_of, local_modules, shipped, sources_of, star_names, versions
 from kube_magics.cells.cargo import Cargo
-from kube_magics.cells.checks import chains, check_modules, check_names, check_own_imports, check_returns
-from kube_magics.cells.closure import Closure, Step, Travel
+from kube_magics.cells.checks import check_modules, check_names, check_own_imports, check_returns
+from kube_magics.cells.closure import Before, Closure, Step, Travel
 from kube_magics.cells.credentials import refuse
 from kube_magics.cells.data import Data
 from kube_magics.cells.digests import digest
 from kube_magics.cells.exposure import in_code, in_definitions, in_modules, in_value
 from kube_magics.cells.files import Files
-from kube_magics.cells.imports import Wanted, imports
 from kube_magics.cells.jobcode import Definitions
-from kube_magics.cells.localmodules import LocalImports, LocalModules
-from kube_magics.cells.modules import submodules
 from kube_magics.cells.notebook import Cell, Notebook
 from kube_magics.cells.program import Written, program_of_call, program_of_cell
 from kube_magics.cells.promotion import promoted
-from kube_magics.cells.reads import Outside
+from kube_magics.cells.reads import CellNames, Outside
 from kube_magics.cells.scopes import analyze
-from kube_magics.cells.settings import attributes, forgotten
+from kube_magics.cells.settings import forgotten
 from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError
 from kube_magics.spec.quantities import human_bytes
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,33 +112,36 @@ def capture(
     """
     check_returns(returns)
     parsed = parse_cell(source, notebook.label, notebook.python)
-    closure = Closure(notebook, gpus=gpus > 0)
     nodes = [node for unit in parsed.units for node in unit.nodes]
     future = parsed.future or notebook.future(None)
-    names = analyze(
-        nodes, future=future, outside=Outside(closure.later, closure.harmless, _star_names), returns=returns
-    )
-    check_names(names, closure, returns)
-    for name, need in names.needs.items():
-        if closure.has(name):
-            closure.add(name, weak=need.weak)
-    closure.follow(names.needs, names.bindings)
-    closure.settle()
+
+    def needed(closure: Closure) -> CellNames:
+        outside = Outside(closure.later, closure.harmless, star_names)
+        names = analyze(nodes, future=future, outside=outside, returns=returns)
+        check_names(names, closure, returns)
+        for name, need in names.needs.items():
+            if closure.has(name):
+                closure.add(name, weak=need.weak)
+        closure.follow(names.needs, names.bindings)
+        closure.settle()
+        return names
+
+    closure, names, apart = _sharing(needed, notebook, gpus)
     check_absent(nodes, names, closure)
     refuse(in_code(nodes, parsed.written.split("\n"), "Line {}"), allowed)
     refuse(in_definitions(closure), allowed)
     chosen = promoted(parsed.units, names, closure.standing, closure.later)
-    check_own_imports([*nodes, *_sources(closure)])
-    check_modules(closure, [*nodes, *_sources(closure)])
+    check_own_imports([*nodes, *sources_of(closure)])
+    check_modules(closure, [*nodes, *sources_of(closure)])
     own = Cell("<cell>", notebook.label or "cell", parsed.text)
-    used = _chains(closure, nodes)
+    used = chains_of(closure, nodes)
     written = program_of_cell(closure, parsed, chosen, own, future=future, chains=used, returns=returns)
     early = [node for unit, early in zip(parsed.units, chosen, strict=True) if early for node in unit.nodes]
     found = _capture(closure, written, text=parsed.written, nodes=nodes, early=early)
     refuse(in_modules(found.cargo.modules), allowed)
     warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
     warnings = (*warnings, *cautions.patched(nodes, closure))
-    warnings = (*parsed.warnings, *warnings, *_settings(closure, nodes), *found.warnings)
+    warnings = (*parsed.warnings, *warnings, *_settings(closure, nodes), *apart, *found.warnings)
     return replace(found, requirements=parsed.pip, warnings=warnings)
 
 
@@ -156,32 +157,43 @@ def capture_call(
     """What `fn(*args, **kwargs)` needs to run elsewhere; its value is the result named "@value"."""
     if not callable(fn):
         raise CaptureError(f"train() got {fn!r}, which cannot be called.", hint="pass a function: train(fn, args=…)")
-    closure = Closure(notebook, gpus=gpus > 0)
-    size = closure.add_value("", (fn, tuple(args), dict(kwargs)))
+    called = (fn, tuple(args), dict(kwargs))
+    closure, size, apart = _sharing(lambda closure: closure.add_value("", called), notebook, gpus)
     check_definitions(closure)
     for path, value in (("fn", fn), ("args", args), ("kwargs", kwargs)):
         refuse(in_value(path, value), allowed)
     refuse(in_definitions(closure), allowed)
-    check_own_imports(_sources(closure))
-    check_modules(closure, _sources(closure))
-    written = program_of_call(closure, chains=_chains(closure, ()))
+    check_own_imports(sources_of(closure))
+    check_modules(closure, sources_of(closure))
+    written = program_of_call(closure, chains=chains_of(closure, ()))
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
     call = digest((name, tuple(args), dict(kwargs)), closure.dumper.contents)
     found = _capture(closure, written, text=f"call {name} {call}")
     refuse(in_modules(found.cargo.modules), allowed)
     arguments = (Travel("arguments", "data", size),) if args or kwargs else ()
     incomparable = (*found.incomparable, "arguments") if call is None else found.incomparable
-    warnings = (*_settings(closure, ()), *cautions.patched((), closure), *found.warnings)
+    warnings = (*_settings(closure, ()), *cautions.patched((), closure), *apart, *found.warnings)
     return replace(found, travels=(*found.travels, *arguments), incomparable=incomparable, warnings=warnings)
+
+
+def _sharing(fill: Callable[[Closure], T], notebook: Notebook, gpus: int) -> tuple[Closure, T, list[str]]:
+    """What `fill` puts into a closure: twice, where it finds that arrays share memory. And what to say of that."""
+    closure = Closure(notebook, gpus=gpus > 0)
+    found = fill(closure)
+    shared, apart = closure.dumper.views.found()
+    if shared:
+        closure = Closure(notebook, gpus=gpus > 0, before=Before(shared, closure.dumper.contents))
+        found = fill(closure)
+    return closure, found, [cautions.apart(apart)] if apart else []
 
 
 def _capture(
     closure: Closure, written: Written, *, text: str, nodes: Sequence[ast.stmt] = (), early: Sequence[ast.stmt] = ()
 ) -> Capture:
-    local = _local_modules(closure, nodes, early)
+    local = local_modules(closure, nodes, early)
     cargo = Cargo(local.files)
     found, incomparable = _digest(closure, text, written.program["returns"], cargo)
-    brought = _versions(closure, early, local.imports)
+    brought = versions(closure, early, local.imports)
     held = {modules.key(name) for name in closure.dumper.modules}
     return Capture(
         program=written.program,
@@ -198,52 +210,13 @@ def _capture(
         warnings=local.warnings,
         cargo=cargo,
         bytecode=tuple(place for dumped in closure.dumped for place in dumped.bytecode),
-        shipped=_shipped(closure, written.program["returns"], [*nodes, *_sources(closure)]),
+        shipped=shipped(closure, written.program["returns"], [*nodes, *sources_of(closure)]),
     )
-
-
-def _local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[ast.stmt]) -> LocalModules:
-    """Those that the cell, its captured names and their values need."""
-    local = LocalImports()
-    local.add((replace(each, sure=False) for each in imports(nodes)), "Line {line}: the cell's import")
-    local.add(imports(early), "Line {line}: the cell's import")
-    used = _chains(closure, nodes)
-    for step in closure.steps:
-        if step.item.kind == "import":
-            local.add(imports(ast.parse(step.item.statement).body), step.name)
-            value = closure.notebook.namespace[step.name]
-            inner = submodules(value, used.get(step.name, ())) if isinstance(value, ModuleType) else []
-            local.add((Wanted(name, sure=True) for name in inner), step.name)
-        elif step.item.source is not None:
-            local.add((replace(each, sure=False) for each in imports([step.item.source.node])), step.name)
-    local.add((Wanted(name, sure=True) for name in sorted(closure.dumper.modules)), "a captured value")
-    inside = bytecode.imported(_functions(closure))
-    local.add((Wanted(name, sure=False) for name in sorted(inside)), "a captured function")
-    return local.result(attributes(closure.notebook))
 
 
 def _settings(closure: Closure, nodes: Sequence[ast.stmt]) -> Iterator[str]:
     imported = [step.name for step in closure.steps if step.item.kind == "import"]
-    return forgotten(closure.notebook, [*nodes, *_sources(closure)], imported, closure.dumper.modules)
-
-
-def _sources(closure: Closure) -> list[ast.stmt]:
-    return [step.item.source.node for step in closure.steps if step.item.source is not None]
-
-
-def _shipped(closure: Closure, returns: Sequence[str], nodes: Sequence[ast.stmt]) -> frozenset[str]:
-    """Modules of the runner that load the captured values, and take apart what comes back."""
-    found = set(closure.dumper.shipped)
-    if returns or any(step.item.change for step in closure.steps):
-        found.add("rebuild")
-    if len(returns) > 1:
-        found.add("sharing")
-    if returns:
-        found.add("byvalue")
-        functions = [part for node in nodes for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]
-        if any(isinstance(part, ast.ClassDef) for function in functions for part in ast.walk(function)):
-            found.add("cloudpickle")
-    return frozenset(found)
+    return forgotten(closure.notebook, [*nodes, *sources_of(closure)], imported, closure.dumper.modules)
 
 
 def _travels(steps: Sequence[Step]) -> tuple[Travel, ...]:
@@ -256,36 +229,6 @@ def _travels(steps: Sequence[Step]) -> tuple[Travel, ...]:
             so_far = found[step.name]
             found[step.name] = replace(so_far, size_bytes=(so_far.size_bytes or 0) + size)
     return tuple(found.values())
-
-
-def _functions(closure: Closure) -> list[FunctionType]:
-    """Those that travel as bytecode."""
-    return [function for dumped in closure.dumped for function in dumped.functions]
-
-
-def _chains(closure: Closure, nodes: Sequence[ast.stmt]) -> dict[str, set[tuple[str, ...]]]:
-    found = chains([*nodes, *_sources(closure)])
-    for name, used in bytecode.chains(_functions(closure), closure.notebook.namespace).items():
-        found.setdefault(name, set()).update(used)
-    return found
-
-
-def _star_names(node: ast.ImportFrom) -> frozenset[str] | None:
-    module = None if node.level else sys.modules.get(node.module or "")
-    return None if module is None else modules.public(module)
-
-
-def _versions(closure: Closure, early: Sequence[ast.stmt], more: Iterable[str]) -> dict[str, str | None]:
-    written = [step.item.statement for step in closure.steps if step.item.kind == "import"]
-    statements = [node for text in written for node in ast.parse(text).body]
-    found = {*closure.dumper.modules, *more}
-    for node in [*statements, *early]:
-        if isinstance(node, ast.ImportFrom) and not node.level:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module else set()
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    named = sorted({modules.key(name) for name in found if modules.kind(name) in ("installed", "missing")})
-    return {name: modules.provider(name) for name in named if name not in ("", closure.notebook.module, "__future__")}
 
 
 def _digest(closure: Closure, text: str, returns: Sequence[str], cargo: Cargo) -> tuple[str, list[str]]:

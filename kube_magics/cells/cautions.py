@@ -51,6 +51,12 @@ def patched(nodes: Sequence[ast.stmt], closure: Closure) -> Iterator[str]:
                 yield f"{_listed([f'{name}.{key}' for key in put])} was replaced here: the job has the original"
 
 
+def apart(names: Sequence[str]) -> str:
+    """Of arrays that share memory, and whose memory cannot travel as one."""
+    what = f"arrays in {names[0]}" if len(names) == 1 else _listed(names)
+    return f"{what} share memory here, not in the job: there, to change one changes no other"
+
+
 def _imported(nodes: Sequence[ast.stmt]) -> Iterator[tuple[str, object]]:
     for node in nodes:
         if isinstance(node, ast.Import):

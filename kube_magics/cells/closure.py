@@ -17,6 +17,7 @@ from typing import Any, Literal
 from kube_magics.cells import bytecode
 from kube_magics.cells.changes import Change, fillings
 from kube_magics.cells.compare import SCALAR
+from kube_magics.cells.digests import Contents
 from kube_magics.cells.items import Item, Items
 from kube_magics.cells.names import Later, changed
 from kube_magics.cells.notebook import Notebook
@@ -24,6 +25,7 @@ from kube_magics.cells.pickler import NeedsFirst, Standing
 from kube_magics.cells.texts import Texts
 from kube_magics.cells.values import Dumped, Dumper, TooLarge
 from kube_magics.errors import CaptureError
+from kube_magics.runner.views import Shared, Views
 
 _REGISTRIES = (dict, list, set)
 PRECAUTION_BYTES = 16 * 1024
@@ -44,6 +46,14 @@ class Circle(CaptureError):
     """Names that need each other first."""
 
 
+@dataclass(frozen=True)
+class Before:
+    """Of an earlier pass: its closure is made again where arrays share memory."""
+
+    shared: tuple[Shared, ...]
+    contents: Contents
+
+
 @dataclass
 class Step:
     """One step of the definitions, before it is written into program.json."""
@@ -57,7 +67,8 @@ class Step:
 class Closure(Items):
     """The names that travel, in an order in which all can stand."""
 
-    def __init__(self, notebook: Notebook, *, gpus: bool = True) -> None:
+    def __init__(self, notebook: Notebook, *, gpus: bool = True, before: Before | None = None) -> None:
+        """`before`: what an earlier pass over the same names has found."""
         super().__init__(notebook)
         self.steps: list[Step] = []
         self.left_out: list[str] = []
@@ -71,9 +82,14 @@ class Closure(Items):
         self._counting: dict[tuple[str, str], Any] = {}
         "(name, path) -> a value that definitions may change when they run again in the job; a path is of an attribute"
         standing = Standing(
-            self._standing.__contains__, self._value_underway, self._given.__contains__, gpus, self.texts.file
+            self._standing.__contains__,
+            self._value_underway,
+            self._given.__contains__,
+            gpus,
+            self.texts.file,
+            Views(before.shared if before else ()),
         )
-        self.dumper = Dumper(notebook, standing)
+        self.dumper = Dumper(notebook, standing, before.contents if before else None)
 
     def add(self, name: str, *, weak: bool = False) -> None:
         """Makes the name travel, with all that it needs at once; a weak one only if that costs little."""

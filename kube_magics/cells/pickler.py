@@ -13,7 +13,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kube_magics.cells import modules
@@ -21,6 +21,7 @@ from kube_magics.cells.culprits import describe
 from kube_magics.cells.notebook import Notebook
 from kube_magics.runner import byvalue, pickling, rebuild
 from kube_magics.runner.byvalue import CACHED, Globals
+from kube_magics.runner.views import Views
 
 PROTOCOL = 5
 REBUILD, CLOUDPICKLE = rebuild.__name__, "cloudpickle.cloudpickle"
@@ -61,6 +62,8 @@ class Standing:
     "whether the job has any"
     file: Callable[[types.CodeType], str] = lambda code: code.co_filename
     "the name of a code's file in the job"
+    views: Views = field(default_factory=Views)
+    "of numpy arrays"
 
 
 class Pickler(pickle.Pickler):
@@ -107,7 +110,8 @@ class Pickler(pickle.Pickler):
             return lambda obj: byvalue.sentinel(obj) or NotImplemented
         if not self._standing.gpus and _is_tensor(kind):
             return self._tensor
-        return own.get(kind) or byvalue.REDUCERS.get(kind) or self._of_own_class(kind)
+        own_way = own.get(kind) or byvalue.REDUCERS.get(kind) or self._standing.views.handler(kind)
+        return own_way or self._of_own_class(kind)
 
     # Functions and classes
 

@@ -98,10 +98,11 @@ class _Mark:
 class Dumper:
     """The successive dumps that make `data.pkl`."""
 
-    def __init__(self, notebook: Notebook, standing: Standing) -> None:
+    def __init__(self, notebook: Notebook, standing: Standing, contents: Contents | None = None) -> None:
         self._notebook = notebook
         self._gpus = standing.gpus
-        self.contents = Contents()
+        self.views = standing.views
+        self.contents = contents or Contents()
         """Digests of what is large in the values."""
         self._buffer = _Buffer()
         self._last: _Mark | None = None
@@ -143,6 +144,7 @@ class Dumper:
     def dump(self, path: str, value: object, limit: int | None = None) -> Dumped:
         """Raises NeedsFirst, TooLarge, or CaptureError with the path of what cannot travel."""
         mark = self._last = self.mark()
+        self.views.where = path.split(".", maxsplit=1)[0] or "the call"
         self._buffer.end = None if limit is None else mark.size_bytes + limit
         try:
             self._pickler.dump(value)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .views import Views
+
     Reduced = tuple[Any, ...]
 
 _ATTRIBUTES = ("__doc__", "__defaults__", "__kwdefaults__", "__annotations__", "__type_params__")
@@ -210,6 +212,8 @@ def importable(value: Any) -> bool:
 class Returning(Pickler):
     """Pickles what pickle alone cannot, for a notebook of the same minor of Python."""
 
+    views: Views | None = None
+
     def __init__(self, file: Any, protocol: int, minor: str) -> None:
         super().__init__(file, protocol)
         self._there = minor
@@ -226,7 +230,9 @@ class Returning(Pickler):
         if issubclass(kind, BaseException):
             return exception(obj)
         reducer = sentinel if is_sentinel(kind) else REDUCERS.get(kind)
-        return reducer(obj) if reducer else NotImplemented
+        if reducer is None:
+            return NotImplemented if self.views is None else self.views.reduced(obj)
+        return reducer(obj)
 
     def _by_value(self, obj: Any) -> Any:
         if isinstance(obj, type):

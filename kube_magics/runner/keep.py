@@ -9,11 +9,11 @@ from .pickling import PROTOCOL, Plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from .byvalue import Returning
     from .sharing import Links
+    from .views import Views
 
 FRAME_BYTES = 1 << 17
 """More than pickle writes at once, other than bytes of the user's."""
@@ -61,19 +61,19 @@ def keep(
     """
     missing: dict[str, str] = {}
     too_large: dict[str, int] = {}
-    minor = ".".join(notebook_python.split(".")[:2])
+    files = Files(results, limit, ".".join(notebook_python.split(".")[:2]))
     sharing = None
     if compare:
         from .sharing import Sharing
 
-        sharing = Sharing(lambda value, path, links: _write(value, path, limit, minor, links))
+        sharing = Sharing(files)
     for name in [*values, *(name for name in returns if name not in values)]:
         if name not in values and name not in names:
             missing[name] = "never set"
             continue
         value = values[name] if name in values else names[name]
         try:
-            written, pickler = _write(value, os.path.join(results, name + ".pkl"), limit, minor)
+            written, pickler = files.write(name, value, sharing.begin(name) if sharing else None)
         except Exception as error:  # noqa: BLE001  (one value that cannot travel must not keep the others)
             missing[name] = f"cannot be pickled: {type(error).__name__}: {error}"[:500]
             continue
@@ -82,39 +82,49 @@ def keep(
         elif sharing is not None and written.fine <= SHARING_BYTES:
             sharing.add(name, value, pickler)
     if sharing is not None:
-        sharing.join(results)
+        sharing.join()
     if missing or too_large:
         quickjson.write_file(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
 
 
-def _write(
-    value: Any, path: str, limit: int | None, minor: str, links: Links | None = None
-) -> tuple[Limited, Plain | Returning]:
-    """Pickle to `path`, complete or not at all; `links`: what another file brings."""
-    try:
-        return _written(path, limit, lambda file: _of(Plain, links)(file, PROTOCOL), value)
-    except Exception:  # noqa: BLE001  (whatever it is: perhaps something without source, which needs more than pickle)
-        from .byvalue import Returning
+class Files:
+    """Where the pickles are, and what they are made for."""
 
-        return _written(path, limit, lambda file: _of(Returning, links)(file, PROTOCOL, minor), value)
+    def __init__(self, folder: str, limit: int | None, minor: str) -> None:
+        """`minor`: the notebook's Python."""
+        self._folder = folder
+        self._limit = limit
+        self._minor = minor
+
+    def write(
+        self, name: str, value: Any, views: Views | None, links: Links | None = None
+    ) -> tuple[Limited, Plain | Returning]:
+        """One value's, complete or not at all; `links`: what another file brings."""
+        path = os.path.join(self._folder, name + ".pkl")
+        part = path + ".part"
+
+        def written(kind: Any, *options: str) -> tuple[Limited, Any]:
+            with open(part, "wb") as file:
+                limited = Limited(file, self._limit)
+                pickler = (kind if links is None else _linking(kind))(limited, PROTOCOL, *options)
+                pickler.views, pickler.links = views, links
+                pickler.dump(value)
+            return limited, pickler
+
+        try:
+            limited, pickler = written(Plain)
+        except Exception:  # noqa: BLE001  (perhaps something without source, which needs more than pickle)
+            from .byvalue import Returning
+
+            limited, pickler = written(Returning, self._minor)
+        if limited.too_large:
+            os.remove(part)
+        else:
+            os.replace(part, path)
+        return limited, pickler
 
 
-def _of(kind: Any, links: Links | None) -> Any:
-    if links is None:
-        return kind
+def _linking(kind: Any) -> Any:
     from .sharing import Linking
 
-    return type(kind.__name__, (Linking, kind), {"links": links})
-
-
-def _written(path: str, limit: int | None, make: Callable[[Limited], Any], value: Any) -> tuple[Limited, Any]:
-    part = path + ".part"
-    with open(part, "wb") as file:
-        limited = Limited(file, limit)
-        pickler = make(limited)
-        pickler.dump(value)
-    if limited.too_large:
-        os.remove(part)
-    else:
-        os.replace(part, path)
-    return limited, pickler
+    return type(kind.__name__, (Linking, kind), {})

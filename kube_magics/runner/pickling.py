@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .views import Views
+
 PROTOCOL = 5
 """The highest that every supported Python has."""
 SET_BY_INIT = (StopIteration, SystemExit)
@@ -32,5 +34,10 @@ def exception(error: BaseException) -> Any:
 class Plain(Pickler):
     """pickle, and exceptions as they are."""
 
+    views: Views | None = None
+    """Of arrays, where they may share memory."""
+
     def reducer_override(self, obj: Any) -> Any:
-        return exception(obj) if isinstance(obj, BaseException) else NotImplemented
+        if isinstance(obj, BaseException):
+            return exception(obj)
+        return NotImplemented if self.views is None else self.views.reduced(obj)

@@ -138,6 +138,25 @@ def set_state(made: Any, state: Any) -> None:
         object.__setattr__(made, name, value)
 
 
+def flat(whole: Any) -> Any:
+    """The memory of an array that is in one piece, in the order of its addresses."""
+    return (whole if whole.flags.c_contiguous else whole.T).reshape(-1)
+
+
+def view(whole: Any, dtype: Any, place: tuple[int, Any, Any], writeable: bool) -> Any:
+    """A numpy array over the memory of another; `place`: offset in bytes, shape, strides."""
+    numpy = module("numpy")
+    offset, shape, strides = place
+    items = flat(whole)
+    if dtype.hasobject:
+        made = numpy.lib.stride_tricks.as_strided(items[offset // items.itemsize :], shape, strides)
+    else:
+        made = numpy.ndarray(shape, dtype, items.view("u1"), offset, strides)
+    if not writeable:
+        made.setflags(write=False)
+    return made
+
+
 def change(target: Any, path: str, how: str, value: Any) -> None:
     """What was done to a definition since its statement, done again."""
     if how == "fill":

@@ -7,20 +7,20 @@ a later one only says where: (name, number in that file's memo), as a pickle's p
 from __future__ import annotations
 
 import enum
-import os
 import sys
 import types
 
+from .views import Views
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from .keep import Limited
+    from .keep import Files
+    from .views import Shared
 
     Memo = dict[int, tuple[int, Any]]
     Links = dict[int, tuple[str, int]]
-    Write = Callable[[Any, str, Links], tuple[Limited, Any]]
 
 _BY_NAME = (enum.Enum, types.BuiltinFunctionType, types.ModuleType)
 _CONTAINERS = ("collections.deque", "array.array", "_io.BytesIO", "_io.StringIO", "random.Random")
@@ -39,27 +39,36 @@ class Linking:
 class Sharing:
     """Told of each pickled value, by name, in the order of --returns."""
 
-    def __init__(self, write: Write) -> None:
-        """`write`: a value to a path again, without what is in its links."""
-        self._write = write
+    def __init__(self, files: Files) -> None:
+        self._files = files
         self._values: dict[str, Any] = {}
         # What a pickler remembers is kept alive until all are compared: an id means nothing afterwards.
         self._memos: dict[str, Memo] = {}
         self._older: list[Memo] = []
+        self._views = Views()
+
+    def begin(self, name: str) -> Views | None:
+        """For the pickler of this value."""
+        self._views.where = name
+        return self._views if "numpy" in sys.modules else None
 
     def add(self, name: str, value: Any, pickler: Any) -> None:
         self._values[name] = value
         self._memos[name] = pickler.memo.copy()
 
-    def join(self, results: str) -> None:
+    def join(self) -> None:
         """Writes those again that share something with an earlier one; says which could not be."""
-        apart: list[str] = []
+        shared, apart = self._views.found(self._values)
+        for name in dict.fromkeys(name for each in shared for name in each.names):
+            if not self._again(name, {}, shared):
+                apart.append(name)
         for name in self._values:
             links = self._links(name)
-            if links and not self._again(name, links, os.path.join(results, name + ".pkl")):
-                apart.append(f"{name} comes back with copies of what it shares with {next(iter(links.values()))[0]}")
+            if links and not self._again(name, links, shared):
+                apart += [next(iter(links.values()))[0], name]
         if apart:
-            sys.stderr.write(f"[kube_magics: returned values: {', '.join(apart)}]\n")
+            listed = ", ".join(dict.fromkeys(apart))
+            sys.stderr.write(f"[kube_magics: returned values: copies come back of what is shared in {listed}]\n")
 
     def _links(self, name: str) -> Links:
         """Of all that an earlier file brings: its id -> where it was first."""
@@ -73,9 +82,10 @@ class Sharing:
                     found[key] = (owner, memo[key][0])
         return found
 
-    def _again(self, name: str, links: Links, path: str) -> bool:
+    def _again(self, name: str, links: Links, shared: tuple[Shared, ...]) -> bool:
+        views = Views(shared) if shared else None
         try:
-            written, pickler = self._write(self._values[name], path, links)
+            written, pickler = self._files.write(name, self._values[name], views, links)
         except Exception:  # noqa: BLE001  (what was written the first time is still there)
             return False
         if written.too_large:

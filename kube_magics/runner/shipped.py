@@ -28,6 +28,7 @@ ONLY_WITH = {
     "rebuild.py": "rebuild",
     "byvalue.py": "byvalue",
     "sharing.py": "sharing",
+    "views.py": "sharing",
     "skew.py": "bytecode",
     "versions.py": "pickled",
     "script.py": "script",

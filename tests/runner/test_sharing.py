@@ -20,6 +20,9 @@ from kube_magics.runner.keep import keep
 PROGRAM = {"cells": {}, "definitions": [], "statements": [], "returns": list("abcd")}
 CLASSES = """
 class C: pass
+def write(array, at, value):
+    array[at] = value
+    return array
 class S:
     __slots__ = ("v",)
 class Odd:
@@ -49,6 +52,23 @@ SHARED = {
     "among three": ("a = [1]\nb, c = (a,), (a, a)", "b[0] is a and c[0] is a"),
     "by way of the second": ("x, y = [], []\na, b, c = [x], [[y], x], [y]", "b[1] is a[0] and c[0] is b[0][0]"),
     "what needs more than pickle": ("a = [1]\nb = [a, lambda: 0]\nc = b[1]", "b[0] is a and c is b[1]"),
+    "a view and its base": (
+        "import numpy\na = numpy.zeros(4)\nb = a[::2]\na[0] = 5",
+        "write(b, 1, 7)[1] == 7 == a[2] and b[0] == 5",
+    ),
+    "a view before its base": (
+        "import numpy\nb = numpy.zeros(4)\na = b.reshape(2, 2).T\nc = 1",
+        "write(a, (0, 1), 7) is a and b[2] == 7",
+    ),
+    "two windows": ("import numpy\nx = numpy.arange(9)\na, b = x[:6], x[3:]", "write(a, 4, 7) is a and b[1] == 7"),
+    "within one name": (
+        "import numpy\nx = numpy.arange(9)\na = {'x': x, 'y': x[3:]}",
+        "write(a['x'], 4, 7)[4] == a['y'][1] == 7",
+    ),
+    "arrays of objects": (
+        "import numpy\na = numpy.array(['x', 3, None], dtype=object)\nb = a[1:]",
+        "write(a, 2, 7)[2] == b[1] == 7",
+    ),
     "the variable of two closures": ("a, b = counter()\na()", "(b(), a(), b()) == (1, None, 2)"),
 }
 
@@ -122,5 +142,5 @@ def test_what_can_be_pickled_only_once_comes_back_as_a_copy_and_is_said(
 ) -> None:
     here = came_back(kept(tmp_path, main("x = [1]\na, b = [x], [x, Odd()]")))
     assert here["b"][0] == here["a"][0] == [1]
-    said = "[kube_magics: returned values: b comes back with copies of what it shares with a]\n"
+    said = "[kube_magics: returned values: copies come back of what is shared in a, b]\n"
     assert capsys.readouterr().err == said
