@@ -1,8 +1,7 @@
 """Can the claims of `--volume` and `--cache` be mounted? Asked before the Job is made, as far as rights show it.
 
 What a scheduler can still bring about (a volume that is made for the first pod, one that is being made) is no reason to
-refuse. Secrets are not asked for: their absence stands in the pod's status, and reading them needs a right that shows
-their content.
+refuse.
 """
 
 from __future__ import annotations
@@ -56,8 +55,12 @@ async def _absent(client: Client, claims: str, typed: str, absent: errors.NotFou
     except errors.Forbidden:
         there = []
     listed = f"there are {', '.join(there)}" if there else "there is none that you can see"
-    near = difflib.get_close_matches(claim, there, 1, 0.5) or there[:1]
-    fix = f"{option} {near[0]}{colon}{path}" if near else "ask your administrator for a PersistentVolumeClaim"
+    near = difflib.get_close_matches(claim, there, 1, 0.5) or (there if len(there) == 1 else [])
+    fix = (
+        f"{option} {near[0]}{colon}{path}"
+        if near
+        else "ask your administrator for a PersistentVolumeClaim, or name one that is there"
+    )
     return errors.NotFound(
         f"{typed}: there is no claim {claim} in this namespace; {listed}.", said=absent.said, hint=fix
     )

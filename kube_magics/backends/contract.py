@@ -77,6 +77,9 @@ class Backend(Protocol):
     def remarks(self, spec: JobSpec) -> list[str]:
         """Options of `spec` that mean something else here, or nothing: a sentence each."""
 
+    async def preflight(self, spec: JobSpec) -> None:
+        """Raises for what a job cannot have here, as far as the user's rights show it; makes nothing."""
+
     async def submit(self, submission: Submission) -> str | None:
         """Create the job, or raise and leave nothing behind; the same submission twice creates one job. Returns its
         uid, where it has one."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from kube_magics import errors
+from kube_magics.backends.nodes import every_node
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import Gap, PodLog
 from kube_magics.cluster.watch import Listed, watch
+from kube_magics.telemetry.explain import lacks_room
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 
 NO_CONTAINER_YET_S = 0.1
@@ -45,6 +47,8 @@ class Following:
         self._last_pod: Mapping[str, Any] | None = None
         """The one that was deleted last, as it was then: a Job that fails for it says only that it failed."""
         self._events: list[Mapping[str, Any]] = []
+        self._nodes: Sequence[Mapping[str, Any]] | None = None
+        """None: not asked for yet; empty: unknown."""
         self._queue: asyncio.Queue[Snapshot | bytes | Gap | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
         self._tasks: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
@@ -90,6 +94,7 @@ class Following:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         # `job-name` without the prefix is set by every version of Kubernetes.
         async for change in watch(self._client, path, {"labelSelector": f"job-name={self._name}"}):
+            await self._ask_nodes(change.items if isinstance(change, Listed) else [change.object])
             if isinstance(change, Listed):
                 self._pods = {pod["metadata"]["uid"]: pod for pod in change.items}
             elif change.type == "DELETED":
@@ -98,6 +103,11 @@ class Following:
             else:
                 self._pods[change.object["metadata"]["uid"]] = change.object
             await self._refresh()
+
+    async def _ask_nodes(self, pods: Sequence[Mapping[str, Any]]) -> None:
+        """Once, where a pod finds no room: before that is told, so that it is told as a whole."""
+        if self._nodes is None and any(map(lacks_room, pods)):
+            self._nodes = await every_node(self._client)
 
     async def _ask_events(self) -> None:
         path = f"/api/v1/namespaces/{self._namespace}/events"
@@ -140,7 +150,7 @@ class Following:
         pods = own_pods(self._uid, list(self._pods.values()))
         if not pods and self._last_pod is not None and job is not None and failed(job):
             pods = own_pods(self._uid, [self._last_pod])
-        fresh = of_job(job, pods, self._events, name=self._name, namespace=self._namespace)
+        fresh = of_job(job, pods, self._events, nodes=self._nodes or (), name=self._name, namespace=self._namespace)
         if fresh != self.snapshot:
             self.snapshot = fresh
             self._changed.set()

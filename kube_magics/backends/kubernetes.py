@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims
+from kube_magics.backends import bundles, claims, secrets
 from kube_magics.backends.contract import Gap, GpuReport
 from kube_magics.backends.following import Following
 from kube_magics.backends.nodes import gpu_report
@@ -90,9 +90,13 @@ class KubernetesBackend:
     def remarks(self, spec: JobSpec) -> list[str]:
         return []
 
+    async def preflight(self, spec: JobSpec) -> None:
+        await asyncio.gather(
+            claims.check(self.client, self.namespace, spec), secrets.check(self.client, self.namespace, spec.secret)
+        )
+
     async def submit(self, submission: Submission) -> str | None:
         await self.connect()
-        await claims.check(self.client, self.namespace, submission.spec)
         following = self._following[submission.name] = Following(self.client, self.namespace, submission.name)
         following.start()
         try:

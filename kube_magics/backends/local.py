@@ -78,6 +78,9 @@ class LocalBackend:
     def remarks(self, spec: JobSpec) -> list[str]:
         return elsewhere.remarks(spec)
 
+    async def preflight(self, spec: JobSpec) -> None:
+        """All is known without asking."""
+
     async def create(self, manifest: Mapping[str, Any]) -> str:
         raise errors.OptionError(
             f"A {manifest['kind']} is an object of a cluster, and jobs run on this machine.",

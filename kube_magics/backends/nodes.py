@@ -1,4 +1,4 @@
-"""GPUs of a cluster, as far as the user's rights show them."""
+"""Nodes of a cluster and their GPUs, as far as the user's rights show them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ from kube_magics import errors
 from kube_magics.backends.contract import GpuNode, GpuReport
 from kube_magics.cluster.client import Client
 from kube_magics.manifests.pod import GPU_RESOURCE
+from kube_magics.telemetry.objects import part, rows
 from kube_magics.telemetry.snapshot import condition
 
+MOST_NODES = 500
 _PRODUCT = "nvidia.com/gpu.product"
+
+
+async def every_node(client: Client) -> list[Mapping[str, Any]]:
+    """All nodes; empty where the user may not list them, or where there are too many to read for one sentence."""
+    try:
+        found = await client.get("/api/v1/nodes", {"limit": str(MOST_NODES)})
+    except errors.ClusterError:
+        return []
+    return [] if part(found, "metadata").get("continue") else rows(found, "items")
 
 
 async def gpu_report(client: Client, namespace: str) -> GpuReport:

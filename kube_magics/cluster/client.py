@@ -32,6 +32,9 @@ _BY_STATUS: Mapping[int, type[errors.ClusterError]] = {
 }
 
 JSON = "application/json"
+METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""An object, or a list, without its content: https://kubernetes.io/docs/reference/using-api/api-concepts/"""
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -91,7 +94,7 @@ class Client:
             async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:
                 await _checked(response)
                 text = await response.read()
-                return self._read(text, json_expected=asked.get("Accept", JSON) == JSON)
+                return self._read(text, json_expected=asked.get("Accept", JSON).startswith(JSON))
 
     def _read(self, text: bytes, *, json_expected: bool) -> Any:
         if not json_expected:

@@ -77,6 +77,7 @@ def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
     backend.check(spec)
     if not spec.dry_run:
         confirm_context(backend, spec)
+        loop.wait(backend.preflight(spec))
     return spec, backend
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kube_magics.spec import names
+from kube_magics.telemetry.capacity import never_fits
 from kube_magics.telemetry.objects import part, rows, text
 
 
@@ -57,9 +58,12 @@ _ABSENT = re.compile(
 
 
 def explain(
-    job: Mapping[str, Any] | None, pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]] = ()
+    job: Mapping[str, Any] | None,
+    pod: Mapping[str, Any] | None,
+    events: Sequence[Mapping[str, Any]] = (),
+    nodes: Sequence[Mapping[str, Any]] = (),
 ) -> Cause | None:
-    """The cause of a job's state; None: nothing is wrong, or nothing is known."""
+    """The cause of a job's state; None: nothing is wrong, or nothing is known. `nodes`: all of the cluster, or none."""
     if job is None:
         return Cause("deleted", "The job was deleted.", fix="run the cell again")
     if pod is None:
@@ -70,7 +74,7 @@ def explain(
         _at_its_deadline(job)
         or _ended(pod)
         or _waiting(pod)
-        or _unscheduled(pod)
+        or _unscheduled(pod, nodes)
         or _unmounted(pod, events)
         or _job_failed(job)
     )
@@ -157,10 +161,23 @@ def _not_started(reason: str, said: str | None) -> Cause:
     return Cause("start", what, said, "correct --image or --python", hopeless=True)
 
 
-def _unscheduled(pod: Mapping[str, Any]) -> Cause | None:
+def lacks_room(pod: Mapping[str, Any]) -> bool:
+    """Whether the scheduler finds too little of something on every node, for now or for ever."""
+    return any(
+        found.get("type") == "PodScheduled"
+        and found.get("status") == "False"
+        and "Insufficient" in text(found, "message")
+        for found in rows(pod, "status", "conditions")
+    )
+
+
+def _unscheduled(pod: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> Cause | None:
     for found in rows(pod, "status", "conditions"):
         said = text(found, "message")
         if found.get("type") == "PodScheduled" and found.get("status") == "False" and said:
+            beyond = never_fits(pod, nodes) if "Insufficient" in said else None
+            if beyond is not None:
+                return Cause("unschedulable", beyond[0], said, beyond[1])
             if "Insufficient nvidia.com/gpu" in said:
                 fix = "%kube gpus shows what is free; wait, or ask for fewer --gpus"
                 return Cause("unschedulable", "Not enough free GPUs on any node.", said, fix)

@@ -69,10 +69,14 @@ def of_job(
     pods: Sequence[Mapping[str, Any]],
     events: Sequence[Mapping[str, Any]] = (),
     *,
+    nodes: Sequence[Mapping[str, Any]] = (),
     name: str = "",
     namespace: str = "",
 ) -> Snapshot:
-    """The snapshot of a `batch/v1` Job, its pods (the newest counts) and its events; `job` None: it is gone."""
+    """The snapshot of a `batch/v1` Job, its pods (the newest counts) and its events; `job` None: it is gone.
+
+    `nodes` are all of the cluster's, or none.
+    """
     mine = own_pods(text(job, "metadata", "uid"), pods)
     pod = max(mine, key=lambda p: text(p, "metadata", "creationTimestamp"), default=None)
     if job is None:
@@ -86,7 +90,7 @@ def of_job(
         name=text(meta, "name") or name,
         namespace=text(meta, "namespace") or namespace,
         phase=_phase(job, pod, state),
-        cause=explain(job, pod, events),
+        cause=explain(job, pod, events, nodes),
         pod=text(pod, "metadata", "name") or None,
         pod_uid=text(pod, "metadata", "uid") or None,
         node=node,

@@ -13,6 +13,7 @@ from kube_magics.spec.job import JobSpec
 from tests.acceptance.desk import Desk, admin_of, corrected, eventually, suggested, without
 from tests.cluster import Cluster
 from tests.cluster.claims import claim, unbound
+from tests.cluster.namespaces import ACCOUNT
 
 pytestmark = pytest.mark.jobs
 
@@ -98,6 +99,31 @@ def test_secrets_arrive_by_reference(there: Desk) -> None:
 
 
 @pytest.mark.cluster
+def test_who_may_look_hears_of_a_missing_secret_before_anything_is_made(there: Desk) -> None:
+    """As an administrator's right shows it; the right that users have by default is none."""
+    space = admin_of(there)
+    here = f"--namespace={space.name}"
+    space.admin("create", "secret", "generic", "seen", here, "--from-literal=token=s3cret")
+    space.admin("create", "role", "looks", here, "--verb=get,list", "--resource=secrets")
+    account = f"--serviceaccount={space.name}:{ACCOUNT}"
+    space.admin("create", "rolebinding", "looks", here, "--role=looks", account)
+    try:
+        can = ("auth", "can-i", "list", "secrets")
+        eventually(lambda: space.kubectl(*can, check=False).stdout.strip() == "yes", "the right to look")
+        before = there.left()
+        for line, said in (("sene:token=TOKEN", "no Secret sene"), ("seen:tokn=TOKEN", "no key tokn; it has token")):
+            ran = there.run(f"%%kubetrain --cpus 100m --secret {line}\nprint(1)")
+            assert (ran.error, said in ran.message, ran.stdout) == ("NotFound", True, ""), ran
+            assert suggested(ran) == "--secret seen:token=TOKEN"
+        assert there.left() <= before
+        there.right(
+            "%%kubetrain --cpus 100m --secret seen:token=TOKEN\nimport os\nassert os.environ['TOKEN'] == 's3cret'"
+        )
+    finally:
+        space.admin("delete", "rolebinding,role", "looks", here)
+
+
+@pytest.mark.cluster
 def test_what_one_job_writes_into_a_volume_the_next_one_reads(there: Desk, data: str) -> None:
     there.right(f"%%kubetrain --cpus 100m --volume {data}:/data/in\nopen('/data/in/x', 'w').write('written')")
     ran = there.right(
@@ -115,6 +141,7 @@ def test_a_claim_that_is_not_there_is_named_before_anything_is_created(there: De
     ran = there.run(f"{line}\nprint(1)")
     assert (ran.error, suggested(ran)) == ("NotFound", f"--volume {data}:/data"), ran
     assert f"there are {data}" in ran.message
+    assert ran.stdout == ""  # no job has been named yet
     assert there.left() <= before
     there.right(f"{corrected(line, suggested(ran) or '')}\nprint(1)")
 
