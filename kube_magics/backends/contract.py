@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from kube_magics.cluster.logs import Gap
+from kube_magics.cluster.logs import Gap, Outage, Piece
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 
-__all__ = ["Backend", "Gap", "Gpu", "GpuNode", "GpuReport"]
+__all__ = ["Backend", "Gap", "Gpu", "GpuNode", "GpuReport", "Outage", "Piece"]
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,13 @@ class Backend(Protocol):
     async def poll(self, name: str) -> Snapshot:
         """The job's state now; a job that does not exist raises NotFound."""
 
-    def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
+    def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         """Every change of state and every block of whole log lines, until the job is over and its log is read."""
 
     async def stored(self, name: str, result: str) -> Path | None:
         """The file of a result that did not travel in the log; None: it is not kept."""
 
-    def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+    def log(self, name: str) -> AsyncIterator[Piece]:
         """The log as far as it is kept, without waiting for more."""
 
     async def bundled(self, name: str) -> Mapping[str, bytes]:

@@ -10,7 +10,7 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends.nodes import every_node
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.logs import Gap, PodLog
+from kube_magics.cluster.logs import Gap, Piece, PodLog
 from kube_magics.cluster.watch import Listed, watch
 from kube_magics.telemetry.explain import lacks_room
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
@@ -49,7 +49,7 @@ class Following:
         self._events: list[Mapping[str, Any]] = []
         self._nodes: Sequence[Mapping[str, Any]] | None = None
         """None: not asked for yet; empty: unknown."""
-        self._queue: asyncio.Queue[Snapshot | bytes | Gap | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
+        self._queue: asyncio.Queue[Snapshot | Piece | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
         self._tasks: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
         self.snapshot = Snapshot(name, namespace, "pending")
@@ -64,7 +64,7 @@ class Following:
         for task in self._tasks:
             task.cancel()
 
-    async def pieces(self) -> AsyncIterator[Snapshot | bytes | Gap]:
+    async def pieces(self) -> AsyncIterator[Snapshot | Piece]:
         """States and log, until the log is at its end; raises what makes following impossible."""
         while (piece := await self._queue.get()) is not None:
             if isinstance(piece, BaseException):

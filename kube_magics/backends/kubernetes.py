@@ -13,7 +13,7 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends import bundles, claims, secrets
-from kube_magics.backends.contract import Gap, GpuReport
+from kube_magics.backends.contract import GpuReport, Piece
 from kube_magics.backends.following import Following
 from kube_magics.backends.nodes import gpu_report
 from kube_magics.cluster.auth import Access
@@ -186,7 +186,7 @@ class KubernetesBackend:
             return []
         return list(found["items"])
 
-    async def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
+    async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         following = self._following.pop(name, None)
         if following is None:
             following = Following(self.client, self.namespace, name)
@@ -210,7 +210,7 @@ class KubernetesBackend:
             # The uid makes the server refuse it for another Job of that name.
             await self.client.patch(f"{self._jobs}/{name}", {"metadata": {"uid": uid, "annotations": said}})
 
-    async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+    async def log(self, name: str) -> AsyncIterator[Piece]:
         snapshot = await self.poll(name)
         if snapshot.pod is None or not snapshot.started:
             return

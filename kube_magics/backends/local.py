@@ -22,7 +22,7 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, machine
-from kube_magics.backends.contract import Gap, GpuNode, GpuReport
+from kube_magics.backends.contract import GpuNode, GpuReport, Piece
 from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS
 from kube_magics.cells.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S
@@ -220,7 +220,7 @@ class LocalBackend:
             artifacts=facts.get("artifacts"),
         )
 
-    async def follow(self, name: str) -> AsyncIterator[Snapshot | bytes | Gap]:
+    async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         home = self._folder / name
         seen: Snapshot | None = None
         pause_s = POLL_S
@@ -258,7 +258,7 @@ class LocalBackend:
         with suppress(OSError):  # deleted meanwhile
             (self._folder / name / FETCHED).touch()
 
-    async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+    async def log(self, name: str) -> AsyncIterator[Piece]:
         await self.poll(name)
         with (self._folder / name / LOG).open("rb") as log:
             while block := jobfolder.whole_lines(log, last=True):

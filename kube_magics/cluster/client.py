@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -15,8 +16,12 @@ import aiohttp
 
 from kube_magics import errors
 from kube_magics.cluster import auth
+from kube_magics.cluster.connections import Connections
+from kube_magics.cluster.link import Link
 
 ANSWER_TIMEOUT_S = 30.0
+LINK_TIMEOUT_S = 10.0
+"""For the smallest of all answers."""
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 150.0
 """Below the three minutes after which servers close idle connections."""
@@ -43,8 +48,8 @@ class Client:
 
     def __init__(self, access: auth.Access) -> None:
         self.access = access
-        self._session: aiohttp.ClientSession | None = None
-        self._retired: list[aiohttp.ClientSession] = []
+        self.connections = Connections(self._session)
+        self.link = Link(self._ask, self.connections.lost)
         self._renewing = asyncio.Lock()
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
@@ -70,13 +75,20 @@ class Client:
         with self._translated():
             async with self._sent("GET", path, params=params, timeout=limits) as response:
                 await _checked(response)
-                yield response.content
+                async with self.connections.streaming(response):
+                    yield response.content
 
     async def close(self) -> None:
         """Close every connection."""
-        sessions, self._session, self._retired = [self._session, *self._retired], None, []
-        for session in filter(None, sessions):
-            await session.close()
+        self.link.stop()
+        await self.connections.close()
+
+    async def _ask(self) -> None:
+        """Whatever comes back, the server is there."""
+        limits = aiohttp.ClientTimeout(total=LINK_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        with self._translated():
+            async with self._sent("GET", "/version", timeout=limits):
+                pass
 
     async def _answer(
         self,
@@ -112,29 +124,35 @@ class Client:
     async def _sent(self, method: str, path: str, **request: Any) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer's head; once more with credentials read again if they are not accepted."""
         access = self.access
-        async with await self._send(access, method, path, **request) as response:
+        async with self._once(access, method, path, **request) as response:
             if response.status != 401:
                 yield response
                 return
         await self._renew(access)
-        async with await self._send(self.access, method, path, **request) as response:
+        async with self._once(self.access, method, path, **request) as response:
             yield response
 
-    async def _send(self, access: auth.Access, method: str, path: str, **request: Any) -> aiohttp.ClientResponse:
+    @asynccontextmanager
+    async def _once(
+        self, access: auth.Access, method: str, path: str, **request: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         # Refreshing a token may start a program (exec plugins): never on the loop that reads everybody's logs.
         own = await asyncio.to_thread(access.headers) if access.refreshes else access.headers()
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=access.tls())
-            self._session = aiohttp.ClientSession(
-                connector=connector, auto_decompress=True, read_bufsize=READ_BUFFER_BYTES, trust_env=False
-            )
-        return await self._session.request(
-            method,
-            access.server + path,
-            headers={**own, **request.pop("headers", {})},
-            proxy=access.proxy,
-            server_hostname=access.configuration.tls_server_name,
-            **request,
+        headers = {**own, **request.pop("headers", {})}
+        name = access.configuration.tls_server_name
+        async with (
+            self.connections.session() as session,
+            session.request(
+                method, access.server + path, headers=headers, proxy=access.proxy, server_hostname=name, **request
+            ) as response,
+        ):
+            self.link.heard = time.monotonic()
+            yield response
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=self.access.tls())
+        return aiohttp.ClientSession(
+            connector=connector, auto_decompress=True, read_bufsize=READ_BUFFER_BYTES, trust_env=False
         )
 
     async def _renew(self, refused: auth.Access) -> None:
@@ -143,9 +161,7 @@ class Client:
         async with self._renewing:
             if self.access is refused:
                 self.access = await asyncio.to_thread(auth.load, refused.source, refused.context, refused.namespace)
-                if self._session is not None:
-                    self._retired.append(self._session)
-                    self._session = None
+                self.connections.leave()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

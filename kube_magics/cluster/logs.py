@@ -10,36 +10,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
-
-import aiohttp
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client
+from kube_magics.cluster.logrequest import ANSWER_S, SILENCE_S, LogRequest
 from kube_magics.cluster.position import Position, Resume, stamped, unix_time
 
-SILENCE_S = 8.0
-"""Two missed heartbeats of the runner: a stalled link hangs a client for ever, so ask on a second connection."""
-ANSWER_S = 30.0
-"""For the first byte: the node sends not even headers before a log's first line. And between two of a plain read."""
 PAUSE_S = 0.1
 LONGEST_PAUSE_S = 0.5
 """Between an EOF and the next request: the pod's status says up to two seconds later that the container has ended."""
-LONGEST_OUTAGE_PAUSE_S = 3.0
+LONGEST_OUTAGE_PAUSE_S = 1.0
 GIVE_UP = 12
 """Vain reads in a row, of the log of a container that has ended, until it counts as gone: about five seconds; four
 times as many (two minutes) while the server says that it is at fault itself."""
-COALESCE_S = 0.01
-"""Under a flood every line is an HTTP chunk of its own: letting some gather halves the cost of a line."""
-BUSY_BYTES = 1 << 15
+SAID_AFTER_S = 3.0
+"""A break is worth a word when it lasts so long: most are mended before anybody could read it."""
 BEHIND_S = 0.4
 """Lag at which the rest is fetched without following: a third of the CPU here, two thirds on node and API server.
 Sooner than a second: the lines of the position's own second are fetched once more."""
 ROTATION_S = 10.0
 """The kubelet looks this often whether a log has to be rotated."""
-PART_BYTES = 16 << 10
-"""Longer lines are stored in parts, and `tailLines` counts parts."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,19 @@ class Gap:
     """They are missing: nothing was read at all."""
 
 
+@dataclass(frozen=True)
+class Outage:
+    """Nothing can be read for a while: nothing is lost by that yet."""
+
+    lasted_s: float
+    over: bool = False
+    """It can be read again."""
+
+
+Piece = bytes | Gap | Outage
+"""A block of whole lines, or what stands between two."""
+
+
 @dataclass
 class _Read:
     """How one connection went."""
@@ -59,6 +64,10 @@ class _Read:
     confirmed: bool = False
     """Our position was found in the log, or given up with a Gap: what follows it is known to be new."""
     caught_up: bool = False
+    away: bool = False
+    """It broke: the link, or a server that is at fault itself."""
+    waited: bool = False
+    """The server had been away, and is back this moment."""
     tail: bytes = b""
     """What stood after the last newline at a clean EOF."""
 
@@ -79,22 +88,22 @@ class PodLog:
         behind_s: float = BEHIND_S,
     ) -> None:
         self._client = client
-        self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        self._container = container
-        self._silence_s = silence_s
-        self._answer_s = answer_s
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        self._request = LogRequest(client, path, container, silence_s=silence_s, answer_s=answer_s)
         self._pause_s = pause_s
         self._behind_s = behind_s
         self.position = Position()
         self.reconnects = 0
         self._least_lag_s = float("inf")
         self._lag_checked = 0.0
+        self._away_since: float | None = None
+        self._said_away = False
         self._remark = b""
         self._head = b""
         """What stood after the last newline where the log ended, with nothing read since: a rotation cuts the line
         being written in two, and for a moment afterwards the node has no log at all."""
 
-    async def lines(self, over: Callable[[], Awaitable[bool]]) -> AsyncGenerator[bytes | Gap, None]:
+    async def lines(self, over: Callable[[], Awaitable[bool]]) -> AsyncGenerator[Piece, None]:
         """Follow to the end; `over` says whether the container has terminated (or its pod is gone).
 
         Yields blocks of whole lines, each ended by a newline (the log's very last line may have had none). Raises
@@ -103,20 +112,12 @@ class PodLog:
         misses, vain, tail = 0, 0, b""
         while True:
             ended = await over()
-            read, away = _Read(), False
-            try:
-                async with aclosing(self._once(read, follow=not ended)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            except errors.Unreachable:
-                away = True
-            except errors.Rejected as refusal:
-                if not ended and not self.position.last:
-                    raise
-                read.confirmed = False
-                away = (refusal.status or 0) >= 500 and misses < GIVE_UP * 4
+            read = _Read()
+            async with aclosing(self._connection(read, ended=ended, misses=misses)) as pieces:
+                async for piece in pieces:
+                    yield piece
             misses = 0 if read.added else misses + 1
-            if ended and not away:
+            if ended and not read.away:
                 if read.confirmed and not read.added and read.tail == tail:
                     for piece in self._last_words(tail):
                         yield piece
@@ -127,10 +128,33 @@ class PodLog:
                     yield Gap("the cluster gives no more of this log")
                     return
             self.reconnects += 1
-            if not (read.added and (ended or read.caught_up)):
-                await asyncio.sleep(self._pause(misses, away=away))
+            if not (read.waited or (read.added and (ended or read.caught_up))):
+                await asyncio.sleep(self._pause(misses, away=read.away))
 
-    async def whole(self) -> AsyncGenerator[bytes | Gap, None]:
+    async def _connection(self, read: _Read, *, ended: bool, misses: int) -> AsyncGenerator[Piece, None]:
+        """One connection; where it broke, until the server answers again."""
+        try:
+            async with aclosing(self._once(read, follow=not ended)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except errors.Unreachable:
+            read.away = True
+        except (errors.Unauthorized, errors.ConfigError):
+            # A token that is renewed just now; a log-in program that needs the network which is away.
+            if not self.position.last or misses > GIVE_UP * 4:
+                raise
+            read.away = True
+        except errors.Rejected as refusal:
+            if not ended and not self.position.last:
+                raise
+            read.confirmed = False
+            read.away = (refusal.status or 0) >= 500 and misses < GIVE_UP * 4
+        if read.away:
+            async with aclosing(self._waited_out(read)) as outage:
+                async for said in outage:
+                    yield said
+
+    async def whole(self) -> AsyncGenerator[Piece, None]:
         """Everything that the node still has, without following; raises Unreachable after some attempts in vain."""
         misses = 0
         while True:
@@ -156,7 +180,7 @@ class PodLog:
         longest = LONGEST_OUTAGE_PAUSE_S if away else LONGEST_PAUSE_S
         return min(self._pause_s * 1.5 ** min(misses, 20), longest)
 
-    async def _once(self, read: _Read, *, follow: bool) -> AsyncGenerator[bytes | Gap, None]:
+    async def _once(self, read: _Read, *, follow: bool) -> AsyncGenerator[Piece, None]:
         """What the log holds beyond our position, then what it gets, until the connection ends."""
         if self.position.last or not follow:
             async with aclosing(self._stored(read)) as pieces:
@@ -164,12 +188,35 @@ class PodLog:
                     yield piece
             if not read.confirmed:
                 return
+            for piece in self._returned():
+                yield piece
         if follow:
             async with aclosing(self._followed(read)) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    async def _stored(self, read: _Read) -> AsyncGenerator[bytes | Gap, None]:
+    async def _waited_out(self, read: _Read) -> AsyncGenerator[Outage, None]:
+        """Until the server answers; with a word before, where the log has been away for more than a moment."""
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now - self._request.silent_s
+        back = asyncio.ensure_future(self._client.link.back())
+        try:
+            patience_s = max(0.0, self._away_since + SAID_AFTER_S - now)
+            silent = self._request.silent_s > 0
+            if not self._said_away and (silent or not (await asyncio.wait({back}, timeout=patience_s))[0]):
+                self._said_away = True
+                yield Outage(time.monotonic() - self._away_since)
+            read.waited = await back
+        finally:
+            back.cancel()
+
+    def _returned(self) -> Iterator[Outage]:
+        if self._said_away and self._away_since is not None:
+            yield Outage(time.monotonic() - self._away_since, over=True)
+        self._away_since, self._said_away = None, False
+
+    async def _stored(self, read: _Read) -> AsyncGenerator[Piece, None]:
         """From the position to the log's present end, reconciled where the log does not go on where we left it."""
         resume, head = Resume(self.position), self._head
         async with aclosing(self._blocks(read, follow=False)) as blocks:
@@ -189,7 +236,7 @@ class PodLog:
         if read.confirmed:
             self.position.rebase(text)
 
-    async def _followed(self, read: _Read) -> AsyncGenerator[bytes | Gap, None]:
+    async def _followed(self, read: _Read) -> AsyncGenerator[Piece, None]:
         resume = Resume(self.position)
         async with aclosing(self._blocks(read, follow=True)) as blocks:
             async for block in blocks:
@@ -206,7 +253,7 @@ class PodLog:
                     if read.caught_up:
                         return
 
-    async def _catch_up(self, read: _Read) -> AsyncGenerator[bytes | Gap, None]:
+    async def _catch_up(self, read: _Read) -> AsyncGenerator[Piece, None]:
         """Everything up to now at less cost, if the log's current file still continues our position.
 
         Where it does not (rotated meanwhile), nothing is yielded: the open stream still reads the older file.
@@ -223,49 +270,14 @@ class PodLog:
 
     async def _blocks(self, read: _Read, *, follow: bool) -> AsyncGenerator[bytes, None]:
         """Whole lines of one request as they come, until EOF; raises Unreachable when the link is dead or breaks."""
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(self._answer_s):
-                    content = await stack.enter_async_context(
-                        self._client.stream(self._path, self._query(follow=follow))
-                    )
-            except TimeoutError as error:
-                raise errors.Unreachable("The log's connection stays silent.") from error
-            tail: list[bytes] = []
-            while data := await self._data(content, tail, follow=follow):
-                cut = data.rfind(b"\n") + 1
-                if cut:
-                    yield b"".join((*tail, data[:cut]))
-                    tail = [data[cut:]] if cut < len(data) else []
+        async with aclosing(self._request.blocks(self.position, follow=follow)) as blocks:
+            async for block in blocks:
+                if block.endswith(b"\n"):
+                    yield block
                 else:
-                    tail.append(data)
-                if follow and len(data) > BUSY_BYTES:
-                    await asyncio.sleep(COALESCE_S)
-            read.tail = b"".join(tail)
-            if stamped(read.tail):
-                self._head = read.tail
-
-    async def _data(self, content: aiohttp.StreamReader, tail: list[bytes], *, follow: bool) -> bytes:
-        while True:
-            try:
-                async with asyncio.timeout(self._silence_s if follow else self._answer_s):
-                    return await content.readany()
-            except TimeoutError as error:
-                if not follow or await self._stalled(b"".join(tail)):
-                    raise errors.Unreachable("The log's connection has died.") from error
-
-    async def _stalled(self, tail: bytes) -> bool:
-        """Silence: does the log hold something newer than what we have? `tail`: read, not yet ended by a newline."""
-        query = {"container": self._container, "timestamps": "true", "tailLines": "1"}
-        try:
-            newest = await asyncio.wait_for(self._client.get(self._path, query, accept="*/*"), self._silence_s)
-        except (TimeoutError, errors.ClusterError):
-            return True
-        text = (newest if isinstance(newest, bytes) else str(newest).encode()).removesuffix(b"\n")
-        if text in (self.position.last, tail):
-            return False
-        mine = tail or self.position.last
-        return len(mine) < PART_BYTES or not mine.endswith(text.partition(b" ")[2])
+                    read.tail = block
+                    if stamped(block):
+                        self._head = block
 
     def _behind(self) -> bool:
         """Whether the lag has grown since it was least; clocks may differ, so only the growth counts."""
@@ -278,11 +290,8 @@ class PodLog:
         self._least_lag_s = min(self._least_lag_s, lag_s)
         return lag_s - self._least_lag_s > self._behind_s
 
-    def _query(self, *, follow: bool) -> dict[str, str]:
-        query = {"container": self._container, "timestamps": "true", **self.position.since()}
-        return {**query, "follow": "true"} if follow else query
-
-    def _new(self, raw: bytes, read: _Read, head: bytes = b"") -> Iterator[bytes | Gap]:
+    def _new(self, raw: bytes, read: _Read, head: bytes = b"") -> Iterator[Piece]:
+        yield from self._returned()
         text = self.position.take(raw) if raw else b""
         if text:
             read.added = True
@@ -295,7 +304,7 @@ class PodLog:
             self._remark = remark
         self.position.remarks.clear()
 
-    def _last_words(self, tail: bytes) -> Iterator[bytes | Gap]:
+    def _last_words(self, tail: bytes) -> Iterator[Piece]:
         """The log's last line where it ends without a newline: known to be whole only at the true end."""
         if stamped(tail):
             yield self.position.take(tail + b"\n")

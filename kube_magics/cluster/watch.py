@@ -17,10 +17,13 @@ from kube_magics.cluster.client import Client, refusal
 PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 SERVER_TIMEOUT_S = 120.0
-"""The server ends each watch after this, and it is opened again from where it was. Also how long a dead link can go
-unseen: what a waiting cell needs at once comes in the log."""
+"""The server ends each watch after this, and it is opened again from where it was."""
+SILENCE_S = 10.0
+"""Then the link is asked; one that has died alone is noticed by TCP's own questions (`connections.KEEPALIVE`)."""
 GRACE_S = 10.0
 OPEN_TIMEOUT_S = 30.0
+REFUSALS = 10
+"""In a row, of credentials that were accepted before: half a minute."""
 TOO_MANY_REQUESTS = 429
 
 
@@ -74,12 +77,18 @@ async def watch(
         except errors.Gone:
             version = None
             await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+        except (errors.Unauthorized, errors.ConfigError):
+            # A token that is renewed just now; a log-in program that needs the network which is away.
+            if version is None or vain >= REFUSALS:
+                raise
+            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
         except errors.Rejected as refused:
             if refused.status is not None and refused.status < 500 and refused.status != TOO_MANY_REQUESTS:
                 raise
             await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
         except errors.Unreachable:
-            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+            if not await client.link.back():
+                await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
         vain = min(vain + 1, 10)
 
 
@@ -95,7 +104,7 @@ async def _events(
             raise errors.Unreachable("The watch was not answered.") from error
         parts: list[bytes] = []
         # Not readline(): an object may be larger than any buffer limit.
-        while data := await _data(content, server_s + grace_s):
+        while data := await _data(client, content, server_s + grace_s):
             first, newline, rest = data.partition(b"\n")
             if not newline:
                 parts.append(data)
@@ -106,13 +115,21 @@ async def _events(
             parts = [tail]
 
 
-async def _data(content: aiohttp.StreamReader, silence_s: float) -> bytes:
+async def _data(client: Client, content: aiohttp.StreamReader, silence_s: float) -> bytes:
     # The server ends a watch by itself: silence beyond that is a dead link.
-    try:
-        async with asyncio.timeout(silence_s):
-            return await content.readany()
-    except TimeoutError as error:
-        raise errors.Unreachable("The watch's connection has died.") from error
+    waited_s = 0.0
+    while waited_s < silence_s:
+        patience_s = min(SILENCE_S, silence_s - waited_s)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await content.readany()
+        except TimeoutError:
+            if data := content.read_nowait(-1):
+                return data
+        waited_s += patience_s
+        if not await client.link.alive():
+            break
+    raise errors.Unreachable("The watch's connection has died.")
 
 
 def _event(line: bytes) -> dict[str, Any]:

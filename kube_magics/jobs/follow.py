@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kube_magics.backends.contract import Backend, Gap
+from kube_magics.backends.contract import Backend, Outage, Piece
 from kube_magics.jobs.logfile import LogFile
 from kube_magics.jobs.screen import STDERR, STDOUT, Screen
 from kube_magics.runner import images, protocol
@@ -85,13 +85,15 @@ class Follower:
             await asyncio.sleep(FLUSH_S)
             self.log.flush()
 
-    def _take(self, piece: Snapshot | bytes | Gap) -> None:
+    def _take(self, piece: Snapshot | Piece) -> None:
         if isinstance(piece, bytes):
             self.outcome.heard = True
             self._block(piece)
         elif isinstance(piece, Snapshot):
             self._tell_why_it_waits(piece)
             self.outcome.snapshot = piece
+        elif isinstance(piece, Outage):
+            self.screen.add(STDERR, f"[kube_magics: {_said(piece)}]\n".encode())
         elif piece.sure:
             self._note(piece.why)
         else:
@@ -214,3 +216,10 @@ class Follower:
         self.log.flush()
         self.done.set()
         self.screen.wake()
+
+
+def _said(outage: Outage) -> str:
+    """For the screen alone: the log file has no line that the job did not print, where none is missing."""
+    if outage.over:
+        return f"the cluster answers again after {outage.lasted_s:.0f} s: the output goes on where it stopped"
+    return f"no word from the cluster for {outage.lasted_s:.0f} s; the job goes on there, and its output comes later"

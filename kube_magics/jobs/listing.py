@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kube_magics.backends.contract import Backend, Gap
+from kube_magics.backends.contract import Backend, Gap, Outage
 from kube_magics.runner import protocol
 from kube_magics.runner.images import Picture, Reader
 
@@ -18,6 +18,8 @@ async def read_log(backend: Backend, name: str) -> str:
     async for block in backend.log(name):
         if isinstance(block, Gap):
             lines.append(f"[kube_magics: lines may be missing here: {block.why}]".encode())
+        elif isinstance(block, Outage):
+            continue
         elif state.ours:
             lines += _user_lines(block, pieces, pictures)
         else:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kube_magics import errors
-from kube_magics.cluster.logs import Gap, PodLog
+from kube_magics.cluster.logs import Gap, Outage, Piece, PodLog
 from tests.api.kubelet import Fault, Log, served
 
 START_NS = 1_790_000_000 * 10**9
@@ -23,17 +23,17 @@ def pod_log(client: object, **times: float) -> PodLog:
     return PodLog(client, "team", "pod", "main", **quick)  # type: ignore[arg-type]
 
 
-async def collect(reader: PodLog, log: Log) -> list[bytes | Gap]:
+async def collect(reader: PodLog, log: Log) -> list[Piece]:
     return [piece async for piece in reader.lines(log.over)]
 
 
-def lines_of(pieces: list[bytes | Gap]) -> bytes:
+def lines_of(pieces: list[Piece]) -> bytes:
     blocks = [piece for piece in pieces if isinstance(piece, bytes)]
     assert all(block.endswith(b"\n") for block in blocks)
     return b"".join(blocks)
 
 
-def gaps_of(pieces: list[bytes | Gap]) -> list[Gap]:
+def gaps_of(pieces: list[Piece]) -> list[Gap]:
     return [piece for piece in pieces if isinstance(piece, Gap)]
 
 
@@ -48,10 +48,10 @@ def same(got: bytes, log: Log) -> None:
 
 def read(
     log_of: Callable[[], Log], write: Callable[[Log], Awaitable[None]], **times: float
-) -> tuple[Log, list[bytes | Gap], PodLog]:
+) -> tuple[Log, list[Piece], PodLog]:
     """The log that `write` writes while it is read, and what was read."""
 
-    async def both() -> tuple[Log, list[bytes | Gap], PodLog]:
+    async def both() -> tuple[Log, list[Piece], PodLog]:
         log = log_of()
         async with served(log) as client:
             reader = pod_log(client, **times)
@@ -200,7 +200,7 @@ def test_a_clean_end_is_not_the_end_until_the_container_has_ended() -> None:
 
 
 def test_the_last_read_is_repeated_when_it_ends_too_early() -> None:
-    async def late() -> tuple[Log, list[bytes | Gap]]:
+    async def late() -> tuple[Log, list[Piece]]:
         log = Log()
         for number in range(2000):
             log.write(b"%d" % number, START_NS + number * 1000)
@@ -329,7 +329,7 @@ def test_a_rotation_is_not_waited_out_for_lines_that_will_not_come() -> None:
         while not any("after" in str(piece) for piece in seen):
             await asyncio.sleep(0.005)
 
-    seen: list[bytes | Gap] = []
+    seen: list[Piece] = []
 
     async def both() -> None:
         log = log_of()
@@ -423,7 +423,7 @@ def test_a_container_that_has_not_started_is_refused() -> None:
 
 
 def test_an_ended_log_that_is_refused_for_ever_is_given_up() -> None:
-    async def ended() -> list[bytes | Gap]:
+    async def ended() -> list[Piece]:
         log = Log()
         log.terminate()
         log.faults.extend(Fault("refuse") for _ in range(1000))
@@ -446,3 +446,34 @@ def test_the_whole_log_is_read_through_breaks() -> None:
 
     log, got = asyncio.run(whole())
     same(got, log)
+
+
+def test_a_stall_is_said_and_its_end_too() -> None:
+    def log_of() -> Log:
+        log = Log()
+        log.faults.append(Fault("stall", 36 * 3))
+        return log
+
+    async def write(log: Log) -> None:
+        for number in range(6):
+            log.write(b"%04d" % number, START_NS + number)
+        await asyncio.sleep(0.4)
+
+    log, pieces, _ = read(log_of, write)
+    same(lines_of(pieces), log)
+    assert [(type(piece), getattr(piece, "over", None)) for piece in pieces[1:3]] == [(Outage, False), (Outage, True)]
+
+
+def test_a_cut_that_is_mended_at_once_is_not_worth_a_word() -> None:
+    def log_of() -> Log:
+        log = Log()
+        log.faults.append(Fault("cut", 36 * 3))
+        return log
+
+    async def write(log: Log) -> None:
+        for number in range(6):
+            log.write(b"%04d" % number, START_NS + number)
+
+    log, pieces, _ = read(log_of, write)
+    same(lines_of(pieces), log)
+    assert not [piece for piece in pieces if isinstance(piece, Outage)]

@@ -10,7 +10,7 @@ import pytest
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.logs import Gap, PodLog
+from kube_magics.cluster.logs import Gap, Piece, PodLog
 from tests.api.servers import load
 from tests.cluster import Cluster, Namespace
 from tests.faults.proxy import proxy
@@ -49,7 +49,7 @@ def job(image: str) -> dict[str, Any]:
 def test_every_line_once_through_broken_connections(cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
     image = cluster.ensure_image("quickstart")
 
-    async def follow() -> tuple[list[bytes | Gap], int, int]:
+    async def follow() -> tuple[list[Piece], int, int]:
         with proxy(namespace.kubeconfig, seed=3, most_bytes=MOST_BYTES) as between:
             client = Client(load(between.kubeconfig(namespace.kubeconfig, tmp_path / "config")))
             straight = Client(load(namespace.kubeconfig))
@@ -62,7 +62,7 @@ def test_every_line_once_through_broken_connections(cluster: Cluster, namespace:
             async def over() -> bool:
                 return (await newest())["status"]["phase"] in ("Succeeded", "Failed")
 
-            async def read() -> list[bytes | Gap]:
+            async def read() -> list[Piece]:
                 while not (pod := await newest()) or "nodeName" not in pod["spec"]:
                     await asyncio.sleep(0.05)
                 while True:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from kube_magics import errors
-from kube_magics.cluster.watch import Changed, Listed, watch
+from kube_magics.cluster.watch import REFUSALS, Changed, Listed, watch
 from tests.api.servers import api
 
 PATH = "/apis/batch/v1/namespaces/team/jobs"
@@ -37,6 +37,8 @@ def serving(watches: list[list[Part]], asked: list[dict[str, str]]) -> Callable[
 
     async def answer(request: web.Request) -> web.StreamResponse:
         nonlocal lists
+        if request.path == "/version":
+            return web.json_response({})
         asked.append(dict(request.query))
         if "watch" not in request.query:
             lists += 1
@@ -115,13 +117,18 @@ def test_what_passes_is_waited_out(broken: bytes) -> None:
     assert names(found) == ["list", "ADDED b"]
 
 
+def test_credentials_that_are_renewed_meanwhile_are_waited_for() -> None:
+    found, _ = seen([[error(401)], [event("ADDED", made("b", 101)), "hang"]], 2)
+    assert names(found) == ["list", "ADDED b"]
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [(401, errors.Unauthorized), (403, errors.Forbidden), (404, errors.NotFound), (400, errors.Rejected)],
 )
 def test_what_does_not_pass_is_raised(code: int, kind: type[errors.ClusterError]) -> None:
     with pytest.raises(kind):
-        seen([[error(code), "hang"]], 2)
+        seen([[error(code)]] * (REFUSALS + 2), 2)
 
 
 def test_objects_of_many_megabytes() -> None:

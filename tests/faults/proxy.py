@@ -61,13 +61,21 @@ class Proxy:
         return self._run(self._cut(kind))
 
     @contextmanager
-    def silent(self) -> Iterator[None]:
-        """Every connection stays, and new ones are accepted by the kernel; nothing is forwarded in either direction."""
+    def silent(self, *, forget: bool = False) -> Iterator[None]:
+        """Every connection stays, and new ones are accepted by the kernel; nothing is forwarded in either direction.
+
+        `forget`: what was open at its end stays silent for ever, as behind a router that has lost its table.
+        """
         self._loop.call_soon_threadsafe(self._clear.clear)
         try:
             yield
         finally:
-            self._loop.call_soon_threadsafe(self._clear.set)
+            self._run(self._speak(forget=forget))
+
+    async def _speak(self, *, forget: bool) -> None:
+        if forget:
+            self._clear = asyncio.Event()
+        self._clear.set()
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -129,12 +137,13 @@ class Proxy:
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there: asyncio.StreamWriter | None = None
         ways: list[asyncio.Task[bool]] = []
+        clear = self._clear
         try:
-            await self._clear.wait()
+            await clear.wait()
             there_reader, there = await asyncio.open_connection(*self._target)
             room = self._rng.randrange(6_000, self._most_bytes) if self._most_bytes else None
-            up = self._forward(reader, there, None)
-            down = self._forward(there_reader, writer, room, lambda: self.delay_s)
+            up = self._forward(reader, there, clear, None)
+            down = self._forward(there_reader, writer, clear, room, lambda: self.delay_s)
             ways = [asyncio.ensure_future(up), asyncio.ensure_future(down)]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             if ways[1].done() and ways[1].result():
@@ -153,13 +162,14 @@ class Proxy:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        clear: asyncio.Event,
         room: int | None,
         delay_s: Callable[[], float] = lambda: 0.0,
     ) -> bool:
         """Until the end of the one or the other; True: `room` bytes have passed."""
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
-                await self._clear.wait()
+                await clear.wait()
                 if delay_s():
                     await asyncio.sleep(delay_s())
                 if room is not None and (room := room - len(data)) <= 0:

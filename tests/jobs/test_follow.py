@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from kube_magics.cluster.logs import Gap
+from kube_magics.cluster.logs import Gap, Outage, Piece
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import LogFile
@@ -22,22 +22,22 @@ WHY = "the node had rotated the log"
 class Recorded:
     """A backend that has one job, whose log is given."""
 
-    def __init__(self, *pieces: bytes | Gap) -> None:
+    def __init__(self, *pieces: Piece) -> None:
         self._pieces = pieces
 
     async def poll(self, name: str) -> Snapshot:
         return Snapshot(name, "here", "succeeded", ours=True)
 
-    async def log(self, name: str) -> AsyncIterator[bytes | Gap]:
+    async def log(self, name: str) -> AsyncIterator[Piece]:
         for piece in self._pieces:
             yield piece
 
-    async def follow(self, name: str) -> AsyncIterator[bytes | Gap]:
+    async def follow(self, name: str) -> AsyncIterator[Piece]:
         for piece in self._pieces:
             yield piece
 
 
-def followed(folder: Path, *pieces: bytes | Gap) -> tuple[Follower, str, str]:
+def followed(folder: Path, *pieces: Piece) -> tuple[Follower, str, str]:
     """The follower, the log file's text, and what the notebook was shown."""
     backend: Any = Recorded(*pieces)
     screen = Screen("log")
@@ -112,3 +112,15 @@ def test_a_picture_is_a_line_of_the_log_file(tmp_path: Path) -> None:
     assert isinstance(picture, images.Picture)
     assert picture.data == png
     assert asyncio.run(read_log(backend, "job")) == log
+
+
+def test_an_outage_is_shown_and_is_no_line_of_the_log(tmp_path: Path) -> None:
+    follower, log, shown = followed(tmp_path, b"one\n", Outage(8.2), Outage(61.4, over=True), b"two\n")
+    assert log == "one\ntwo\n"
+    assert shown == (
+        "one\n"
+        "[kube_magics: no word from the cluster for 8 s; the job goes on there, and its output comes later]\n"
+        "[kube_magics: the cluster answers again after 61 s: the output goes on where it stopped]\n"
+        "two\n"
+    )
+    assert follower.outcome.lost_lines == 0
