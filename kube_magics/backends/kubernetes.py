@@ -24,7 +24,7 @@ from kube_magics.manifests import bundle as bundle_manifests
 from kube_magics.manifests import job as job_manifests
 from kube_magics.runner import shipped
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
-from kube_magics.spec import names
+from kube_magics.spec import names, volumes
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import PENDING, Snapshot, of_job
 
@@ -85,7 +85,9 @@ class KubernetesBackend:
         return [job, *maps]
 
     def check(self, spec: JobSpec) -> None:
-        """What is wrong with it the cluster knows."""
+        # All else that may be wrong with it the cluster knows.
+        if spec.log_to:
+            volumes.keeps(spec.volume, spec.log_to)
 
     def remarks(self, spec: JobSpec) -> list[str]:
         return []

@@ -101,6 +101,8 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         "gpus": spec.gpus,
         **backend.runner_options(name),
     }
+    if spec.log_to:
+        options["log_to"] = spec.log_to + (f"{name}.log" if spec.log_to.endswith("/") else "")
     if spec.files:
         # A folder of its own, with these files and no others, on this machine too: what works there works anywhere.
         options["cwd"] = None

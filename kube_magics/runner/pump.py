@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .logcopy import LogCopy
     from .output import Output
 
 READ_BYTES = 64 * 1024
@@ -98,6 +99,8 @@ class Pump:
         self._window = now
         self._reads = 0
         self._paced_until = 0.0
+        self.copy: LogCopy | None = None
+        """What the user's program writes goes there too."""
 
     def take(self, out: int, err: int, *, step: bool) -> None:
         """The pipes of the next process. A step is none of the user's: what it prints is for people, so it stands in
@@ -188,6 +191,8 @@ class Pump:
                 if other is not stream and other.waits(now):
                     self._send_partial(other, now)
             self._write(protocol.encode_lines(stream.number, block), now)
+            if self.copy:
+                self.copy.write(stream.number, block)
             self._mark_if_due(now)
             data = data[end:]
         if data:
@@ -202,8 +207,21 @@ class Pump:
         tail = stream.take_tail()
         stream.partly_sent = True
         self.totals.bytes += len(tail)
+        if self.copy:
+            self.copy.piece(stream.number, tail)
         for encoded in protocol.partial_events(stream.number, tail):
             self._write(encoded, now)
+
+    def end_copy(self, now: float) -> None:
+        """What could not be written there is said in the log."""
+        copy, self.copy = self.copy, None
+        if copy:
+            copy.close()
+        if copy and copy.problem:
+            said = f"[kube_magics: {copy.problem}]\n".encode()
+            self.totals.lines += 1
+            self.totals.bytes += len(said) - 1
+            self._write(protocol.encode_lines(protocol.STDERR, said), now)
 
     def _mark_if_due(self, now: float) -> None:
         if self.totals.lines - self._marked.lines >= MARK_LINES or now >= self._mark_due():

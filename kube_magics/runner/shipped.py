@@ -32,6 +32,7 @@ ONLY_WITH = {
     "skew.py": "bytecode",
     "versions.py": "pickled",
     "script.py": "script",
+    "logcopy.py": "log_to",
     **dict.fromkeys(_INSTALLING, "install"),
 }
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""

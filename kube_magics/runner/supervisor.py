@@ -58,6 +58,10 @@ class Supervisor:
         """Nobody has followed the child yet."""
         self._output = Output(1)
         self._pump = Pump(self._output, child.out, child.err, now)
+        if spec.get("log_to"):
+            from .logcopy import LogCopy
+
+            self._pump.copy = LogCopy(spec["log_to"])
         self._messages = Messages(launcher.events)
         self._gallery = Gallery(folder)
         self._cgroup = Cgroup()
@@ -288,6 +292,7 @@ class Supervisor:
             self._gpus.stop()
         results = Results(results_dir(self._folder, self._spec), self._spec, self._error)
         self._send_results(results)
+        self._pump.end_copy(time.monotonic())
         new_kills = self._new_oom_kills()
         end = how(self._status, self._custody.asked, results.error, new_kills)
         end.update(
@@ -331,6 +336,7 @@ class Supervisor:
         now = time.monotonic()
         if not self._started:
             self._send_start(now)
+        self._pump.end_copy(now)
         error = {"type": "StartError", "module": "kube_magics_runner", "message": problem[:4000], "frames": []}
         self._pump.event({"e": "error", **error, "text": problem[-4000:], "exit": None}, now)
         end: dict[str, Any] = {"e": "end", "code": OWN_FAILURE, "signal": None, "reason": "start"}

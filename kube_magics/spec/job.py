@@ -62,6 +62,8 @@ class JobSpec:
     """fsspec URL of a folder that carries what is too large for the cluster's database and the log."""
     returns_files: tuple[str, ...] = ()
     """Globs, relative to the job's working folder, whose files come back."""
+    log_to: str | None = None
+    """File, in the job's container, in which it keeps its own copy of its log; ends with `/`: a folder's."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> JobSpec:

@@ -170,6 +170,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("volume", "Mount a PersistentVolumeClaim (repeatable).", volumes.volumes, "CLAIM:/path[:ro]", default=(), many=True, example="--volume datasets:/data:ro"),
     Option("artifacts", "Folder (any fsspec URL) for captures and results that are too large to travel with the job.", _url, "URL", example="--artifacts s3://bucket/folder"),
     Option("returns-files", "Files of the job's working folder that come back (repeatable).", _globs, "GLOB", default=(), many=True, example="--returns-files checkpoints/*.pt"),
+    Option("log-to", "Let the job keep its whole log in this file too (a folder: NAME.log in it), on a volume of --volume.", volumes.log_path, "PATH", example="--log-to /data/logs/"),
 )  # fmt: skip
 
 ATTACH: tuple[Option, ...] = (

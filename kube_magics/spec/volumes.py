@@ -53,3 +53,25 @@ def distinct(option: str, wanted: Sequence[Volume]) -> None:
         if other is not volume:
             fix = f"{option} {volume.claim}:{volume.path.rstrip('/')}-{volume.claim}"
             raise OptionError(f"{option} names {volume.path} twice: for {other.claim} and {volume.claim}.", hint=fix)
+
+
+def log_path(option: str, text: str) -> str:
+    """An absolute path; ends with `/` if it is a folder's."""
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise OptionError(
+            f"{option} {text!r} is not an absolute path.", hint=f"{option} /data/logs/   (with --volume CLAIM:/data)"
+        )
+    return posixpath.normpath("/" + text.lstrip("/")) + ("/" if text.endswith("/") and text.strip("/") else "")
+
+
+def keeps(wanted: Sequence[Volume], path: str) -> None:
+    """The file at `path` outlives the pod. Raises OptionError."""
+    above = [volume for volume in wanted if f"{path}/".startswith(f"{volume.path}/")]
+    holder = max(above, key=lambda volume: len(volume.path), default=None)
+    if holder is None:
+        example = next((volume for volume in wanted if not volume.read_only), None)
+        fix = f"--log-to {example.path}/" if example else f"--log-to /data{path}   (with --volume CLAIM:/data)"
+        raise OptionError(f"--log-to {path} is on no volume: it would go with the pod.", hint=fix)
+    if holder.read_only:
+        fix = f"--volume {holder.claim}:{holder.path}"
+        raise OptionError(f"--log-to {path}: --volume {holder} is read-only.", hint=fix)

@@ -197,3 +197,19 @@ def _failed_mount(desk: Desk) -> bool:
     space = admin_of(desk)
     found = space.admin.get("events", f"--namespace={space.name}", "--field-selector=reason=FailedMount")
     return bool(found["items"])
+
+
+@pytest.mark.cluster
+def test_a_job_keeps_its_own_log_on_a_volume(there: Desk, data: str) -> None:
+    line = f"%%kubetrain --cpus 100m --volume {data}:/data"
+    ran = there.run(f"{line} --log-to /logs/\nprint(1)")
+    assert ran.error == "OptionError"
+    assert suggested(ran) == "--log-to /data/"
+    there.right(f"{line} --log-to /data/logs/ --name kept\nimport sys\nprint('out')\nprint('err', file=sys.stderr)")
+    ran = there.right(f"{line}\nprint(open('/data/logs/kept.log').read(), end='')")
+    assert "\nout\nerr\n" in ran.stdout
+
+
+def test_here_a_job_keeps_its_own_log_too(here: Desk) -> None:
+    here.right(f"%%kubetrain --log-to {here.folder}/own.log\nprint('out')")
+    assert (here.folder / "own.log").read_text() == "out\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from dataclasses import fields
 from typing import Any
 
@@ -12,7 +13,7 @@ from kube_magics.errors import OptionError
 from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.options import BY_FIELD, OPTIONS, checked, help_text, parse, split_known
-from kube_magics.spec.volumes import Volume
+from kube_magics.spec.volumes import Volume, keeps
 
 RIGHT: dict[str, list[tuple[str, Any]]] = {
     "gpus": [("--gpus 2", 2), ("--gpus=0", 0)],
@@ -45,6 +46,7 @@ RIGHT: dict[str, list[tuple[str, Any]]] = {
     ],
     "artifacts": [("--artifacts s3://b/f", "s3://b/f"), ("--artifacts /mnt/x", "/mnt/x")],
     "returns_files": [("--returns-files '*.pt'", ("*.pt",))],
+    "log_to": [("--log-to /data/logs/", "/data/logs/"), ("--log-to //data/./run.log", "/data/run.log")],
 }
 WRONG: dict[str, list[str]] = {
     "gpus": ["two", "-1", "1.5", "1000000", ""],
@@ -79,6 +81,7 @@ WRONG: dict[str, list[str]] = {
     ],
     "artifacts": ["", "bucket", "s3:/x", "S3://x"],
     "returns_files": ["", ","],
+    "log_to": ["", "logs/", "/data/../x"],
 }
 
 
@@ -205,3 +208,20 @@ def test_help_shows_every_option_within_the_width_of_a_notebook() -> None:
     text = help_text()
     assert all(f"--{option.name}" in text for option in OPTIONS)
     assert all(len(row) <= 110 for row in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("--log-to /logs/x", "--log-to /data/logs/x"),
+        ("--volume v:/data --log-to /database/x", "--log-to /data/"),
+        ("--volume v:/data:ro --log-to /data/x", "--volume v:/data"),
+        ("--volume v:/data --volume w:/data/in:ro --log-to /data/in/x", "--volume w:/data/in"),
+        ("--volume v:/data:ro --volume w:/data/out --log-to /data/out/", None),
+    ],
+)
+def test_a_log_is_kept_where_it_outlives_the_pod(text: str, hint: str | None) -> None:
+    spec = JobSpec.of(line(text))
+    with pytest.raises(OptionError) if hint else nullcontext() as raised:
+        keeps(spec.volume, spec.log_to or "")
+    assert not hint or typed_back(raised.value.hint) == hint
