@@ -163,7 +163,8 @@ class Closure(Items):
     def _hidden(self, name: str) -> Later:
         """What functions look up that the analysis did not find in a value, and the pickle did."""
         found = [self._of_functions(step.dumped) for step in self.steps if step.name == name and step.dumped]
-        known = self.names(name).later.reads if found else set()
+        asked = self.later(name) if found else None  # of an object of the notebook's class: what its methods look up
+        known = asked.reads if asked else set()
         return Later(reads={read for later in found for read in later.reads} - known)
 
     def _of_functions(self, dumped: Dumped) -> Later:

@@ -37,7 +37,7 @@ class _Painter:
         if type(value) in _ATOMS or isinstance(value, bool):
             return (type(value).__name__, repr(value))
         if isinstance(value, enum.Enum):
-            return ("member", type(value).__qualname__, value.name, value is type(value)[value.name])
+            return ("member", type(value).__qualname__, value.name, value is type(value)(value.value))
         if id(value) in self._seen:
             return ("again", self._seen[id(value)])
         self._seen[id(value)] = len(self._seen)
@@ -88,4 +88,7 @@ class _Painter:
                     found[name] = getattr(value, name)
         if dataclasses.is_dataclass(value):
             found |= {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+        if hasattr(value, "cache_parameters"):
+            # Of lru_cache: one lambda where it was called with its limit, another where it was not.
+            found["cache_parameters"] = value.cache_parameters()
         return sorted((name, self.paint(item)) for name, item in found.items())

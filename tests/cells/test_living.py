@@ -67,6 +67,7 @@ def test_a_job_sees_the_notebook_as_it_is(before: list[str], cell: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cells, jobs)
 def test_many_jobs_see_the_notebook_as_it_is(before: list[str], cell: str) -> None:

@@ -69,6 +69,7 @@ def test_a_job_does_what_its_cell_does_here(before: list[str], cell: str) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(notebook_cells, programs)
 def test_many_jobs_do_what_their_cells_do_here(before: list[str], cell: str) -> None:

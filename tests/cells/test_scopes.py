@@ -176,6 +176,7 @@ def test_a_program_runs_the_same_with_only_the_names_that_it_needs(text: str) ->
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs)
 def test_many_programs_run_the_same_with_only_the_names_that_they_need(text: str) -> None:

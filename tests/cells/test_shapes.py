@@ -29,6 +29,7 @@ def test_a_value_arrives_as_it_is(before: list[str]) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @settings(SETTINGS, max_examples=3000)
 @given(notebooks)
 def test_many_values_arrive_as_they_are(before: list[str]) -> None:
