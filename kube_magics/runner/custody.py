@@ -9,7 +9,6 @@ import os
 import time
 
 from .launch import stop_file
-from .sampler import descendants
 from .signals import SIGCHLD, SIGINT, SIGKILL, SIGTERM, STOPPING, hear
 
 TYPE_CHECKING = False
@@ -116,6 +115,8 @@ class Custody:
         """End what the program left behind, as the end of a container does anyway."""
         if os.getpid() == 1:
             return
+        from .sampler import descendants
+
         until = time.monotonic() + SWEEP_S
         while time.monotonic() < until:
             left = list(descendants(os.getpid()))

@@ -13,26 +13,27 @@ import time
 from . import protocol, quickjson
 from .cgroup import Cgroup
 from .custody import Custody
-from .ending import OWN_FAILURE, how, resources, send, why
-from .gallery import Gallery
-from .launch import WISH, results_dir
+from .launch import WISH
 from .messages import Messages
 from .output import Output
-from .pump import STALLED_S, Pump
-from .results import Results
-from .sampler import Sampler, Usage
+from .pump import Pump
 from .signals import SIGKILL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
+    from .closing import Closing
+    from .gallery import Gallery
     from .launch import Child, Launcher
     from .nvml import Gpus
+    from .sampler import Sampler
 
 PIPE_GRACE_S = 2.0
 """Grandchildren that keep the program's output open hold the end for at most so long."""
+GET_READY_S = 0.25
+"""A program that has written nothing by then will not mind the rest of the runner being imported."""
 START_PATIENCE_S = 1.0
 """A program that has not introduced itself by then is announced without what it would have said."""
 DEVICES_PATIENCE_S = 10.0
@@ -63,15 +64,18 @@ class Supervisor:
 
             self._pump.copy = LogCopy(spec["log_to"])
         self._messages = Messages(launcher.events)
-        self._gallery = Gallery(folder)
+        self._gallery: Gallery | None = None
         self._cgroup = Cgroup()
         # The first process of a container has a group of its own, in which nothing was killed before: what is counted
         # there by now may be the program itself, which starts while this is read.
-        self._oom_kills = 0 if os.getpid() == 1 else self._cgroup.oom_kills()
+        self._killed_before = 0 if os.getpid() == 1 else self._cgroup.oom_kills() or 0
         self._started = False
         self._announced = False
         """The log knows that the program runs. While a step runs there is nothing to announce."""
         self._gpus: Gpus | None = None
+        self._sampler: Sampler | None = None
+        self._closing: Closing | None = None
+        self._ready_by = time.monotonic() + GET_READY_S
         self._devices_announced = not spec.get("gpus")
         self._wished = False
         self._status = 0
@@ -89,7 +93,6 @@ class Supervisor:
 
                 self._gpus = Gpus()
                 self._gpus.start()
-            self._sampler = Sampler(Usage(self._cgroup, os.getpid() == 1), self._gpus, time.monotonic())
             if self._before() and self._program():
                 self._after()
             return self._finish()
@@ -158,6 +161,8 @@ class Supervisor:
         status = self._custody.status
         if status and not self._custody.asked:
             said = self._pump.kept(time.monotonic())
+            from .ending import why
+
             self._error = self._error or why(step, status, said)
         self._status = self._status or status or 0
         return not status and not self._custody.asked
@@ -206,7 +211,11 @@ class Supervisor:
 
     def _send_pictures(self, now: float) -> None:
         """After what was printed before them. Whoever announced one waits, so that what it prints next comes after."""
-        while self._messages.pictures:
+        if self._messages.pictures and self._gallery is None:
+            from .gallery import Gallery
+
+            self._gallery = Gallery(self._folder)
+        while self._messages.pictures and self._gallery is not None:
             self._announce(now)
             if not self._pump.settle(now):
                 return
@@ -227,12 +236,16 @@ class Supervisor:
 
     def _due(self, now: float) -> float:
         """When the clock asks for something."""
-        due = [self._pump.due(now), self._sampler.due(), self._custody.due()]
+        due = [self._pump.due(now), self._custody.due()]
         if self._custody.ended is not None:
             due.append(self._custody.ended + PIPE_GRACE_S)
         if self._output.waiting and not self._output.pollable:
             due.append(now + FULL_DISK_RETRY_S)
-        due.append(self._messages.due(now) if self._announced else self._child.began + START_PATIENCE_S)
+        if self._announced:
+            due.append(self._messages.due(now))
+            due.append(self._sampler.due() if self._sampler else self._ready_by)
+        else:
+            due.append(self._child.began + START_PATIENCE_S)
         return min(due)
 
     def _tick(self, now: float) -> None:
@@ -241,7 +254,9 @@ class Supervisor:
         self._announce(now)
         for event in self._messages.take(now):
             self._pump.event(event, now)
-        sample = self._sampler.sample(now, time.time())
+        if self._pump.totals.lines or now >= self._ready_by:
+            self._get_ready()
+        sample = self._sampler.sample(now, time.time()) if self._sampler else None
         if sample:
             self._pump.event(sample, now)
         if not self._devices_announced:
@@ -259,6 +274,7 @@ class Supervisor:
         if self._messages.hello is None and self._wishes():
             return
         self._announced = True
+        self._ready_by = now + GET_READY_S
         self._send_start(now)
         self._pump.event({"e": "stage", "name": "running"}, now)
 
@@ -287,59 +303,29 @@ class Supervisor:
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
+    def _get_ready(self) -> None:
+        """What the program's first line need not wait for: a third of all that is imported here."""
+        if self._sampler is None:
+            from .closing import Closing
+            from .sampler import Sampler, Usage
+
+            self._sampler = Sampler(Usage(self._cgroup, os.getpid() == 1), self._gpus, time.monotonic())
+            self._closing = Closing(self._folder, self._spec, self._launcher.began_ns, self._pump)
+
     def _finish(self) -> int:
+        self._get_ready()
+        assert self._sampler is not None
+        assert self._closing is not None
         if self._gpus:
             self._gpus.stop()
-        results = Results(results_dir(self._folder, self._spec), self._spec, self._error)
-        self._send_results(results)
-        self._pump.end_copy(time.monotonic())
-        new_kills = self._new_oom_kills()
-        end = how(self._status, self._custody.asked, results.error, new_kills)
-        end.update(
-            duration_s=round(self._ran_s, 3),
-            **resources(self._sampler.peak_memory_bytes, self._cgroup if end["reason"] == "oom" else None),
-            lines=self._pump.totals.lines,
-            bytes=self._pump.totals.bytes,
-            results=results.sent,
-            missing=results.missing,
-            too_large=results.too_large,
-        )
-        if new_kills:
-            end["oom_kills"] = new_kills
-        self._custody.sweep()
-        return send(end, results.summary(), self._output)
-
-    def _send_results(self, results: Results) -> None:
-        now = time.monotonic()
-        if results.error:
-            self._pump.event(results.error_event(), now)
-        if results.anything:
-            self._pump.event({"e": "stage", "name": "collecting"}, now)
-        for event in self._brought(results):
-            self._pump.event(event, time.monotonic())
-            if self._output.full and not self._output.drain(STALLED_S, time.monotonic):
-                break
-
-    def _brought(self, results: Results) -> Iterator[dict[str, Any]]:
-        yield from results.events()
-        if not self._spec.get("cwd"):  # a folder of its own, which goes with the job
-            from . import workfiles
-
-            yield from workfiles.events(self._spec, self._launcher.began_ns, results.stored, results.failed)
-
-    def _new_oom_kills(self) -> int:
-        kills = self._cgroup.oom_kills()
-        return max(0, kills - (self._oom_kills or 0)) if kills is not None else 0
+        self._closing.error = self._error
+        self._closing.peak_memory_bytes = self._sampler.peak_memory_bytes
+        return self._closing.finish(self._status, self._ran_s, self._custody, self._cgroup, self._killed_before)
 
     def _without_program(self, problem: str) -> int:
-        """What cannot run is told like everything else."""
+        from .closing import cannot_run
+
         now = time.monotonic()
         if not self._started:
             self._send_start(now)
-        self._pump.end_copy(now)
-        error = {"type": "StartError", "module": "kube_magics_runner", "message": problem[:4000], "frames": []}
-        self._pump.event({"e": "error", **error, "text": problem[-4000:], "exit": None}, now)
-        end: dict[str, Any] = {"e": "end", "code": OWN_FAILURE, "signal": None, "reason": "start"}
-        end.update(duration_s=round(now - self._child.began, 3), cpu_s=0.0, peak_memory_bytes=None)
-        end.update(lines=self._pump.totals.lines, bytes=self._pump.totals.bytes, results=[], missing={}, too_large={})
-        return send(end, problem, self._output)
+        return cannot_run(problem, now - self._child.began, self._pump)
