@@ -15,11 +15,12 @@ from kube_magics.version import VERSION
 
 if TYPE_CHECKING:
     from kube_magics.jobs.job import Job
+    from kube_magics.jobs.together import wait_all
     from kube_magics.jobs.train import remote, train
     from kube_magics.runner.report import report, should_stop
 
 __version__ = VERSION
-__all__ = ["Job", "load_ipython_extension", "remote", "report", "should_stop", "train"]
+__all__ = ["Job", "load_ipython_extension", "remote", "report", "should_stop", "train", "wait_all"]
 
 _HOMES = {
     "Job": "kube_magics.jobs.job",
@@ -27,6 +28,7 @@ _HOMES = {
     "report": "kube_magics.runner.report",
     "should_stop": "kube_magics.runner.report",
     "train": "kube_magics.jobs.train",
+    "wait_all": "kube_magics.jobs.together",
 }
 
 

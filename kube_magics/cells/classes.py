@@ -32,6 +32,7 @@ from kube_magics.cells.compare import (
 _BY_HAND = (property, staticmethod, classmethod, cached_property)
 _MADE_BY_PYTHON = frozenset(
     "__module__ __qualname__ __doc__ __dict__ __weakref__ __annotations__ __annotate__ __annotate_func__ __slots__"
+    " __slotnames__"  # copyreg keeps it there once an instance has been pickled
     " __firstlineno__ __static_attributes__ __orig_bases__ __parameters__ __type_params__ __classcell__ __hash__"
     " __annotations_cache__ __classdictcell__ __abstractmethods__ _abc_impl __dataclass_fields__ __dataclass_params__"
     " __match_args__ _is_protocol __protocol_attrs__ __non_callable_proto_members__ __slotnames__".split()

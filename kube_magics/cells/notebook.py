@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import weakref
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,3 +89,21 @@ class Placed:
 
 
 PLACED = Placed()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What tells one cell of a notebook from another, also when it has been edited."""
+
+    text: str
+    id: str | None = None
+    """The front end's."""
+    session: str | None = None
+    """Of the front end that sent it."""
+    sent_at: float | None = None
+    """Seconds, by the front end's clock."""
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        stripped = (line.strip() for line in self.text.splitlines())
+        return tuple(zlib.crc32(line.encode("utf-8", "surrogatepass")) for line in stripped if line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
+from kube_magics.spec.job import JobSpec
 from kube_magics.telemetry.snapshot import Snapshot
 
 
@@ -41,6 +43,16 @@ def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: in
     follower = Follower(backend, state.name, LogFile(path), screen, ours=state.ours)
     loop.start(follower.run())
     return Job(backend, state.name, follower, origin)
+
+
+def completed(origin: Origin, state: Snapshot, spec: JobSpec) -> Origin:
+    """What a cell knows of its job that it did not submit in this run."""
+    return replace(
+        origin,
+        store=Store.parse(state.artifacts or "", state.name, state.submission_id),
+        home=Home(Path.cwd(), spec.returns_files),
+        submission_id=state.submission_id,
+    )
 
 
 def _origin(backend: Backend, state: Snapshot, namespace: MutableMapping[str, Any]) -> Origin:

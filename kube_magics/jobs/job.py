@@ -185,7 +185,9 @@ class Job:
 
     def stop(self) -> str:
         """TERM, grace, KILL; the job and its log stay. Returns what was done, as a sentence."""
-        return loop.wait(self._backend.stop(self.name))
+        said = loop.wait(self._backend.stop(self.name))
+        records.close_named(self.name, self._backend.address)
+        return said
 
     def delete(self) -> None:
         """Remove the job and all that it owns from the cluster (or this machine), and what it has in a store.
@@ -197,6 +199,7 @@ class Job:
             state = self.snapshot()
             store = Store.parse(state.artifacts or "", self.name, state.submission_id)
         loop.wait(self._backend.delete(self.name))
+        records.close_named(self.name, self._backend.address)
         if store is not None and (why := store.clear()):
             what = f"Job {self.name} is deleted; its files at {store} are still there."
             raise errors.ResultError(what, said=why, hint="remove them where you may, or let them be")

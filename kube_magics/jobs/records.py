@@ -15,7 +15,6 @@ import json
 import os
 import socket
 import time
-import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 from kube_magics.backends.contract import Backend
 from kube_magics.backends.jobfolder import read_json, state_folder, write_atomically
 from kube_magics.backends.machine import process_started
+from kube_magics.cells.notebook import Sent
 from kube_magics.spec.job import Submission
 from kube_magics.telemetry.snapshot import Snapshot
 
@@ -65,9 +65,9 @@ class Record:
         return _folder(self.notebook) / f"{self.submission_id}.json"
 
 
-def begin(submission: Submission, backend: Backend, key: str = "", cell: Cell | None = None) -> Record:
+def begin(submission: Submission, backend: Backend, key: str = "", cell: Sent | None = None) -> Record:
     """Note a submission, before anything of it exists."""
-    cell = cell or Cell("")
+    cell = cell or Sent("")
     record = Record(
         submission_id=submission.submission_id,
         name=submission.name,
@@ -100,6 +100,13 @@ def close(submission_id: str) -> None:
         with suppress(OSError):
             (path.parent / DONE).mkdir(exist_ok=True)
             path.replace(path.parent / DONE / path.name)
+
+
+def close_named(name: str, address: str) -> None:
+    """Its user has ended or removed it: nobody waits for its values."""
+    for record in opened():
+        if (record.name, record.address) == (name, address):
+            close(record.submission_id)
 
 
 def find(submission_id: str) -> Record | None:
@@ -146,25 +153,12 @@ def sweep() -> None:
                 path.unlink()
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What tells one cell of a notebook from another, also when it has been edited."""
-
-    text: str
-    id: str | None = None
-    """The front end's."""
-
-    @property
-    def lines(self) -> tuple[int, ...]:
-        stripped = (line.strip() for line in self.text.splitlines())
-        return tuple(zlib.crc32(line.encode("utf-8", "surrogatepass")) for line in stripped if line)
-
-    def is_of(self, record: Record) -> bool:
-        """Whether `record` is of this cell, as it is or as it was."""
-        if self.id and record.cell:
-            return self.id == record.cell
-        mine, theirs = set(self.lines), set(record.lines)
-        return bool(mine and theirs) and len(mine & theirs) >= ALIKE * max(len(mine), len(theirs))
+def was(record: Record, cell: Sent) -> bool:
+    """Whether `record` is of this cell, as it is or as it was."""
+    if cell.id and record.cell:
+        return cell.id == record.cell
+    mine, theirs = set(cell.lines), set(record.lines)
+    return bool(mine and theirs) and len(mine & theirs) >= ALIKE * max(len(mine), len(theirs))
 
 
 def _root() -> Path:

@@ -18,6 +18,7 @@ from kube_magics.cells.capture import Capture
 from kube_magics.cells.credentials import check_environment
 from kube_magics.cells.data import Data
 from kube_magics.cells.files import gather
+from kube_magics.cells.notebook import Sent
 from kube_magics.cells.weight import too_large
 from kube_magics.jobs import loop, packages, records
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
@@ -181,8 +182,11 @@ def _told(options: dict[str, Any], store: Store | None, data: Data | None) -> di
     return {"artifacts": store.fields(data, writes=writes)} if store else {}
 
 
-def submit(prepared: Prepared, origin: Origin | None) -> Job:
-    """Create the job and follow it on the background loop; without an origin nothing comes back but its output."""
+def submit(prepared: Prepared, origin: Origin | None, key: str = "", cell: Sent | None = None) -> Job:
+    """Create the job and follow it on the background loop; without an origin nothing comes back but its output.
+
+    `key` and `cell` are what a later run of the same cell knows it by; without them it is a new job each time.
+    """
     submission, backend = prepared.submission, prepared.backend
     path = free(FOLDER / f"{submission.name}.log")
     try:
@@ -202,7 +206,7 @@ def submit(prepared: Prepared, origin: Origin | None) -> Job:
     if origin is not None:
         home = Home(Path.cwd(), submission.spec.returns_files)
         origin = replace(origin, store=prepared.store, home=home, submission_id=submission.submission_id)
-    record = records.begin(submission, backend)
+    record = records.begin(submission, backend, key, cell)
     try:
         if prepared.store is not None:
             prepared.store.send(prepared.parcel)

@@ -81,5 +81,6 @@ def remote(fn: Callable[..., Any] | None = None, /, **asked: Any) -> Any:
 
     Raises OptionError at the definition for a wrong option.
     """
-    options.checked(asked)
+    if options.checked(asked)["detach"]:
+        raise OptionError("A call of a remote function gives its value.", hint="NAME.submit(…) gives the Job at once")
     return Remote(fn, asked) if fn is not None else lambda fn: Remote(fn, asked)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import PurePath
 from typing import Any
 
 import yaml
 
 from kube_magics.cells.capture import Capture, capture
-from kube_magics.jobs import here
+from kube_magics.cells.notebook import Sent
+from kube_magics.jobs import again, here
+from kube_magics.jobs import attach as attaching
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.show import last_line, show, warn
@@ -21,8 +24,8 @@ from kube_magics.spec.job import JobSpec
 MAGIC = "%%kubetrain"
 
 
-def run(shell: Any, line: str, cell: str) -> None:
-    """The whole life of one cell; raises the job's exception, or what stood in the way."""
+def run(shell: Any, line: str, cell: str) -> Job | None:
+    """The whole life of one cell; raises the job's exception, or what stood in the way. With --detach: its job."""
     spec = JobSpec.of(options.parse(lines.tokens(line, shell.user_ns, MAGIC)))
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
@@ -30,23 +33,40 @@ def run(shell: Any, line: str, cell: str) -> None:
     captured = submitting.with_files(spec, captured)
     origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     notebook = here.notebook_path()
-    launch(shell, spec, captured, origin, stem=PurePath(notebook).stem if notebook else "cell")
+    stem = PurePath(notebook).stem if notebook else "cell"
+    return launch(shell, spec, captured, origin, stem=stem, cell=notebooks.sent(shell, cell))
 
 
-def launch(shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, stem: str) -> None:
-    """From what travels to the job's end; `stem` is what a generated name starts with."""
+def launch(shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, stem: str, cell: Sent) -> Job | None:
+    """From what travels to the job's end, or with --detach to the job; `stem` is what a generated name starts with."""
+    began = time.monotonic()
     warn(captured.warnings)
     spec, backend = submitting.place(asked)
-    prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())
+    notebook = here.notebook_path()
     if spec.dry_run:
-        print_manifests(prepared)
-        return
-    print(f"job {prepared.submission.name} on {backend.where()}")
-    print(*backend.remarks(asked), captured.summary(), *prepared.remarks(), sep="\n")
-    job = submitting.submit(prepared, origin)
+        print_manifests(submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook))
+        return None
+    key = again.key(captured, spec, notebook)
+    if not spec.new and (name := again.twice(key, cell)):
+        print(f"job {name} of this very cell has just ended: it was sent twice, and ran once (--new runs it again)")
+        return None
+    before = again.look(backend, key, cell, notebook, new=spec.new)
+    if before.same is not None:
+        print(again.taken_up(before.same, captured.incomparable))
+        job = attaching.follow(backend, before.same, attaching.completed(origin, before.same, spec))
+    else:
+        prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
+        print(f"job {prepared.submission.name} on {backend.where()}")
+        print(*backend.remarks(asked), captured.summary(), *prepared.remarks(), sep="\n")
+        job = submitting.submit(prepared, origin, key, cell)
+    warn(again.older(before.live()))
+    if spec.detach:
+        return job
     show(job)
     submitting.tidy(job)
     finish(shell, job)
+    again.ran(key, cell, time.monotonic() - began, job.name)
+    return None
 
 
 def print_manifests(prepared: submitting.Prepared) -> None:

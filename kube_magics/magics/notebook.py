@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import linecache
+from datetime import datetime
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.display import publish_display_data
 
-from kube_magics.cells.notebook import Cell, Notebook
+from kube_magics.cells.notebook import Cell, Notebook, Sent
 from kube_magics.runner.images import Picture
 
 
@@ -38,6 +39,15 @@ def python(text: str) -> str:
 def register_cell(shell: Any, source: str) -> str:
     """Let IPython know the running cell by its full text, so that tracebacks show its own lines; its file name."""
     return str(shell.compile.cache(source, _running(shell), raw_code=source))
+
+
+def sent(shell: Any, text: str) -> Sent:
+    """The running cell as its front end sent it; a terminal tells nothing of it."""
+    request = shell.get_parent() if hasattr(shell, "get_parent") else None
+    header, meta = (request or {}).get("header") or {}, (request or {}).get("metadata") or {}
+    at = header.get("date")
+    at = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return Sent(text, meta.get("cellId"), header.get("session"), at.timestamp() if at else None)
 
 
 def _running(shell: Any) -> int:

@@ -32,12 +32,12 @@ class KubeMagics(Magics):
 
     @no_var_expand
     @cell_magic
-    def kubetrain(self, line: str, cell: str) -> None:
+    def kubetrain(self, line: str, cell: str) -> object:
         from kube_magics.magics import kubetrain
         from kube_magics.magics.shown import shown
 
         with shown(self.shell):
-            kubetrain.run(self.shell, line, cell)
+            return kubetrain.run(self.shell, line, cell)
 
     @no_var_expand
     @line_magic

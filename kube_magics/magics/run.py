@@ -12,8 +12,9 @@ from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError, OptionError
 from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
-from kube_magics.jobs.job import Origin
+from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.show import show
+from kube_magics.magics import notebook as notebooks
 from kube_magics.magics.kubetrain import finish, launch, print_manifests
 from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
@@ -25,12 +26,12 @@ NOT_FOR_SCRIPTS = {
 _TYPED = {typed: option for option in options.OPTIONS for typed in (f"--{option.name}", option.short) if typed}
 FOR_IMAGES = (
     *("gpus", "cpus", "memory", "shm", "read_only_root", "name", "namespace", "context", "backend", "dry_run"),
-    *("timeout", "capture", "env", "secret", "volume"),
+    *("timeout", "capture", "env", "secret", "volume", "detach"),
 )
 
 
-def run(shell: Any, words: Sequence[str]) -> None:
-    """The whole life of one script or image; raises its exception, or what stood in the way."""
+def run(shell: Any, words: Sequence[str]) -> Job | None:
+    """The whole life of one script or image; raises its exception, or what stood in the way. With --detach: its job."""
     at = words.index("--") if "--" in words else len(words)
     target, asked = split(words[:at])
     arguments = words[at + 1 :]
@@ -38,9 +39,8 @@ def run(shell: Any, words: Sequence[str]) -> None:
     check_arguments(arguments, spec.capture)
     folder = Path.cwd()
     if is_path(target, folder):
-        _script(shell, target, spec, arguments, folder)
-    else:
-        _image(shell, target, spec, arguments, folder)
+        return _script(shell, target, spec, arguments, folder)
+    return _image(shell, target, spec, arguments, folder)
 
 
 def split(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -81,7 +81,7 @@ def _parsed(target: str, words: Sequence[str], *, typed_dashes: bool) -> JobSpec
         raise
 
 
-def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> None:
+def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:
     for field, why in NOT_FOR_SCRIPTS.items():
         if getattr(spec, field):
             raise OptionError(f"{MAGIC} takes no --{field}: {why}.", hint=f"{MAGIC} {script}")
@@ -90,10 +90,11 @@ def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], fo
     refuse(in_modules((*own, *captured.cargo.modules)), spec.capture)
     # Names of the notebook are none of the script's: an exception class of its own is not one of the same name here.
     origin = Origin({}, captured.definitions(None), (), spec.timeout)
-    launch(shell, spec, captured, origin, stem=PurePath(script).stem)
+    text = captured.cargo.script.data.decode("utf-8", "replace") if captured.cargo.script else ""
+    return launch(shell, spec, captured, origin, stem=PurePath(script).stem, cell=notebooks.sent(shell, text))
 
 
-def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> None:
+def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:
     if (folder / f"{image}.py").is_file():
         raise CellError(
             f"{image} is no file, and {image}.py is one.",
@@ -114,9 +115,12 @@ def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], fold
     prepared = submitting.prepare_image(spec, backend, image, arguments, notebook=here.notebook_path())
     if spec.dry_run:
         print_manifests(prepared)
-        return
+        return None
     print(f"job {prepared.submission.name} on {backend.where()}")
     job = submitting.submit(prepared, None)
+    if spec.detach:
+        return job
     show(job)
     submitting.tidy(job)
     finish(shell, job)
+    return None

@@ -106,6 +106,11 @@ def remote(fn: Any = None, **_asked: Any) -> Any:
     return (lambda inner: inner) if fn is None else fn
 
 
+def wait_all(*_args: Any, **_asked: Any) -> Any:
+    """Inside a job there is nothing to wait for."""
+    raise RuntimeError("kube_magics.wait_all waits for jobs of a notebook")
+
+
 def train(*_args: Any, **_asked: Any) -> Job:
     """Inside a job there is no notebook to submit from."""
     raise RuntimeError("kube_magics.train submits jobs from a notebook; inside a job call the function itself")

@@ -64,6 +64,10 @@ class JobSpec:
     """Globs, relative to the job's working folder, whose files come back."""
     log_to: str | None = None
     """File, in the job's container, in which it keeps its own copy of its log; ends with `/`: a folder's."""
+    detach: bool = False
+    """The cell does not wait for it."""
+    new: bool = False
+    """Submit although a job of the same cell is there."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> JobSpec:

@@ -171,6 +171,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("artifacts", "Folder (any fsspec URL) for captures and results that are too large to travel with the job.", _url, "URL", example="--artifacts s3://bucket/folder"),
     Option("returns-files", "Files of the job's working folder that come back (repeatable).", _globs, "GLOB", default=(), many=True, example="--returns-files checkpoints/*.pt"),
     Option("log-to", "Let the job keep its whole log in this file too (a folder: NAME.log in it), on a volume of --volume.", volumes.log_path, "PATH", example="--log-to /data/logs/"),
+    Option("detach", "Do not wait: the cell's value is the Job, which is followed in the background.", None, default=False, example="--detach"),
+    Option("new", "Submit again, although a job of this very cell lives or has results that were not fetched.", None, default=False, example="--new"),
 )  # fmt: skip
 
 ATTACH: tuple[Option, ...] = (

@@ -47,6 +47,8 @@ RIGHT: dict[str, list[tuple[str, Any]]] = {
     "artifacts": [("--artifacts s3://b/f", "s3://b/f"), ("--artifacts /mnt/x", "/mnt/x")],
     "returns_files": [("--returns-files '*.pt'", ("*.pt",))],
     "log_to": [("--log-to /data/logs/", "/data/logs/"), ("--log-to //data/./run.log", "/data/run.log")],
+    "detach": [("--detach", True), ("", False)],
+    "new": [("--new", True), ("", False)],
 }
 WRONG: dict[str, list[str]] = {
     "gpus": ["two", "-1", "1.5", "1000000", ""],

@@ -1,0 +1,48 @@
+"""Several jobs at a time: submitted one after the other, followed all at once, waited for together."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from kube_magics.jobs.interrupt import Waiting
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.show import last_line
+
+LOOK_S = 0.1
+
+
+def wait_all(jobs: Iterable[Job], timeout: float | None = None) -> list[Any]:
+    """Block until all jobs are over, a line for each as it ends; returns what `result()` of each gives, in their order.
+
+    Raises the first failed job's exception, once all are over, with a note that names the others; TimeoutError after
+    `timeout` seconds; Detached where an interrupt ends the waiting, as in a cell.
+    """
+    every = list(jobs)
+    _wait(every, timeout)
+    failed = [(job, error) for job in every if (error := job.failure()) is not None]
+    if not failed:
+        return [job.result() for job in every]
+    first = failed[0][1]
+    if len(failed) > 1:
+        named = ", ".join(f"{job.name} ({type(error).__name__})" for job, error in failed)
+        first.add_note(f"[kube_magics: {len(failed)} of {len(every)} jobs failed: {named}]")
+    raise first
+
+
+def _wait(every: list[Job], timeout: float | None) -> None:
+    left = list(every)
+    until = None if timeout is None else time.monotonic() + timeout
+    with Waiting(left) as waiting:
+        while left:
+            for job in [each for each in left if each.done(0)]:
+                left.remove(job)
+                sys.stdout.write(f"{last_line(job)}\n")
+            if not left:
+                return
+            waiting.look()
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"still running after {timeout} s: {', '.join(job.name for job in left)}")
+            left[0].done(LOOK_S)
