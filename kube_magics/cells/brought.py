@@ -44,7 +44,7 @@ def sources_of(closure: Closure) -> list[ast.stmt]:
 def shipped(closure: Closure, returns: Sequence[str], nodes: Sequence[ast.stmt]) -> frozenset[str]:
     """Modules of the runner that load the captured values, and take apart what comes back."""
     found = set(closure.dumper.shipped)
-    if returns or any(step.item.change for step in closure.steps):
+    if returns or "cloudpickle" in found or any(step.item.change for step in closure.steps):
         found.add("rebuild")
     if returns:
         found |= {"byvalue", "sharing"}

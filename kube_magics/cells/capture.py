@@ -15,6 +15,7 @@ from kube_magics.cells.brought import chains_of, local_modules, shipped, sources
 from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import check_modules, check_names, check_own_imports, check_returns
 from kube_magics.cells.closure import Before, Closure, Step, Travel
+from kube_magics.cells.computed import is_hooked
 from kube_magics.cells.credentials import refuse
 from kube_magics.cells.data import Data
 from kube_magics.cells.digests import digest
@@ -130,7 +131,10 @@ def capture(
     check_absent(nodes, names, closure)
     refuse(in_code(nodes, parsed.written.split("\n"), "Line {}"), allowed)
     refuse(in_definitions(closure), allowed)
-    chosen = promoted(parsed.units, names, closure.standing, closure.later)
+    space = notebook.namespace
+    chosen = promoted(
+        parsed.units, names, closure.standing, closure.later, lambda name: is_hooked(space.get(name), notebook.module)
+    )
     check_own_imports([*nodes, *sources_of(closure)])
     check_modules(closure, [*nodes, *sources_of(closure)])
     own = Cell("<cell>", notebook.label or "cell", parsed.text)

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any, Literal
 
-from kube_magics.cells.compare import SCALAR, defaults, static
+from kube_magics.cells.compare import PLAIN, SCALAR, defaults, static
+from kube_magics.cells.names import mangle
 
+REGISTRIES = (dict, list, set, OrderedDict, defaultdict, deque)
+"What definitions put themselves into."
 COLLECTIONS = (dict, list, set, defaultdict, deque, Counter, OrderedDict)
 LARGEST = 100_000
 "What definitions register themselves in is smaller: data of this length is not written twice."
@@ -66,6 +69,7 @@ def of_function(
         ]
     if value is function and not node.decorator_list:
         found += [Change("set", name, item) for name, item in labels(function, node)]
+        found += [Change("set", name, item, sure=False) for name, item in hints(function, node)]
     attributes = static(value, "__dict__")
     for name, item in attributes.items() if isinstance(attributes, dict) else ():
         # What a decorator sets, too, is set again only where it cannot be shared with the decorator's own variables.
@@ -78,9 +82,87 @@ def labels(value: Any, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassD
     """Name and docstring, where they were set by hand."""
     if value.__name__ != node.name:
         yield "__name__", value.__name__
+    if value.__qualname__.rpartition(".")[2] != node.name:
+        yield "__qualname__", value.__qualname__
     written = ast.get_docstring(node, clean=False)
     if value.__doc__ not in (written, ast.get_docstring(node)):  # 3.13 cleans them
         yield "__doc__", value.__doc__
+
+
+def hints(value: Any, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[tuple[str, object]]:
+    """Annotations, where some were added by hand, or removed."""
+    live = static(value, "__annotations__")
+    known = set(_hinted_in_class(node)) if isinstance(node, ast.ClassDef) else set(_hinted(node))
+    if isinstance(live, dict) and live.keys() != known and {name.rpartition("__")[2] for name in live} != known:
+        yield "__annotations__", dict(live)
+
+
+def _hinted_in_class(node: ast.ClassDef) -> Iterator[str]:
+    for each in node.body:
+        for part in _of_body(each):
+            if isinstance(part, ast.AnnAssign) and part.simple and isinstance(part.target, ast.Name):
+                yield mangle(part.target.id, node.name)
+
+
+def _hinted(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Without what makes a name private, which a class adds its own name to."""
+    every = node.args
+    rest = [each for each in (every.vararg, every.kwarg) if each is not None]
+    for each in [*every.posonlyargs, *every.args, *every.kwonlyargs, *rest]:
+        if each.annotation is not None:
+            yield each.arg.rpartition("__")[2]
+    if node.returns is not None:
+        yield "return"
+
+
+def _of_body(node: ast.stmt) -> Iterator[ast.AST]:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.stmt):
+                yield from _of_body(part)
+
+
+def emptied(value: object, depth: int = 3) -> str:
+    """An expression for a registry as it may have begun: what may have been put into it is missing, but not the
+    registries in it, nor its plain keys."""
+    kind = type(value)
+    if depth and isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if isinstance(key, SCALAR) and _is_plain(item)}
+        inner = "{" + ", ".join(f"{key!r}: {emptied(item, depth - 1)}" for key, item in kept.items()) + "}"
+    else:
+        inner = "" if kind in REGISTRIES else repr(value)
+    if kind is dict or kind not in REGISTRIES:
+        return inner
+    if isinstance(value, defaultdict):
+        factory = value.default_factory
+        inner = f"{factory.__name__ if isinstance(factory, type) and factory in REGISTRIES[:3] else None}, {inner}"
+    module = "" if kind in (list, set) else "__import__('collections')."
+    return f"{module}{kind.__name__}({inner})"
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) in REGISTRIES or (isinstance(value, SCALAR) and type(value) in PLAIN)
+
+
+def plain_uses(node: ast.AST, name: str) -> list[str]:
+    """Attributes of a class that are this name's value, if its statement evaluates the name for nothing else."""
+    if not isinstance(node, ast.ClassDef):
+        return []
+    found = []
+    others = [*node.decorator_list, *node.bases, *node.keywords]
+    for each in node.body:
+        match each:
+            case ast.Assign(targets=[ast.Name(id=attribute)], value=ast.Name(id=of)) if of == name:
+                found.append(mangle(attribute, node.name))
+            case ast.AnnAssign(target=ast.Name(id=attribute), value=ast.Name(id=of)) if of == name:
+                found.append(mangle(attribute, node.name))
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                others += [*each.decorator_list, each.args]
+            case _:
+                others.append(each)
+    used = any(isinstance(part, ast.Name) and part.id == name for other in others for part in ast.walk(other))
+    return [] if used else found
 
 
 def fillings(value: object, module: str, depth: int = 3) -> Iterator[Change]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
-from kube_magics.cells.changes import Difference, labels
+from kube_magics.cells.changes import Difference, hints, labels
 from kube_magics.cells.compare import (
     PLAIN,
     SCALAR,
@@ -28,6 +28,7 @@ from kube_magics.cells.compare import (
     static,
     verdict,
 )
+from kube_magics.cells.computed import made_otherwise
 
 _BY_HAND = (property, staticmethod, classmethod, cached_property)
 _MADE_BY_PYTHON = frozenset(
@@ -62,11 +63,15 @@ def _differences(
     computed: set[str] = set()
     if not (_made_with_help(value) or node.decorator_list):
         yield from (Difference(label, live) for label, live in labels(value, node))
+        yield from (Difference(label, live, sure=False) for label, live in hints(value, node))
     for statement in _plain_statements(node.body):
         for name, expression in _assigned(statement, node.name):
             bound.add(name)
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield from _method(value, name, statement, written.get(statement.name), inner, computed=computed)
+                if _has_strange_accessor(value, name, body):
+                    yield Difference(name, vars(value)[name], code=True)
+                else:
+                    yield from _method(value, name, statement, written.get(statement.name), inner, computed=computed)
             elif isinstance(statement, ast.ClassDef):
                 yield from _inner_class(value, name, statement, inner, context)
             elif expression is not None:
@@ -77,6 +82,7 @@ def _differences(
                 if "__dataclass_fields__" in vars(value):
                     yield from _field(value, name, expression, inner)
     yield from _added(value, node, set(body.co_names) | bound)
+    yield from made_otherwise(value, node, bound)
 
 
 def _class_code(node: ast.ClassDef, context: Context) -> CodeType:
@@ -141,6 +147,17 @@ def _method(
             yield from (replace(each, sure=False) for each in _live_defaults(name, live, same[0]) if not each.code)
         if live is same[0] and not node.decorator_list:
             yield from (Difference(f"{name}.{each}", item) for each, item in (*vars(live).items(), *labels(live, node)))
+
+
+def _has_strange_accessor(value: type, name: str, body: CodeType) -> bool:
+    """Whether a property has been given a function that the class statement does not have."""
+    live = vars(value).get(name)
+    if type(live) is not property:
+        return False
+    written = [code for code in body.co_consts if isinstance(code, CodeType)]
+    accessors = [each for each in (live.fget, live.fset, live.fdel) if isinstance(each, FunctionType)]
+    inside = [[function.__code__ for function in functions_inside(each)] for each in accessors]
+    return not all(any(same_code(one, code) for one in found for code in written) for found in inside)
 
 
 def _live_defaults(name: str, live: object, function: FunctionType) -> Iterator[Difference]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Literal
 
-from kube_magics.cells import bytecode
+from kube_magics.cells import bytecode, changes
 from kube_magics.cells.changes import Change, fillings
 from kube_magics.cells.compare import SCALAR
 from kube_magics.cells.digests import Contents
@@ -27,7 +27,6 @@ from kube_magics.cells.values import Dumped, Dumper, TooLarge
 from kube_magics.errors import CaptureError
 from kube_magics.runner.views import Shared, Views
 
-_REGISTRIES = (dict, list, set)
 PRECAUTION_BYTES = 16 * 1024
 "What is taken only in case a loop runs zero times may cost this much."
 
@@ -78,6 +77,7 @@ class Closure(Items):
         self._standing: set[str] = set()
         self._underway: list[str] = []
         self._postponed: list[tuple[str, Change]] = []
+        self._held: list[tuple[str, str, str]] = []
         self._given: set[str] = set()
         self._counting: dict[tuple[str, str], Any] = {}
         "(name, path) -> a value that definitions may change when they run again in the job; a path is of an attribute"
@@ -192,11 +192,15 @@ class Closure(Items):
         self._underway.pop()
         self._standing.add(name)
         self.steps.append(Step(name, item, dumped))
-        changes = item.source.changes if item.source is not None else ()
-        self._given.update(f"{name}.{change.path}" for change in changes)
-        for change in changes:
+        since = item.source.changes if item.source is not None else ()
+        self._given.update(f"{name}.{change.path}" for change in since)
+        for change in since:
             self._change(name, change, limit)
         if not self._underway:
+            held, self._held = self._held, []
+            for holder, attribute, needed in held:
+                self._stand(needed, limit)
+                self._change(holder, Change("set", attribute, self.notebook.namespace[needed]), limit)
             postponed, self._postponed = self._postponed, []
             for waiting, change in postponed:
                 self._change(waiting, change, limit)
@@ -237,8 +241,22 @@ class Closure(Items):
         """All that the definition's statement evaluates, and may call while it does."""
         for needed in self.names(name).eager:
             if self.has(needed):
-                self._stand(needed, limit)
+                self._evaluated(name, needed, limit)
                 self._callable(needed, limit)
+
+    def _evaluated(self, name: str, needed: str, limit: int | None) -> None:
+        """A registry that a class only has as an attribute may hold the class: it begins empty, and comes behind."""
+        underway = list(self._underway)
+        try:
+            self._stand(needed, limit)
+        except Circle:
+            source = self.source(name)
+            attributes = changes.plain_uses(source.node, needed) if source else []
+            if not attributes or type(self.notebook.namespace[needed]) not in changes.REGISTRIES:
+                raise
+            self._underway[:] = underway
+            self._empty(needed)
+            self._held += [(name, attribute, needed) for attribute in attributes]
 
     def _callable(self, name: str, limit: int | None) -> None:
         """All that calling a definition may look up stands too, as far as that is possible already."""
@@ -280,7 +298,7 @@ class Closure(Items):
         try:
             self._stand(name, limit)
         except Circle:
-            if type(self.notebook.namespace[name]) not in _REGISTRIES:
+            if type(self.notebook.namespace[name]) not in changes.REGISTRIES:
                 raise
             self._underway[:] = underway
             self._empty(name)
@@ -288,8 +306,8 @@ class Closure(Items):
     def _empty(self, name: str) -> None:
         """A registry, before what registers itself in it: the value itself comes behind, with all that it holds."""
         value = self.notebook.namespace[name]
-        if type(value) in _REGISTRIES and not any(step.name == name for step in self.steps):
-            self.steps.append(Step(name, Item("import", f"{name} = {type(value)()!r}")))
+        if type(value) in changes.REGISTRIES and not any(step.name == name for step in self.steps):
+            self.steps.append(Step(name, Item("import", f"{name} = {changes.emptied(value)}")))
 
     @property
     def standing(self) -> set[str]:

@@ -101,8 +101,10 @@ _CHANGING = frozenset(
 
 
 def changed(node: ast.AST) -> set[str]:
-    """Names through which a definition's code puts something into a value, or takes it out: NAMES.append(x)."""
+    """Names through which a definition's code puts something into a value, or takes it out: NAMES.append(x), and
+    names = NAMES before it."""
     found = set()
+    other: dict[str, set[str]] = {}
     for part in ast.walk(node):
         target: ast.AST | None = None
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _CHANGING:
@@ -113,11 +115,31 @@ def changed(node: ast.AST) -> set[str]:
             target = part.value
         elif isinstance(part, ast.AugAssign):
             target = part.target
-        while isinstance(target, ast.Subscript | ast.Attribute | ast.Call):
-            target = target.func if isinstance(target, ast.Call) else target.value
-        if isinstance(target, ast.Name):
-            found.add(target.id)
+        elif isinstance(part, ast.Assign | ast.NamedExpr | ast.For):
+            of = _root(part.iter if isinstance(part, ast.For) else part.value)
+            for bound in part.targets if isinstance(part, ast.Assign) else [part.target]:
+                for name in _stored(bound):
+                    other.setdefault(name, set()).update({of} if of is not None else ())
+        root = _root(target)
+        if root is not None:
+            found.add(root)
+    todo = list(found)
+    while todo:
+        more = other.pop(todo.pop(), set()) - found
+        found |= more
+        todo += more
     return found
+
+
+def _stored(target: ast.AST) -> list[str]:
+    return [part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+
+
+def _root(target: ast.AST | None) -> str | None:
+    """The name that an expression begins with."""
+    while isinstance(target, ast.Subscript | ast.Attribute | ast.Call):
+        target = target.func if isinstance(target, ast.Call) else target.value
+    return target.id if isinstance(target, ast.Name) else None
 
 
 def may_call(node: ast.AST) -> bool:

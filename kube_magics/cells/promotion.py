@@ -34,24 +34,38 @@ _DEFINITIONS = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunction
 
 
 def promoted(
-    units: Sequence[Unit], names: CellNames, captured: set[str], outside: Callable[[str], Later | None]
+    units: Sequence[Unit],
+    names: CellNames,
+    captured: set[str],
+    outside: Callable[[str], Later | None],
+    hooked: Callable[[str], bool] = lambda name: False,
 ) -> list[bool]:
-    """For each unit of the cell, whether it is promoted; `outside` gives what a captured definition looks up later."""
-    choice = _Choice(names, captured, outside)
+    """For each unit of the cell, whether it is promoted; `outside` gives what a captured definition looks up later,
+    `hooked` whether making a subclass of it runs code of the notebook's."""
+    choice = _Choice(names, captured, outside, hooked)
     statements = iter(names.statements)
     return [choice.take(unit, [next(statements) for _ in unit.nodes]) for unit in units]
 
 
 class _Choice:
-    def __init__(self, names: CellNames, captured: set[str], outside: Callable[[str], Later | None]) -> None:
+    def __init__(
+        self,
+        names: CellNames,
+        captured: set[str],
+        outside: Callable[[str], Later | None],
+        hooked: Callable[[str], bool],
+    ) -> None:
         self._names = names
         self._captured = captured
         self._outside = outside
+        self._hooked = hooked
+        self._own_hooked: set[str] = set()
         self._standing: dict[str, Later] = {}
         self._something_runs = False
         self._barrier = False
 
     def take(self, unit: Unit, statements: Sequence[Names]) -> bool:
+        self._own_hooked |= {node.name for node in unit.nodes if isinstance(node, ast.ClassDef) and self._is_hook(node)}
         taken = all(self._fits(node, names) for node, names in zip(unit.nodes, statements, strict=True))
         if taken:
             for names in statements:
@@ -75,7 +89,20 @@ class _Choice:
             return False
         if isinstance(node, ast.Import | ast.ImportFrom):
             return not self._barrier
-        return not (self._something_runs and _words(node) & _STATEFUL)
+        return not (self._something_runs and (_words(node) & _STATEFUL or self._hooks(node)))
+
+    def _is_hook(self, node: ast.ClassDef) -> bool:
+        written = any(isinstance(each, ast.FunctionDef) and each.name == "__init_subclass__" for each in node.body)
+        return written or any(each.arg == "metaclass" for each in node.keywords) or self._hooks(node)
+
+    def _hooks(self, node: ast.stmt) -> bool:
+        """Whether a class statement runs code of a base class or metaclass, which may count it or register it."""
+        if not isinstance(node, ast.ClassDef):
+            return False
+        used = {
+            part.id for each in [*node.bases, *node.keywords] for part in ast.walk(each) if isinstance(part, ast.Name)
+        }
+        return any(name in self._own_hooked or self._hooked(name) for name in used)
 
     def _stands(self, name: str) -> bool:
         """Whether a name, and all that calling its value may look up, is there before the cell computes anything."""
