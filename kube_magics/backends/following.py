@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends.nodes import every_node
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.logs import Gap, Piece, PodLog
+from kube_magics.cluster.logs import ROTATION_S, PodLog
+from kube_magics.cluster.pieces import Gap, Piece
+from kube_magics.cluster.rotated import Rotated
 from kube_magics.cluster.watch import Listed, watch
 from kube_magics.telemetry.explain import lacks_room
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
@@ -165,7 +168,7 @@ class Following:
                 await self._next_change()
                 continue
             ended = await self._over()
-            log = PodLog(self._client, self._namespace, state.pod, self._container(state.pod_uid))
+            log = pod_log(self._client, state, self._pods[state.pod_uid or ""])
             try:
                 async for piece in log.lines(self._over):
                     await self._queue.put(piece)
@@ -189,9 +192,6 @@ class Following:
         state = self.snapshot
         return (state.over and not state.started) or bool(state.cause and state.cause.hopeless)
 
-    def _container(self, pod_uid: str | None) -> str:
-        return str(self._pods[pod_uid or ""]["spec"]["containers"][0]["name"])
-
     async def _over(self) -> bool:
         return self.snapshot.terminated or self.snapshot.over
 
@@ -208,6 +208,17 @@ class Following:
     async def _next_change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
+
+
+def pod_log(client: Client, state: Snapshot, pod: Mapping[str, Any]) -> PodLog:
+    """The log of the first container of `pod`, the newest of the job of `state`."""
+    meta, container = pod["metadata"], str(pod["spec"]["containers"][0]["name"])
+    rotated = None
+    if state.node:
+        folder = f"{meta['namespace']}_{meta['name']}_{meta['uid']}/{container}"
+        rotated = Rotated(client, state.node, folder)
+    late = state.started_at is not None and time.time() - state.started_at > ROTATION_S
+    return PodLog(client, meta["namespace"], meta["name"], container, rotated=rotated, late=late)
 
 
 def _pauses() -> Iterator[float]:

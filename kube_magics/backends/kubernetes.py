@@ -14,12 +14,11 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends import bundles, claims, secrets
 from kube_magics.backends.contract import GpuReport, Piece
-from kube_magics.backends.following import Following
+from kube_magics.backends.following import Following, pod_log
 from kube_magics.backends.nodes import gpu_report
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.create import create
-from kube_magics.cluster.logs import PodLog
 from kube_magics.manifests import bundle as bundle_manifests
 from kube_magics.manifests import job as job_manifests
 from kube_magics.runner import shipped
@@ -217,8 +216,7 @@ class KubernetesBackend:
         if snapshot.pod is None or not snapshot.started:
             return
         pod = await self.client.get(f"{self._pods}/{snapshot.pod}")
-        container = pod["spec"]["containers"][0]["name"]
-        async for piece in PodLog(self.client, self.namespace, snapshot.pod, container).whole():
+        async for piece in pod_log(self.client, snapshot, pod).whole():
             yield piece
 
     async def stop(self, name: str) -> str:

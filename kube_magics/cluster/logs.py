@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from kube_magics import errors
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logrequest import ANSWER_S, SILENCE_S, LogRequest
+from kube_magics.cluster.pieces import Gap, Outage, Piece
 from kube_magics.cluster.position import Position, Resume, stamped, unix_time
+from kube_magics.cluster.rotated import Rotated
 
 PAUSE_S = 0.1
 LONGEST_PAUSE_S = 0.5
@@ -32,28 +34,6 @@ BEHIND_S = 0.4
 Sooner than a second: the lines of the position's own second are fetched once more."""
 ROTATION_S = 10.0
 """The kubelet looks this often whether a log has to be rotated."""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Lines may be missing here; how many, if any, only the runner's own count tells."""
-
-    why: str
-    sure: bool = False
-    """They are missing: nothing was read at all."""
-
-
-@dataclass(frozen=True)
-class Outage:
-    """Nothing can be read for a while: nothing is lost by that yet."""
-
-    lasted_s: float
-    over: bool = False
-    """It can be read again."""
-
-
-Piece = bytes | Gap | Outage
-"""A block of whole lines, or what stands between two."""
 
 
 @dataclass
@@ -82,12 +62,17 @@ class PodLog:
         pod: str,
         container: str,
         *,
+        rotated: Rotated | None = None,
+        late: bool = False,
         silence_s: float = SILENCE_S,
         answer_s: float = ANSWER_S,
         pause_s: float = PAUSE_S,
         behind_s: float = BEHIND_S,
     ) -> None:
+        """`rotated`: where a gap may be filled from; `late`: the log's beginning may have been rotated away."""
         self._client = client
+        self._rotated = rotated
+        self._late = late
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         self._request = LogRequest(client, path, container, silence_s=silence_s, answer_s=answer_s)
         self._pause_s = pause_s
@@ -160,7 +145,7 @@ class PodLog:
         while True:
             read = _Read()
             try:
-                async with aclosing(self._stored(read)) as pieces:
+                async with aclosing(self._once(read, follow=False)) as pieces:
                     async for piece in pieces:
                         yield piece
             except errors.Unreachable:
@@ -182,6 +167,9 @@ class PodLog:
 
     async def _once(self, read: _Read, *, follow: bool) -> AsyncGenerator[Piece, None]:
         """What the log holds beyond our position, then what it gets, until the connection ends."""
+        async with aclosing(self._beginning(read)) as pieces:
+            async for piece in pieces:
+                yield piece
         if self.position.last or not follow:
             async with aclosing(self._stored(read)) as pieces:
                 async for piece in pieces:
@@ -229,12 +217,39 @@ class PodLog:
         text = resume.text()
         fresh, found = self.position.new_in(text)
         if fresh and not found:
-            yield Gap("the node had rotated the log")
+            async with aclosing(self._put_aside(read, fresh)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            head = (self._rotated.tail if self._rotated else b"") or head
         for piece in self._new(fresh, read, b"" if found else _begun(head, fresh)):
             yield piece
         read.confirmed = found or bool(fresh)
         if read.confirmed:
             self.position.rebase(text)
+
+    async def _beginning(self, read: _Read) -> AsyncGenerator[Piece, None]:
+        """What the current file does not have any more of a log that is read for the first time."""
+        if self._late and self._rotated is not None:
+            async with aclosing(self._rotated.since(b"", b"")) as blocks:
+                async for block in blocks:
+                    for piece in self._new(block, read):
+                        yield piece
+            self._head = self._rotated.tail
+        self._late = False
+
+    async def _put_aside(self, read: _Read, fresh: bytes) -> AsyncGenerator[Piece, None]:
+        """What was rotated away between our position and `fresh`; a gap where that is not to be had."""
+        blocks: list[bytes] = []
+        if self._rotated is not None:
+            before = fresh.partition(b"\n")[0]
+            blocks = [block async for block in self._rotated.since(self.position.last, before)]
+        if self._rotated is None or not self._rotated.reached:
+            yield Gap("the node had rotated the log")
+            newest = unix_time(self.position.last) or 0.0
+            blocks = [block for block in blocks if (unix_time(block) or 0.0) > newest]
+        for block in blocks:
+            for piece in self._new(block, read):
+                yield piece
 
     async def _followed(self, read: _Read) -> AsyncGenerator[Piece, None]:
         resume = Resume(self.position)

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kube_magics import errors
-from kube_magics.cluster.logs import Gap, Outage, Piece, PodLog
+from kube_magics.cluster.logs import PodLog
+from kube_magics.cluster.pieces import Gap, Outage, Piece
 from tests.api.kubelet import Fault, Log, served
 
 START_NS = 1_790_000_000 * 10**9

@@ -10,7 +10,8 @@ import pytest
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.logs import Gap, Piece, PodLog
+from kube_magics.cluster.logs import PodLog
+from kube_magics.cluster.pieces import Gap, Piece
 from tests.api.servers import load
 from tests.cluster import Cluster, Namespace
 from tests.faults.proxy import proxy

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from kube_magics.cluster.logs import Gap, Outage, Piece
+from kube_magics.cluster.pieces import Gap, Outage, Piece
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import LogFile
