@@ -17,8 +17,9 @@ from typing import Any
 
 from kube_magics.cells.cargo import Carried
 from kube_magics.cells.closure import Closure
-from kube_magics.cells.credentials import LOOKED_AT, Finding, kind, named, suspicion
+from kube_magics.cells.credentials import Finding
 from kube_magics.runner.syntax import NAME
+from kube_magics.spec.credentials import LOOKED_AT, kind, named, suspicion
 
 BUDGET = 2000
 "Parts of one value that are looked at."

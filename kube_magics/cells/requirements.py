@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kube_magics.cells.credentials import kind
 from kube_magics.errors import OptionError
+from kube_magics.spec.credentials import alone, kind
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _NESTED = re.compile(r"(-r|--requirement|-c|--constraint)[=\s]*(.+)")
@@ -61,7 +61,7 @@ def check(option: str, line: str, where: str) -> None:
             f"{option}: {where}: {line!r} is a path of this machine.",
             hint="name the package, or its URL; local modules travel by themselves when the cell imports them",
         )
-    if kind(line) is not None:
+    if kind(line) is not None or alone(line):
         raise OptionError(
             f"{option}: {where}: the line holds credentials, which would be stored in the cluster for all to read.",
             hint="--secret NAME:KEY=PIP_INDEX_URL, with the URL in the Secret",

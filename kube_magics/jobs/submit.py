@@ -15,7 +15,6 @@ from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.bundle import STORED_ABOVE_BYTES, Bundle, build
 from kube_magics.cells.capture import Capture
-from kube_magics.cells.credentials import check_environment
 from kube_magics.cells.data import Data
 from kube_magics.cells.files import gather
 from kube_magics.cells.notebook import Sent
@@ -34,6 +33,7 @@ from kube_magics.manifests.pod import GRACE_S
 from kube_magics.manifests.volumes import CACHE_MOUNT
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names
+from kube_magics.spec.credentials import check_environment
 from kube_magics.spec.job import JobSpec, Parcel, Submission
 from kube_magics.spec.quantities import human_bytes
 from kube_magics.version import VERSION

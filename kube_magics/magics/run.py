@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from kube_magics.cells.credentials import check_arguments, refuse
+from kube_magics.cells.credentials import refuse
 from kube_magics.cells.exposure import in_modules
 from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError, OptionError
@@ -17,6 +17,7 @@ from kube_magics.jobs.show import show
 from kube_magics.magics import notebook as notebooks
 from kube_magics.magics.kubetrain import finish, launch, print_manifests
 from kube_magics.spec import options
+from kube_magics.spec.credentials import check_arguments
 from kube_magics.spec.job import JobSpec
 
 MAGIC = "%kube run"

@@ -1,5 +1,5 @@
 """What the user asks for: frozen values and their validation.
 
-Here: the option table, job specifications, quantities, durations, names. Pure: no I/O, no IPython, no Kubernetes.
-May import `errors` and the constants of `runner.protocol`.
+Here: the option table, job specifications, quantities, durations, names, what looks like a credential. Pure: no I/O, no
+IPython, no Kubernetes. May import `errors` and the constants of `runner.protocol`.
 """

@@ -120,10 +120,9 @@ def _url(option: str, text: str) -> str:
         raise OptionError(
             f"{option} {text!r} is neither a URL nor an absolute path.", hint=f"{option} s3://bucket/folder"
         )
-    rest = rest or text
-    if re.match(r"[^/@]*:[^/@]*@", rest) or re.search(
-        r"[?&][^=]*(?:key|token|secret|sig|password)[^=]*=", rest, re.IGNORECASE
-    ):
+    from kube_magics.spec.credentials import in_address  # whose patterns loading the extension need not wait for
+
+    if in_address(text):
         raise OptionError(
             f"{option}: the URL holds credentials, which would be stored in the cluster for all to read.",
             hint=f"{option} {scheme}://bucket/folder --secret NAME:KEY=VARIABLE   (here: the notebook's environment)",

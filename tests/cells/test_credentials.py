@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from kube_magics.cells.capture import capture_call
 from kube_magics.cells.cargo import Carried
-from kube_magics.cells.credentials import check_arguments, check_environment, kind, named, refuse, suspicion
+from kube_magics.cells.credentials import refuse
 from kube_magics.cells.exposure import BUDGET, in_modules, in_value
 from kube_magics.errors import CaptureError, OptionError
+from kube_magics.spec.credentials import check_arguments, check_environment, kind, named, suspicion
 from tests.cells.book import Book, travelling
 
 B = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6kL9nO2qR5tU8wX1z"

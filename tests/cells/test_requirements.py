@@ -68,6 +68,7 @@ def test_nested_files_are_beside_the_one_that_names_them(tmp_path: Path) -> None
         ("x @ file:///opt/x.whl", "a path of this machine"),
         ("--find-links wheels", "a path of this machine"),
         ("--index-url https://me:secret@index.example/simple", "holds credentials"),
+        ("x @ https://a1b2c3d4@index.example/x.whl", "holds credentials"),
         ("x @ https://me:pa$$word@index.example/x.whl", "holds credentials"),
         (f"x @ git+https://ghp_{'a1' * 18}@github.com/me/x", "holds credentials"),
         ("numpy=1.26", "is no requirement"),

@@ -44,7 +44,15 @@ RIGHT: dict[str, list[tuple[str, Any]]] = {
     "volume": [
         ("--volume d:/data --volume e:/x/:ro", (Volume("d", "/data"), Volume("e", "/x", read_only=True))),
     ],
-    "artifacts": [("--artifacts s3://b/f", "s3://b/f"), ("--artifacts /mnt/x", "/mnt/x")],
+    "artifacts": [
+        ("--artifacts s3://b/f", "s3://b/f"),
+        ("--artifacts /mnt/x", "/mnt/x"),
+        (
+            "--artifacts abfs://container@account.dfs.core.windows.net/f",
+            "abfs://container@account.dfs.core.windows.net/f",
+        ),
+        ("--artifacts sftp://me@host/f", "sftp://me@host/f"),
+    ],
     "returns_files": [("--returns-files '*.pt'", ("*.pt",))],
     "log_to": [("--log-to /data/logs/", "/data/logs/"), ("--log-to //data/./run.log", "/data/run.log")],
     "detach": [("--detach", True), ("", False)],
@@ -176,6 +184,24 @@ def test_the_python_door_takes_python_values() -> None:
         "--returns a,b --gpus 2 --timeout 90"
     )
     assert checked({}) == line("")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a1b2c3d4@host/f",
+        "webhdfs+https://t0ken@host/f",
+        "https://me:x@host/f",
+        "s3://key:secret@bucket/f",
+        "simplecache::s3://key:secret@bucket/f",
+        f"sftp://ghp_{'a1' * 18}@host/f",
+        "az://container/f?sig=abc",
+    ],
+)
+def test_the_url_of_a_store_holds_no_credential(url: str) -> None:
+    with pytest.raises(OptionError, match="holds credentials") as caught:
+        line(f"--artifacts '{url}'")
+    assert "--secret" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("given", [{"gpus": "two"}, {"gpus": True}, {"memory": 16}, {"returns": [1]}, {"timeout": 0}])
