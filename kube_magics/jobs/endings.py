@@ -58,15 +58,22 @@ def _by_end(name: str, end: dict[str, Any], outcome: Outcome, timeout_s: int | N
         return _BEFORE_THE_CELL[reason](name, dict(outcome.error or {}))
     if reason == "signal" or end.get("signal"):
         return _killed(name, int(end.get("signal") or 0))
-    if reason in ("bundle", "start"):
-        said = str((outcome.error or {}).get("message") or "") or None
-        what = f"Job {name} could not start its program."
-        return errors.JobNotStarted(what, said=said, hint="correct --python or --image")
+    if reason in ("bundle", "start", "runner"):
+        return _own_failure(name, reason, outcome)
     failed = _ended(name, code, dict(outcome.error or {}))
     note = memory_note(end)
     if note:
         failed.said = "\n".join(filter(None, (failed.said, note)))
     return failed
+
+
+def _own_failure(name: str, reason: str, outcome: Outcome) -> errors.JobError:
+    said = str((outcome.error or {}).get("message") or "") or None
+    if reason == "runner":
+        what = f"Job {name} is over, and how it ended is not known: its runner failed."
+        return errors.PodLost(what, said=said, hint=f"%kube logs {name}, then run the cell again")
+    what = f"Job {name} could not start its program."
+    return errors.JobNotStarted(what, said=said, hint="correct --python or --image")
 
 
 def _cause(outcome: Outcome) -> str | None:
@@ -111,6 +118,8 @@ def _killed(name: str, number: int) -> errors.JobKilled:
     fix = f"%kube logs {name} shows its last lines"
     if signal in _CRASHES:
         fix = f"import faulthandler; faulthandler.enable()   (as the cell's first line: %kube logs {name} shows where)"
+    if signal == "SEGV":
+        fix += "   (endless recursion ends so too, where sys.setrecursionlimit allows it)"
     if number == SIGKILL:
         fix += WANT_OF_MEMORY
     if signal == "BUS":

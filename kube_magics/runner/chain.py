@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEPT_FRAMES = 200
+MOST_FRAMES = 4_000
+"""A program may raise Python's own limit of 1000; printing a million frames takes minutes and gigabytes."""
 MESSAGE_CHARACTERS = 100_000
 VALUE_BYTES = 256 * 1024
 """More than this in one attribute is data, not an error: it stays in the pod, and a note says so."""
@@ -64,19 +66,20 @@ def inside(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def of_user(stack: TracebackType | None, folder: str) -> TracebackType | None:
-    """The traceback without our frames, wherever they stand in it."""
+    """The traceback without our frames, wherever they stand in it; of an endless recursion the two ends."""
     main = os.path.join(folder, "main.py")
-    first = last = None
+    theirs = []
     while stack is not None:
         file = stack.tb_frame.f_code.co_filename
         if os.path.dirname(file) != HERE and file != main:
-            if last is not None:
-                last.tb_next = stack
-            first, last = first or stack, stack
+            theirs.append(stack)
         stack = stack.tb_next
-    if last is not None:
-        last.tb_next = None
-    return first
+    if len(theirs) > MOST_FRAMES:
+        theirs[MOST_FRAMES // 2 : -MOST_FRAMES // 2] = []
+    for this, following in zip(theirs, [*theirs[1:], None]):
+        if this.tb_next is not following:  # Python looks through all that follows for a circle, each time it is set
+            this.tb_next = following
+    return theirs[0] if theirs else None
 
 
 def message(error: BaseException) -> str:

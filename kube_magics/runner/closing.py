@@ -69,18 +69,20 @@ class Closing:
     def _brought(self, results: Results) -> Iterator[dict[str, Any]]:
         yield from results.events()
         if not self._spec.get("cwd"):  # a folder of its own, which goes with the job
-            from . import workfiles
-
+            try:
+                from . import workfiles
+            except ImportError:
+                return  # the program has removed its own folder, and what it wrote there with it
             yield from workfiles.events(self._spec, self._began_ns, results.stored, results.failed)
 
 
-def cannot_run(problem: str, took_s: float, pump: Pump) -> int:
+def cannot_run(problem: str, reason: str, took_s: float, pump: Pump) -> int:
     """What cannot run is told like everything else."""
     now = time.monotonic()
     pump.end_copy(now)
     error = {"type": "StartError", "module": "kube_magics_runner", "message": problem[:4000], "frames": []}
     pump.event({"e": "error", **error, "text": problem[-4000:], "exit": None}, now)
-    end: dict[str, Any] = {"e": "end", "code": OWN_FAILURE, "signal": None, "reason": "start"}
+    end: dict[str, Any] = {"e": "end", "code": OWN_FAILURE, "signal": None, "reason": reason}
     end.update(duration_s=round(took_s, 3), cpu_s=0.0, peak_memory_bytes=None)
     end.update(lines=pump.totals.lines, bytes=pump.totals.bytes, results=[], missing={}, too_large={})
     return send(end, problem, pump.output)

@@ -10,7 +10,7 @@ import sys
 import traceback
 from binascii import crc32
 
-from . import quickjson
+from . import lastword
 from .chain import encode, frames, links, message
 
 TYPE_CHECKING = False
@@ -86,11 +86,17 @@ def describe(error: BaseException, code: int | None) -> dict[str, Any]:
 
 def keep(description: dict[str, Any], found: list[BaseException], results: str) -> None:
     """error.json, and @error.pkl, which rebuilds it."""
+    if not lastword.write(os.path.join(results, "error.json"), description):
+        return
     try:
         data = encode(found) if found else b""
     except Exception:  # noqa: BLE001  (a class can defeat anything: then its text travels)
         data = b""
-    if data:
-        with open(os.path.join(results, "@error.pkl"), "wb") as file:
-            file.write(data)
-    quickjson.write_file(os.path.join(results, "error.json"), description)
+    path = os.path.join(results, "@error.pkl")
+    try:
+        if data:
+            with open(path + ".part", "wb") as file:
+                file.write(data)
+            os.replace(path + ".part", path)
+    except OSError:
+        return  # a full disk: then its text travels

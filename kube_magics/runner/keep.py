@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from . import quickjson
+from . import lastword
 from .pickling import PROTOCOL, Plain
 
 TYPE_CHECKING = False
@@ -75,7 +76,8 @@ def keep(
         try:
             written, pickler = files.write(name, value, sharing.begin(name) if sharing else None)
         except Exception as error:  # noqa: BLE001  (one value that cannot travel must not keep the others)
-            missing[name] = f"cannot be pickled: {type(error).__name__}: {error}"[:500]
+            missing[name] = files.why(error)[:500]
+            files.empty(name)
             continue
         if written.too_large:
             too_large[name] = written.size
@@ -84,7 +86,9 @@ def keep(
     if sharing is not None:
         sharing.join()
     if missing or too_large:
-        quickjson.write_file(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
+        told = lastword.write(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
+        for name in missing if told else ():
+            files.remove(name)
 
 
 class Files:
@@ -92,6 +96,7 @@ class Files:
 
     def __init__(self, folder: str, limit: int | None, minor: str) -> None:
         """`minor`: the notebook's Python."""
+        _made(folder)
         self._folder = folder
         self._limit = limit
         self._minor = minor
@@ -101,7 +106,7 @@ class Files:
     ) -> tuple[Limited, Plain | Returning]:
         """One value's, complete or not at all; `links`: what another file brings."""
         path = os.path.join(self._folder, name + ".pkl")
-        part = path + ".part"
+        part = self._part(name)
 
         def written(kind: Any, *options: str) -> tuple[Limited, Any]:
             with open(part, "wb") as file:
@@ -113,15 +118,56 @@ class Files:
 
         try:
             limited, pickler = written(Plain)
-        except Exception:  # noqa: BLE001  (perhaps something without source, which needs more than pickle)
-            from .byvalue import Returning
-
-            limited, pickler = written(Returning, self._minor)
+        except Exception:  # perhaps something without source, which needs more than pickle
+            returning = _returning()
+            if returning is None:
+                raise
+            limited, pickler = written(returning, self._minor)
         if limited.too_large:
             os.remove(part)
         else:
             os.replace(part, path)
         return limited, pickler
+
+    def why(self, error: Exception) -> str:
+        """Why a value is not in its file: the value's fault, or the disk's."""
+        ours = str(getattr(error, "filename", None) or "").startswith(self._folder)
+        if isinstance(error, OSError) and (ours or error.errno in (errno.ENOSPC, errno.EDQUOT)):
+            return f"cannot be written in the job: {error.strerror}"
+        return f"cannot be pickled: {type(error).__name__}: {error}"
+
+    def empty(self, name: str) -> None:
+        """Room for the others; the empty file says that there was a value, if nothing else can."""
+        try:
+            open(self._part(name), "wb").close()
+        except OSError:
+            return
+
+    def remove(self, name: str) -> None:
+        try:
+            os.remove(self._part(name))
+        except OSError:
+            return
+
+    def _part(self, name: str) -> str:
+        return os.path.join(self._folder, name + ".pkl.part")
+
+
+def _returning() -> Any:
+    """Where the job has it: it travels with those that may return such values."""
+    try:
+        from .byvalue import Returning
+    except ImportError:
+        return None
+    return Returning
+
+
+def _made(folder: str) -> None:
+    """The program may have removed it."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        return  # each value says so
 
 
 def _linking(kind: Any) -> Any:

@@ -14,7 +14,7 @@ import io
 import os
 import sys
 
-from . import display, linesource, quickjson
+from . import display, lastword, linesource, quickjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Step = dict[str, Any]
 
 VALUE = "@value"
+DEEPEST = 10_000
+"""Half of what fits into a stack of 8 MB."""
 ONLY_AST = 0x400
 TOP_LEVEL_AWAIT = 0x2000
 
@@ -226,14 +228,22 @@ def run(names: Names) -> None:
         program.execute()
         display.show_open_figures()
     except BaseException as error:  # noqa: BLE001  (whatever ends the user's program is told, then ends it)
-        from .failure import ended_by
+        _shallow()
+        try:
+            from .failure import ended_by
+        except ImportError:
+            sys.exit(lastword.without_folder(error))
 
         display.show_open_figures()
         code = ended_by(error, folder, results if os.getpid() == pid else "")
         if code:
             sys.exit(code)
     if program is not None and (program.returns or program.values) and os.getpid() == pid:
-        from .keep import keep
+        _shallow()
+        try:
+            from .keep import keep
+        except ImportError:
+            sys.exit(lastword.without_folder(None))
 
         limit = None if spec.get("artifacts") else spec.get("result_limit_bytes")
         keep(
@@ -245,6 +255,12 @@ def run(names: Names) -> None:
             notebook_python=spec.get("notebook_python") or "",
             compare=bool(spec.get("sharing")),
         )
+
+
+def _shallow() -> None:
+    """A limit that the program has raised would let what is nested as deep overflow the stack of pickling: the process
+    would be killed, instead of one value missing."""
+    sys.setrecursionlimit(min(sys.getrecursionlimit(), DEEPEST))
 
 
 def _begun(spec: dict[str, Any], folder: str, names: Names) -> Program:

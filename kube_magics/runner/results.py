@@ -20,6 +20,8 @@ VALUE = "@value"
 ERROR = "@error"
 KEPT_FRAMES = 40
 NEVER_SET = "never set"
+SPOILED = "the job has removed or replaced the folder that its values are kept in"
+UNWRITTEN = "cannot be written in the job: is the disk of its folder full?"
 
 
 class Results:
@@ -27,22 +29,22 @@ class Results:
 
     def __init__(self, folder: str, spec: dict[str, Any], error: dict[str, Any] | None = None) -> None:
         """`error` counts where the folder has none."""
-        left = _read(os.path.join(folder, "missing.json")) or {}
+        left = _read(os.path.join(folder, "missing.json"))
         self.error = _read(os.path.join(folder, "error.json")) or error
         self.sent: list[str] = []
-        self.missing: dict[str, str] = dict(left.get("missing") or {})
-        self.too_large: dict[str, int] = dict(left.get("too_large") or {})
-        kept = _read(os.path.join(folder, "stored.json")) or {}
-        self.stored: dict[str, dict[str, Any]] = kept.get("stored") or {}
-        self.failed: dict[str, str] = kept.get("failed") or {}
+        self.missing: dict[str, str] = _part(left, "missing")
+        self.too_large: dict[str, int] = _part(left, "too_large")
+        kept = _read(os.path.join(folder, "stored.json"))
+        self.stored: dict[str, dict[str, Any]] = _part(kept, "stored")
+        self.failed: dict[str, str] = _part(kept, "failed")
         self._folder = folder
         self._limit: int | None = spec.get("result_limit_bytes")
         self._names: list[str] = []
         for name in dict.fromkeys([*(spec.get("returns") or []), VALUE, ERROR]):
-            if os.path.exists(self._path(name)):
+            if os.path.isfile(self._path(name)):
                 self._names.append(name)
             elif name != ERROR and name in (spec.get("returns") or []) and not self._explained(name):
-                self.missing[name] = NEVER_SET
+                self.missing[name] = self._why_absent(name)
 
     @property
     def anything(self) -> bool:
@@ -63,8 +65,12 @@ class Results:
                     self.too_large[name] = size
                 continue
             if self._limit is not None:
-                with open(self._path(name), "rb") as file:
-                    data = file.read()
+                try:
+                    with open(self._path(name), "rb") as file:
+                        data = file.read()
+                except OSError as problem:
+                    self.missing[name] = f"cannot be read in the job: {problem.strerror}"
+                    continue
                 yield from protocol.result_chunks(name, data)
             if name != ERROR:
                 self.sent.append(name)
@@ -87,6 +93,11 @@ class Results:
     def _explained(self, name: str) -> bool:
         return name in self.missing or name in self.too_large
 
+    def _why_absent(self, name: str) -> str:
+        if not os.path.isdir(self._folder):
+            return SPOILED
+        return UNWRITTEN if os.path.exists(self._path(name) + ".part") else NEVER_SET
+
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name + ".pkl")
 
@@ -103,8 +114,15 @@ def _few(frames: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     return frames if len(frames) <= count else [*frames[: count // 2], *frames[-(count - count // 2) :]]
 
 
-def _read(path: str) -> dict[str, Any] | None:
+def _read(path: str) -> dict[str, Any]:
+    """The object in a file; empty where there is none: the folder is the program's too, which may spoil it."""
     try:
-        return quickjson.read_file(path)
+        found = quickjson.read_file(path)
     except (OSError, ValueError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _part(found: dict[str, Any], key: str) -> dict[str, Any]:
+    inner = found.get(key)
+    return dict(inner) if isinstance(inner, dict) else {}

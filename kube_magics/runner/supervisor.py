@@ -102,7 +102,7 @@ class Supervisor:
             import traceback
 
             self._custody.signal(SIGKILL)
-            return self._without_program(f"the runner failed:\n{traceback.format_exc()}")
+            return self._without_program(f"the runner failed:\n{traceback.format_exc()}", "runner")
 
     # -- the processes, one after the other -------------------------------------------------------------------------
 
@@ -322,10 +322,10 @@ class Supervisor:
         self._closing.peak_memory_bytes = self._sampler.peak_memory_bytes
         return self._closing.finish(self._status, self._ran_s, self._custody, self._cgroup, self._killed_before)
 
-    def _without_program(self, problem: str) -> int:
+    def _without_program(self, problem: str, reason: str = "start") -> int:
         from .closing import cannot_run
 
         now = time.monotonic()
         if not self._started:
             self._send_start(now)
-        return cannot_run(problem, now - self._child.began, self._pump)
+        return cannot_run(problem, reason, now - self._child.began, self._pump)

@@ -76,3 +76,10 @@ def test_a_job_that_failed_without_its_workers_says_so() -> None:
     error = ended(None, reason="failed", code=1, signal=None, oom_kills=2)
     assert type(error) is errors.JobFailed
     assert "2 processes were killed for want of memory" in str(error.said)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("start", errors.JobNotStarted), ("bundle", errors.JobNotStarted), ("runner", errors.PodLost)]
+)
+def test_a_runner_that_fails_later_is_no_job_that_did_not_start(reason: str, kind: type[errors.JobError]) -> None:
+    assert type(ended(None, reason=reason, code=70, signal=None)) is kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -285,3 +286,90 @@ def test_a_captured_value_that_cannot_be_loaded_is_named(tmp_path: Path) -> None
     assert error["type"] == "RuntimeError"
     assert error["message"].startswith("X was pickled in the notebook and cannot be loaded here, by Python 3.")
     assert "ModuleNotFoundError: No module named 'not_a_module_here'" in error["message"]
+
+
+SPOIL = (
+    "import os, shutil, sys\nfolder = os.path.dirname(os.path.abspath(sys.argv[0]))\nresults = folder + '/results'\n"
+)
+GONE = "the job has removed or replaced the folder that its values are kept in"
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "missing"),
+    [
+        ("shutil.rmtree(results)", None),
+        ("shutil.rmtree(results); open(results, 'w').close()", GONE),
+        ("shutil.rmtree(folder)", GONE),  # as `rm -rf /tmp/*` does in a pod
+        ("os.mkdir(results + '/x.pkl')", "cannot be written in the job: Is a directory"),
+        ("open(results + '/missing.json', 'w').write('{\"missing\": [1], \"too_large\": 2}')", None),
+        ("open(results + '/stored.json', 'w').write('[1]')", None),
+        ("open(results + '/error.json', 'w').write('[]')", None),
+    ],
+)
+def test_a_program_that_spoils_its_own_folders_has_run_all_the_same(
+    tmp_path: Path, spoiled: str, missing: str | None
+) -> None:
+    log = run(tmp_path / "job", f"{SPOIL}print('ran')\n{spoiled};\nx = 1", returns=["x"])
+    assert (log.out, log.end["reason"], log.code) == (b"ran\n", "completed", 0)
+    assert log.end["missing"] == ({} if missing is None else {"x": missing})
+    assert log.results() == ({"x": 1} if missing is None else {})
+
+
+@pytest.mark.parametrize(
+    "spoiled", ["shutil.rmtree(results)", "shutil.rmtree(results); open(results, 'w').close()", "shutil.rmtree(folder)"]
+)
+def test_its_own_exception_is_seen_then_too(tmp_path: Path, spoiled: str) -> None:
+    log = run(tmp_path / "job", f"{SPOIL}{spoiled};\n1 / 0")
+    assert (log.end["reason"], log.code) == ("failed", 1)
+    assert b"ZeroDivisionError: division by zero\n" in log.err
+    assert [event["type"] for event in log.all("error")] == (
+        [] if "open" in spoiled or "folder" in spoiled else ["ZeroDivisionError"]
+    )
+
+
+@pytest.mark.parametrize(
+    "calls", ["def f(n):\n    return f(n + 1)", "def f(n):\n    return g(n)\ndef g(n):\n    return f(n)"]
+)
+def test_endless_recursion_with_a_raised_limit_is_told(tmp_path: Path, calls: str) -> None:
+    log = run(tmp_path, f"import sys\nsys.setrecursionlimit(60_000)\n{calls}\nf(0)")
+    assert log.error["type"] == "RecursionError"
+    assert len(log.err) < 1_000_000
+    assert log.err.endswith(b"RecursionError: maximum recursion depth exceeded\n")
+
+
+def test_a_value_that_is_nested_too_deep_is_one_that_is_missing(tmp_path: Path) -> None:
+    """With a raised limit, too: the stack of pickling would overflow, and the process be killed."""
+    source = "import sys\nsys.setrecursionlimit(10**6)\nx = []\nfor _ in range(10**5):\n    x = [x]\ny = 1"
+    log = run(tmp_path, source, returns=["x", "y"])
+    assert log.results() == {"y": 1}
+    assert "cannot be pickled: RecursionError" in log.end["missing"]["x"]
+
+
+FILL = "import os\ndef fill():\n    with open('large', 'wb', buffering=0) as file:\n        while True:\n            file.write(bytes(4096))\n"
+
+
+def on_a_small_disk(folder: Path, source: str) -> bundles.Log:
+    """A job whose folders are all on a disk of one megabyte."""
+    bundles.unpack(folder / "made", bundles.files(source, FILL, returns=["x"]))
+    disk = folder / "disk"
+    disk.mkdir()
+    main = disk / "kube_magics_runner" / "__main__.py"
+    script = f"mount -t tmpfs -o size=1m none {disk} && cp -r {folder}/made/. {disk} && exec {sys.executable} -IS {main} {disk}"
+    command = ["unshare", "-rm", "sh", "-c", script]
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespaces here")
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert done.stderr == b""
+    return bundles.Log(done.stdout, done.returncode)
+
+
+def test_a_full_disk_is_the_exception_that_it_raised(tmp_path: Path) -> None:
+    log = on_a_small_disk(tmp_path, "fill()")
+    assert (log.error["type"], log.end["reason"], log.code) == ("OSError", "failed", 1)
+    assert "No space left on device" in log.error["message"]
+
+
+def test_a_full_disk_is_why_a_value_is_missing(tmp_path: Path) -> None:
+    log = on_a_small_disk(tmp_path, "try:\n    fill()\nexcept OSError:\n    x = os.urandom(100_000)\nprint('ran')")
+    assert (log.out, log.end["reason"]) == (b"ran\n", "completed")
+    assert log.end["missing"] == {"x": "cannot be written in the job: No space left on device"}
