@@ -71,7 +71,7 @@ class Closing:
         if not self._spec.get("cwd"):  # a folder of its own, which goes with the job
             try:
                 from . import workfiles
-            except ImportError:
+            except (ImportError, OSError):
                 return  # the program has removed its own folder, and what it wrote there with it
             yield from workfiles.events(self._spec, self._began_ns, results.stored, results.failed)
 

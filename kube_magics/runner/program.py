@@ -231,7 +231,7 @@ def run(names: Names) -> None:
         _shallow()
         try:
             from .failure import ended_by
-        except ImportError:
+        except (ImportError, OSError):
             sys.exit(lastword.without_folder(error))
 
         display.show_open_figures()
@@ -242,7 +242,7 @@ def run(names: Names) -> None:
         _shallow()
         try:
             from .keep import keep
-        except ImportError:
+        except (ImportError, OSError):
             sys.exit(lastword.without_folder(None))
 
         limit = None if spec.get("artifacts") else spec.get("result_limit_bytes")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from . import protocol, quickjson
+from . import protocol, quickjson, spoiled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ VALUE = "@value"
 ERROR = "@error"
 KEPT_FRAMES = 40
 NEVER_SET = "never set"
-SPOILED = "the job has removed or replaced the folder that its values are kept in"
 UNWRITTEN = "cannot be written in the job: is the disk of its folder full?"
 
 
@@ -95,7 +94,7 @@ class Results:
 
     def _why_absent(self, name: str) -> str:
         if not os.path.isdir(self._folder):
-            return SPOILED
+            return spoiled.MISSING
         return UNWRITTEN if os.path.exists(self._path(name) + ".part") else NEVER_SET
 
     def _path(self, name: str) -> str:

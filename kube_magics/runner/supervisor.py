@@ -10,9 +10,9 @@ import os
 import select
 import time
 
-from . import protocol, quickjson
+from . import protocol, quickjson, spoiled
 from .cgroup import Cgroup
-from .custody import Custody
+from .custody import NEVER, Custody
 from .launch import WISH
 from .messages import Messages
 from .output import Output
@@ -305,19 +305,24 @@ class Supervisor:
 
     def _get_ready(self) -> None:
         """What the program's first line need not wait for: a third of all that is imported here."""
-        if self._sampler is None:
-            from .closing import Closing
-            from .sampler import Sampler, Usage
+        if self._sampler is None and self._ready_by != NEVER:
+            try:
+                from .closing import Closing
+                from .sampler import Sampler, Usage
+            except (ImportError, OSError):  # removed, or just being removed
+                self._ready_by = NEVER
+                return
 
             self._sampler = Sampler(Usage(self._cgroup, os.getpid() == 1), self._gpus, time.monotonic())
             self._closing = Closing(self._folder, self._spec, self._launcher.began_ns, self._pump)
 
     def _finish(self) -> int:
         self._get_ready()
-        assert self._sampler is not None
-        assert self._closing is not None
         if self._gpus:
             self._gpus.stop()
+        if self._sampler is None or self._closing is None:
+            returns = self._spec.get("returns") or []
+            return spoiled.end(self._status, self._custody.asked, returns, self._ran_s, self._pump)
         self._closing.error = self._error
         self._closing.peak_memory_bytes = self._sampler.peak_memory_bytes
         return self._closing.finish(self._status, self._ran_s, self._custody, self._cgroup, self._killed_before)
