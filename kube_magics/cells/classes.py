@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import ast
+import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -36,7 +37,7 @@ _MADE_BY_PYTHON = frozenset(
     " __slotnames__"  # copyreg keeps it there once an instance has been pickled
     " __firstlineno__ __static_attributes__ __orig_bases__ __parameters__ __type_params__ __classcell__ __hash__"
     " __annotations_cache__ __classdictcell__ __abstractmethods__ _abc_impl __dataclass_fields__ __dataclass_params__"
-    " __match_args__ _is_protocol __protocol_attrs__ __non_callable_proto_members__ __slotnames__".split()
+    " __match_args__ _is_protocol __protocol_attrs__ __non_callable_proto_members__".split()
 )
 
 
@@ -251,7 +252,9 @@ def _added(value: type, node: ast.ClassDef, written: set[str]) -> Iterator[Diffe
                 yield Difference(name, live, code=True)
         elif not isinstance(live, MemberDescriptorType | GetSetDescriptorType):
             plain = isinstance(live, SCALAR) and not name.startswith("_")
-            if alone or (plain and not _made_with_help(value)):
+            # Enum's metaclass writes members, which stand in the statement, and names with underscores.
+            public = isinstance(value, enum.EnumMeta) and not name.startswith("_")
+            if alone or public or (plain and not _made_with_help(value)):
                 yield Difference(name, live)
 
 
