@@ -20,6 +20,8 @@ from kube_magics.cluster.connections import Connections
 from kube_magics.cluster.link import Link
 
 ANSWER_TIMEOUT_S = 30.0
+IDLE_S = 60.0
+"""After such a silence a connection may have been forgotten on the way: a word to it would not be answered for long."""
 LINK_TIMEOUT_S = 10.0
 """For the smallest of all answers."""
 CONNECT_TIMEOUT_S = 10.0
@@ -101,6 +103,8 @@ class Client:
     ) -> Any:
         limits = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        if self.link.heard and time.monotonic() - self.link.heard > IDLE_S:
+            await self.link.alive()  # uses up the dead ones
         with self._translated():
             asked = {"Content-Type": JSON, **(headers or {})}
             async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:

@@ -44,3 +44,10 @@ def test_mixed_cuts(linked: Linked) -> None:
 @pytest.mark.timeout(1800)
 def test_two_hundred_mixed_cuts(linked: Linked) -> None:
     assert through_cuts(linked, "cuts-long", 4_000_000, 20_000, 200, 1500) >= 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_connections_that_ended_while_nobody_used_them(linked: Linked, kind: str) -> None:
+    linked.desk.right(cell(f"before-{kind}", 100, 1000))
+    assert linked.proxy.cut(kind) > 0
+    whole(linked.desk.run(cell(f"idle-{kind}", 100, 1000)), linked.log(f"idle-{kind}"), 100)
