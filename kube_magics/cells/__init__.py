@@ -9,7 +9,7 @@ Belongs here:
   how what has no source is taken apart              bytecode
   what a notebook has and a job has not              syntax, ipython, absent
   what must not travel                               credentials, exposure
-  the whole, for a cell, a call, a script            checks, cautions, settings, capture, texts, program
+  the whole, for a cell, a call, a script            checks, cautions, settings, variables, capture, texts, program
   what a capture brings besides; a script as one     brought, script
   the files besides it; the zip, and its weight      files, ignore, cargo, bundle, weight
   the key for re-attaching; values coming home       digests, results, jobcode

@@ -15,6 +15,7 @@ from kube_magics.cells.imports import Wanted, imports
 from kube_magics.cells.localmodules import LocalImports, LocalModules
 from kube_magics.cells.modules import submodules
 from kube_magics.cells.settings import attributes
+from kube_magics.cells.variables import variables
 
 
 def local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[ast.stmt]) -> LocalModules:
@@ -35,6 +36,13 @@ def local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[a
     inside = bytecode.imported(_functions(closure))
     local.add((Wanted(name, sure=False) for name in sorted(inside)), "a captured function")
     return local.result(attributes(closure.notebook))
+
+
+def read_variables(closure: Closure, nodes: Sequence[ast.stmt], local: LocalModules) -> dict[str, str]:
+    """Environment variables that what the job runs reads, and a cell has set."""
+    codes = [function.__code__ for function in _functions(closure)]
+    texts = [each.data.decode("utf-8", "replace") for each in local.files]
+    return variables(closure.notebook, [*nodes, *sources_of(closure)], codes, texts)
 
 
 def sources_of(closure: Closure) -> list[ast.stmt]:

@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 
 from kube_magics.cells import cautions, modules
 from kube_magics.cells.absent import check_absent, check_definitions
-from kube_magics.cells.brought import chains_of, local_modules, shipped, sources_of, star_names, versions
+from kube_magics.cells.brought import (
+    chains_of,
+    local_modules,
+    read_variables,
+    shipped,
+    sources_of,
+    star_names,
+    versions,
+)
 from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import check_modules, check_names, check_own_imports, check_returns
 from kube_magics.cells.closure import Before, Closure, Step, Travel
@@ -68,6 +76,8 @@ class Capture:
     "modules of the runner that only captures like this one need, as fields of spec.json"
     warnings: tuple[str, ...] = ()
     "what the user should know although the job runs: sentences of one line"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    'environment variables that the job reads and a cell has set -> that cell: {"MODE": "In [3]"}'
     cargo: Cargo = field(default_factory=Cargo)
     "local modules, and the files of --files"
 
@@ -214,6 +224,7 @@ def _capture(
         warnings=local.warnings,
         cargo=cargo,
         bytecode=tuple(place for dumped in closure.dumped for place in dumped.bytecode),
+        variables=read_variables(closure, nodes, local),
         shipped=shipped(closure, written.program["returns"], [*nodes, *sources_of(closure)]),
     )
 

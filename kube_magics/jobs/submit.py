@@ -87,6 +87,17 @@ def with_files(spec: JobSpec, capture: Capture) -> Capture:
     return capture.with_files(gather(spec.files, Path.cwd()))
 
 
+def left_here(spec: JobSpec, kind: str, captured: Capture) -> list[str]:
+    """What a process elsewhere does not inherit, though the job reads it; `kind` of backend."""
+    given = {name for name, _ in spec.env} | {secret.variable or "" for secret in spec.secret}
+    found = {name: cell for name, cell in captured.variables.items() if name not in given}
+    if kind == "local" or not found:
+        return []
+    listed = ", ".join(f"{name} ({cell})" for name, cell in found.items())
+    asked = " ".join(f"--env {name}=…" for name in found)
+    return [f"environment variables set here, not in the job: {listed}; to set them there: {asked}"]
+
+
 def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, notebook: str | None) -> Prepared:
     """Pack `capture` for `backend`; `stem` is what a generated name starts with."""
     name = spec.name or names.fresh_name(stem)

@@ -43,6 +43,7 @@ def train(
     )
     warn(captured.warnings)
     spec, backend = submitting.place(replace(spec, returns=(VALUE,)))
+    warn(submitting.left_here(spec, backend.kind, captured))
     stem = getattr(fn, "__name__", "call")
     prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())
     namespace = sys.modules["__main__"].__dict__

@@ -42,6 +42,7 @@ def launch(shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, ste
     began = time.monotonic()
     warn(captured.warnings)
     spec, backend = submitting.place(asked)
+    warn(submitting.left_here(spec, backend.kind, captured))
     notebook = here.notebook_path()
     if spec.dry_run:
         print_manifests(submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook))

@@ -42,6 +42,7 @@ class Views:
         self._seen: list[tuple[Any, str]] = []
         self._apart: list[Any] = []
         self._not_mine: set[int] = set()
+        self._strange: set[int] = set()
         self._handlers: dict[type, Callable[[Any], Any] | None] = {}
 
     def reduced(self, obj: Any) -> Any:
@@ -57,6 +58,8 @@ class Views:
         """What reduces objects of a type."""
         if is_array(kind):
             return self._array
+        if any(is_array(each) for each in kind.__mro__[1:]):
+            return self._of_subclass
         return self._pandas if (kind.__module__ or "").startswith(PANDAS) else None
 
     def _array(self, array: Any) -> Any:
@@ -69,6 +72,13 @@ class Views:
             low, high = bounds(array)
             if each.bounds[0] <= low and high <= each.bounds[1]:
                 return NotImplemented if array is each.whole else _part(array, each)
+        return NotImplemented
+
+    def _of_subclass(self, array: Any) -> Any:
+        """Nobody knows what else it keeps: it travels by itself, as it always did."""
+        if array.nbytes:
+            self._strange.add(id(array))
+            self._seen.append((array, self.where))
         return NotImplemented
 
     def _pandas(self, obj: Any) -> Any:
@@ -92,27 +102,30 @@ class Views:
             self._seen = [each for each in self._seen if each[1] in names]
         shared: list[Shared] = []
         apart: dict[str, None] = {}
-        for low, high, members in self._overlapping():
-            within = tuple(dict.fromkeys(where for _, where in members if where))
-            whole = _whole(low, high, [array for array, _ in members])
+        for together in self._overlapping():
+            members = [each for each in together if id(each[0]) not in self._strange]
+            low, high = _extent([array for array, _ in members])
+            whole = _whole(low, high, [array for array, _ in members]) if len(members) > 1 else None
             if whole is not None:
-                shared.append(Shared((low, high), whole, within))
-            elif _touch([array for array, _ in members]):
-                apart.update(dict.fromkeys(within))
+                shared.append(Shared((low, high), whole, tuple(dict.fromkeys(where for _, where in members))))
+            if whole is None or len(members) < len(together):
+                within = dict.fromkeys(where for _, where in together)
+                apart.update(within if _touch([array for array, _ in together]) else {})
         return tuple(shared), list(apart)
 
-    def _overlapping(self) -> list[tuple[int, int, list[tuple[Any, str]]]]:
+    def _overlapping(self) -> list[list[tuple[Any, str]]]:
         different = {id(array): (array, where) for array, where in self._seen}
         if all(array.base is None for array, _ in different.values()):
             return []
-        found: list[tuple[int, int, list[tuple[Any, str]]]] = []
+        found: list[list[tuple[Any, str]]] = []
+        end = 0
         for (low, high), member in sorted(((bounds(each[0]), each) for each in different.values()), key=_first):
-            if found and low < found[-1][1]:
-                start, end, members = found[-1]
-                found[-1] = (start, max(end, high), [*members, member])
+            if low < end:
+                found[-1].append(member)
             else:
-                found.append((low, high, [member]))
-        return [each for each in found if len(each[2]) > 1]
+                found.append([member])
+            end = max(end, high)
+        return [each for each in found if len(each) > 1]
 
 
 def _first(item: tuple[Bounds, Any]) -> Bounds:
@@ -133,6 +146,11 @@ def bounds(array: Any) -> Bounds:
         else:
             high += (count - 1) * stride
     return low, high + array.itemsize
+
+
+def _extent(members: list[Any]) -> Bounds:
+    found = [bounds(array) for array in members]
+    return min((low for low, _ in found), default=0), max((high for _, high in found), default=0)
 
 
 def _whole(low: int, high: int, members: list[Any]) -> Any:
