@@ -15,6 +15,7 @@ from kube_magics.jobs import homecoming, loop
 from kube_magics.jobs.follow import Outcome
 from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.store import Store
+from kube_magics.runner.spoiled import MISSING
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.quantities import human_bytes
 
@@ -146,4 +147,8 @@ def _absent(name: str, outcome: Outcome) -> errors.ResultError:
 def _fix(name: str, why: str) -> str:
     if why.startswith("cannot be pickled"):
         return f"return what {name} is made of, as plain values, or leave it out of --returns"
+    if why.startswith("cannot be written"):
+        return "write less into the job's own folder: large files belong on a --volume CLAIM:/path"
+    if why == MISSING:
+        return "remove only what the job itself has made, not all of its /tmp"
     return f"set {name} in the cell, or leave it out of --returns"

@@ -487,3 +487,14 @@ def test_out_of_memory(there: Desk) -> None:
     assert_clear(ran, errors.JobOutOfMemory, "killed at its memory limit")
     assert "larger --memory" in next_lines(ran) or (suggested(ran) or "").startswith("--memory ")
     there.right(f"%%kubetrain --memory 512Mi\n{body}")
+    # So little that the runner may still be starting when its program is killed.
+    ran = there.run(f"%%kubetrain --cpus 100m --memory 30Mi\n{body}")
+    assert_clear(ran, errors.JobOutOfMemory, "killed at its memory limit")
+
+
+@pytest.mark.cluster
+def test_a_job_that_clears_its_tmp(there: Desk) -> None:
+    """With all that is kept there: its end is seen, what it printed, and which value is lost."""
+    ran = there.run("%%kubetrain --cpus 100m --returns n\n!rm -rf /tmp/*\nprint('ran')\nn = 1")
+    assert_clear(ran, errors.ResultMissing, "n did not come back: the job has removed")
+    assert "ran\n" in ran.stdout

@@ -14,6 +14,8 @@ from kube_magics.backends.local import LocalBackend
 from kube_magics.jobs.arrivals import Arrivals
 from kube_magics.jobs.follow import Outcome
 from kube_magics.jobs.homecoming import Home, lost_line
+from kube_magics.runner.results import UNWRITTEN
+from kube_magics.runner.spoiled import MISSING
 
 
 def arrivals(tmp_path: Path, outcome: Outcome) -> Arrivals:
@@ -55,6 +57,22 @@ def test_each_name_by_itself(tmp_path: Path) -> None:
         "next: set unset in the cell",
     ):
         assert text in str(error)
+
+
+@pytest.mark.parametrize(
+    ("why", "fix"),
+    [
+        ("never set", "set x in the cell"),
+        ("cannot be pickled: TypeError", "as plain values"),
+        ("cannot be written in the job: No space left on device", "--volume CLAIM:/path"),
+        (UNWRITTEN, "--volume CLAIM:/path"),
+        (MISSING, "not all of its /tmp"),
+    ],
+)
+def test_what_to_do_about_a_value_that_is_missing(tmp_path: Path, why: str, fix: str) -> None:
+    found = arrivals(tmp_path, Outcome(end={"missing": {"x": why}}))
+    assert found.values(("x",), loads) == {}
+    assert fix in str(found.problems[0].hint)
 
 
 def test_a_log_that_could_not_be_read(tmp_path: Path) -> None:

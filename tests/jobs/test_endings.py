@@ -54,6 +54,7 @@ def test_a_crash_is_none_for_want_of_memory() -> None:
     error = ended(OOM, reason="signal", signal=11, code=139)
     assert type(error) is errors.JobKilled
     assert "faulthandler" in str(error.hint)
+    assert "endless recursion" in str(error.hint)
     assert "--memory" not in str(error.hint)
 
 
