@@ -10,11 +10,12 @@ import os
 import select
 import time
 
-from . import protocol, quickjson, spoiled
+from . import quickjson, spoiled
 from .cgroup import Cgroup
 from .custody import NEVER, Custody
 from .launch import WISH
 from .messages import Messages
+from .opening import Opening
 from .output import Output
 from .pump import Pump
 from .signals import SIGKILL
@@ -36,7 +37,6 @@ GET_READY_S = 0.25
 """A program that has written nothing by then will not mind the rest of the runner being imported."""
 START_PATIENCE_S = 1.0
 """A program that has not introduced itself by then is announced without what it would have said."""
-DEVICES_PATIENCE_S = 10.0
 LONGEST_SLEEP_S = 60.0
 FULL_DISK_RETRY_S = 1.0
 
@@ -69,14 +69,13 @@ class Supervisor:
         # The first process of a container has a group of its own, in which nothing was killed before: what is counted
         # there by now may be the program itself, which starts while this is read.
         self._killed_before = 0 if os.getpid() == 1 else self._cgroup.oom_kills() or 0
-        self._started = False
+        self._opening = Opening(self._pump, self._messages, bool(spec.get("gpus")))
         self._announced = False
         """The log knows that the program runs. While a step runs there is nothing to announce."""
         self._gpus: Gpus | None = None
         self._sampler: Sampler | None = None
         self._closing: Closing | None = None
         self._ready_by = time.monotonic() + GET_READY_S
-        self._devices_announced = not spec.get("gpus")
         self._wished = False
         self._status = 0
         """The wait status that decides how the job ended: the program's, or that of the step that failed."""
@@ -91,7 +90,7 @@ class Supervisor:
             if self._spec.get("gpus") and self._child.pid:
                 from .nvml import Gpus
 
-                self._gpus = Gpus()
+                self._gpus = self._opening.gpus = Gpus()
                 self._gpus.start()
             if self._before() and self._program():
                 self._after()
@@ -153,8 +152,8 @@ class Supervisor:
     def _step(self, step: dict[str, Any], *, last: bool = False) -> bool:
         """Whether it succeeded, and the job is to go on."""
         self._take(lambda: self._launcher.step(step), step=True, last=last)
-        if not self._started:
-            self._send_start(self._child.began)
+        if not self._opening.said:
+            self._opening.start(self._child.pid, self._child.began)
         self._pump.event({"e": "stage", "name": step["stage"]}, self._child.began)
         self._follow()
         self._pump.finish(time.monotonic)
@@ -259,8 +258,7 @@ class Supervisor:
         sample = self._sampler.sample(now, time.time()) if self._sampler else None
         if sample:
             self._pump.event(sample, now)
-        if not self._devices_announced:
-            self._announce_devices(now)
+        self._opening.devices(self._child, now)
         self._pump.tick(now)
 
     # -- the start --------------------------------------------------------------------------------------------------
@@ -275,31 +273,8 @@ class Supervisor:
             return
         self._announced = True
         self._ready_by = now + GET_READY_S
-        self._send_start(now)
-        self._pump.event({"e": "stage", "name": "running"}, now)
-
-    def _announce_devices(self, now: float) -> None:
-        """Finding devices may take the driver seconds: the start event is repeated with them."""
-        devices = self._gpus.devices if self._gpus else []
-        if devices is None and now < self._child.began + DEVICES_PATIENCE_S:
-            return
-        self._devices_announced = True
-        if devices:
-            self._send_start(now)
-
-    def _send_start(self, now: float) -> None:
-        self._started = True
-        hello = self._messages.hello or {}
-        event = {
-            "e": "start",
-            "v": protocol.VERSION,
-            "python": hello.get("python"),
-            "host": os.uname().nodename,
-            "pid": self._child.pid,
-            "devices": (self._gpus.devices if self._gpus else None) or [],
-            "versions": hello.get("versions") or {},
-        }
-        self._pump.event(event, now)
+        self._opening.start(self._child.pid, now)
+        self._opening.running(now)
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -331,6 +306,6 @@ class Supervisor:
         from .closing import cannot_run
 
         now = time.monotonic()
-        if not self._started:
-            self._send_start(now)
+        if not self._opening.said:
+            self._opening.start(self._child.pid, now)
         return cannot_run(problem, reason, now - self._child.began, self._pump)
