@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.snapshot import FAILED, RUNNING, SUCCEEDED, Snapshot, succeeded
 
 READ_BYTES = 1 << 20
 
@@ -48,7 +50,40 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def wordless(home: Path, *, started: bool) -> Cause:
+def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: bool) -> Snapshot:
+    """The state of a job whose facts are `known`; `alive`: its runner is."""
+    end = read_json(home / END)
+    # The runner's first deed is an event: with none, what was started was no Python of ours.
+    started = alive or _size_bytes(home / LOG) > 0
+    cause = None
+    if not alive and end is None:
+        cause = _wordless(home, started=started)
+    elif (home / DELETED).exists():
+        cause = Cause("deleted", "The job was deleted.", fix="run the cell again")
+    return Snapshot(
+        name=home.name,
+        namespace=namespace,
+        phase=RUNNING if alive else SUCCEEDED if succeeded(end) else FAILED,
+        cause=cause,
+        node=f"pid {known.get('pid')}",
+        scheduled=True,
+        started=started,
+        terminated=not alive,
+        end=end,
+        created_at=known.get("created_at"),
+        started_at=known.get("created_at"),
+        finished_at=None if alive else _changed_at(home / (END if end else LOG)),
+        gpus=known.get("gpus"),
+        notebook=known.get("notebook"),
+        ours=True,
+        returns=tuple(known.get("returns", ())),
+        submission_id=known.get("submission_id"),
+        fetched=(home / FETCHED).exists(),
+        artifacts=known.get("artifacts"),
+    )
+
+
+def _wordless(home: Path, *, started: bool) -> Cause:
     """Why a runner that is gone left no last word."""
     said = _text(home / "runner.err")[-500:] or None
     if started:
@@ -57,7 +92,7 @@ def wordless(home: Path, *, started: bool) -> Cause:
     return Cause("start", "The interpreter did not start the job's program.", said, fix, hopeless=True)
 
 
-def size_bytes(path: Path) -> int:
+def _size_bytes(path: Path) -> int:
     """0 for a file that is not there."""
     try:
         return path.stat().st_size
@@ -72,7 +107,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def changed_at(path: Path) -> float | None:
+def _changed_at(path: Path) -> float | None:
     """Seconds since the epoch."""
     try:
         return path.stat().st_mtime

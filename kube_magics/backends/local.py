@@ -29,8 +29,7 @@ from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.unpack import unpack
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
-from kube_magics.telemetry.explain import Cause
-from kube_magics.telemetry.snapshot import FAILED, GONE, RUNNING, SUCCEEDED, Snapshot, succeeded
+from kube_magics.telemetry.snapshot import GONE, Snapshot
 
 POLL_S = 0.02
 LONGEST_POLL_S = 0.2
@@ -183,42 +182,12 @@ class LocalBackend:
 
     def _snapshot(self, home: Path) -> Snapshot:
         facts = jobfolder.facts(home)
-        alive = self._alive(home.name, facts)
-        end = jobfolder.read_json(home / END)
-        phase, cause = RUNNING, None
-        if (home / DELETED).exists():
-            cause = Cause("deleted", "The job was deleted.", fix="run the cell again")
-        # The runner's first deed is an event: with none, what was started was no Python of ours.
-        started = alive or jobfolder.size_bytes(home / LOG) > 0
-        if not alive:
-            phase = SUCCEEDED if succeeded(end) else FAILED
-            if end is None:
-                cause = jobfolder.wordless(home, started=started)
-                if home.name not in self._swept:
-                    # Without its runner the user's own process would go on unseen.
-                    self._swept.add(home.name)
-                    machine.kill_session(facts.get("pid", -1))
-        return Snapshot(
-            name=home.name,
-            namespace=self.namespace,
-            phase=phase,
-            cause=cause,
-            node=f"pid {facts.get('pid')}",
-            scheduled=True,
-            started=started,
-            terminated=not alive,
-            end=end,
-            created_at=facts.get("created_at"),
-            started_at=facts.get("created_at"),
-            finished_at=None if alive else jobfolder.changed_at(home / (END if end else LOG)),
-            gpus=facts.get("gpus"),
-            notebook=facts.get("notebook"),
-            ours=True,
-            returns=tuple(facts.get("returns", ())),
-            submission_id=facts.get("submission_id"),
-            fetched=(home / FETCHED).exists(),
-            artifacts=facts.get("artifacts"),
-        )
+        state = jobfolder.snapshot(home, facts, self.namespace, alive=self._alive(home.name, facts))
+        if state.terminated and state.end is None and home.name not in self._swept:
+            # Without its runner the user's own process would go on unseen.
+            self._swept.add(home.name)
+            machine.kill_session(facts.get("pid", -1))
+        return state
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         home = self._folder / name
