@@ -50,7 +50,7 @@ class Sharing:
     def begin(self, name: str) -> Views | None:
         """For the pickler of this value."""
         self._views.where = name
-        return self._views if "numpy" in sys.modules else None
+        return self._views if {"numpy", "torch"} & sys.modules.keys() else None
 
     def add(self, name: str, value: Any, pickler: Any) -> None:
         self._values[name] = value
@@ -83,7 +83,7 @@ class Sharing:
         return found
 
     def _again(self, name: str, links: Links, shared: tuple[Shared, ...]) -> bool:
-        views = Views(shared) if shared else None
+        views = Views(shared, self._views)
         try:
             written, pickler = self._files.write(name, self._values[name], views, links)
         except Exception:  # noqa: BLE001  (what was written the first time is still there)

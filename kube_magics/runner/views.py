@@ -1,12 +1,14 @@
-"""numpy arrays over one memory, pickled so that they share it again: a table and its column, two windows of a series.
+"""Arrays over one memory, pickled so that they share it again: a table and its column, two windows of a series.
 
-pickle copies each by itself. Here a first pass only notes them; if some overlap, a second one pickles one array that
-has all of their memory, and of the others only what they are in it. What belongs to pandas is left alone: it knows
-by itself what it shares, and would not know of this.
+pickle copies each by itself. For numpy, a first pass only notes them; if some overlap, a second one pickles one array
+that has all of their memory, and of the others only what they are in it. Of torch's storages, the first object stands
+for all of the same memory. What belongs to pandas is left alone: it knows by itself what it shares, and would not know
+of this.
 """
 
 from __future__ import annotations
 
+import operator
 import sys
 
 TYPE_CHECKING = False
@@ -35,9 +37,11 @@ class Shared:
 class Views:
     """What a pickler asks of arrays; `shared` is what an earlier pass has found."""
 
-    def __init__(self, shared: tuple[Shared, ...] = ()) -> None:
+    def __init__(self, shared: tuple[Shared, ...] = (), before: Views | None = None) -> None:
+        """`before`: of the pickler whose memo names what this one leaves out."""
         self.where = ""
         """The name that is being pickled."""
+        self.storages: dict[tuple[int, int, str, str], Any] = before.storages if before else {}
         self._shared = shared
         self._seen: list[tuple[Any, str]] = []
         self._apart: list[Any] = []
@@ -60,6 +64,8 @@ class Views:
             return self._array
         if any(is_array(each) for each in kind.__mro__[1:]):
             return self._of_subclass
+        if kind.__module__ == "torch.storage" and hasattr(kind, "data_ptr"):
+            return self._storage
         return self._pandas if (kind.__module__ or "").startswith(PANDAS) else None
 
     def _array(self, array: Any) -> Any:
@@ -73,6 +79,15 @@ class Views:
             if each.bounds[0] <= low and high <= each.bounds[1]:
                 return NotImplemented if array is each.whole else _part(array, each)
         return NotImplemented
+
+    def _storage(self, storage: Any) -> Any:
+        """torch makes a new object for every tensor that is taken apart: the first of the same memory stands for it."""
+        raw = getattr(storage, "_untyped_storage", storage)
+        if not raw.nbytes():
+            return NotImplemented
+        key = (raw.data_ptr(), raw.nbytes(), str(raw.device), str(getattr(storage, "dtype", "")))
+        first = self.storages.setdefault(key, storage)
+        return NotImplemented if first is storage else (operator.itemgetter(0), ((first,),))
 
     def _of_subclass(self, array: Any) -> Any:
         """Nobody knows what else it keeps: it travels by itself, as it always did."""
@@ -111,6 +126,10 @@ class Views:
             if whole is None or len(members) < len(together):
                 within = dict.fromkeys(where for _, where in together)
                 apart.update(within if _touch([array for array, _ in together]) else {})
+        for array, where in self._seen:
+            low = bounds(array)[0] if self.storages else 0
+            if any(start <= low < start + size for start, size, *_ in self.storages):  # a tensor's, of torch
+                apart[where] = None
         return tuple(shared), list(apart)
 
     def _overlapping(self) -> list[list[tuple[Any, str]]]:

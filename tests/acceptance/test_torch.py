@@ -55,9 +55,14 @@ class Squares(Dataset):
 
 def square(n):
     return n * n
+
+table = torch.zeros(4)
+part = table[1:]
 """
 
-TRAINED = """%%kubetrain --returns model,history,x,y
+TRAINED = """%%kubetrain --returns model,history,x,y,table,part,weight
+part[0] = 5
+assert table[1] == 5
 torch.manual_seed(1)
 model = Net(width=16)
 x = torch.randn(32, 4)
@@ -65,6 +70,7 @@ history = fit(model, x, 20)
 model.eval()
 with torch.no_grad():
     y = model(x)
+weight = model.layers[0].weight.data
 """
 
 CAME_BACK = """
@@ -73,6 +79,10 @@ assert type(model) is Net, type(model)
 assert type(history) is History and history.steps == 20 and history.losses[-1] < history.losses[0]
 with torch.no_grad():
     assert torch.equal(model(x), y)
+part[1], before = 6, weight[0, 0].item()
+weight[0, 0] = 7
+assert table.tolist() == [0, 5, 6, 0] and model.layers[0].weight[0, 0] == 7
+weight[0, 0] = before
 again = pickle.loads(pickle.dumps(model))
 assert type(again) is Net
 with torch.no_grad():

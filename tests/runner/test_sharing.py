@@ -144,3 +144,36 @@ def test_what_can_be_pickled_only_once_comes_back_as_a_copy_and_is_said(
     assert here["b"][0] == here["a"][0] == [1]
     said = "[kube_magics: returned values: copies come back of what is shared in a, b]\n"
     assert capsys.readouterr().err == said
+
+
+STORAGE = """
+class Storage:  # as much of torch's as is looked at: another object, whenever a tensor is taken apart
+    device, dtype = "cpu", "u1"
+    def __init__(self, memory): self.memory = memory
+    def nbytes(self): return len(self.memory)
+    def data_ptr(self): return id(self.memory)
+    def __reduce__(self): return Storage, (bytearray(self.memory),)
+Storage.__module__ = "torch.storage"
+"""
+TENSORS = """
+import sys
+Storage = sys.modules["torch.storage"].Storage
+class Tensor:
+    def __init__(self, storage, at): self.memory, self.at = storage.memory, at
+    def __reduce__(self): return Tensor, (Storage(self.memory), self.at)
+memory = bytearray(b"0123")
+a, b, c = Tensor(Storage(memory), 0), [Tensor(Storage(memory), 2)], Tensor(Storage(bytearray(b"9")), 0)
+"""
+
+
+def test_tensors_of_one_storage_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = types.ModuleType("torch.storage")
+    exec(STORAGE, vars(storage))
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    monkeypatch.setitem(sys.modules, "torch.storage", storage)
+    files = kept(tmp_path, main(TENSORS))
+    here, arrived = main(TENSORS), Arrived()
+    for name, data in files.items():
+        here[name] = load_result(data, here, Definitions(PROGRAM), name, arrived)
+    assert here["a"].memory is here["b"][0].memory is not here["c"].memory
+    assert (here["b"][0].at, here["a"].memory, here["c"].memory) == (2, b"0123", b"9")
