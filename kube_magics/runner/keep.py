@@ -132,7 +132,7 @@ class Files:
     def why(self, error: Exception) -> str:
         """Why a value is not in its file: the value's fault, or the disk's."""
         ours = str(getattr(error, "filename", None) or "").startswith(self._folder)
-        if isinstance(error, OSError) and (ours or error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        if isinstance(error, OSError) and (ours or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
             return f"cannot be written in the job: {error.strerror}"
         return f"cannot be pickled: {type(error).__name__}: {error}"
 

@@ -7,7 +7,8 @@ import sys
 
 from . import quickjson
 
-FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.dirname(HERE)
 SPENT = ("data.pkl", "program.json", "main.py")
 """Of the bundle: nobody reads them any more when the program has ended."""
 
@@ -36,11 +37,15 @@ def _make_room() -> None:
             continue
 
 
-def without_folder(error: BaseException | None) -> int:
-    """The end of a program that has removed its own bundle, and with it the rest of this package; the exit code."""
+def unkept(error: BaseException | None, problem: Exception) -> int:
+    """The end of a program that has taken what this package needs, its files as a rule; the exit code."""
     if error is not None and not isinstance(error, SystemExit):
         import traceback
 
-        traceback.print_exception(type(error), error, error.__traceback__)
-    sys.stderr.write(f"[kube_magics: the job has removed its own folder, {FOLDER}: no value comes back from it]\n")
+        stack = error.__traceback__
+        while stack is not None and os.path.dirname(stack.tb_frame.f_code.co_filename) in (HERE, FOLDER):
+            stack = stack.tb_next
+        traceback.print_exception(type(error), error, stack)
+    why = problem if os.path.isdir(FOLDER) else f"the job has removed its own folder, {FOLDER}"
+    sys.stderr.write(f"[kube_magics: {why}: no value comes back from it]\n")
     return 0 if error is None else 1

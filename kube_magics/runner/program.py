@@ -220,6 +220,7 @@ def run(names: Names) -> None:
     results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))
     pid = os.getpid()
+    spare = os.open(os.devnull, os.O_RDONLY)
     display.begin(folder)
     program = None
     try:
@@ -228,22 +229,22 @@ def run(names: Names) -> None:
         program.execute()
         display.show_open_figures()
     except BaseException as error:  # noqa: BLE001  (whatever ends the user's program is told, then ends it)
-        _shallow()
+        _make_ready(spare)
         try:
             from .failure import ended_by
-        except (ImportError, OSError):
-            sys.exit(lastword.without_folder(error))
+        except (ImportError, OSError) as problem:
+            sys.exit(lastword.unkept(error, problem))
 
         display.show_open_figures()
         code = ended_by(error, folder, results if os.getpid() == pid else "")
         if code:
             sys.exit(code)
     if program is not None and (program.returns or program.values) and os.getpid() == pid:
-        _shallow()
+        _make_ready(spare)
         try:
             from .keep import keep
-        except (ImportError, OSError):
-            sys.exit(lastword.without_folder(None))
+        except (ImportError, OSError) as problem:
+            sys.exit(lastword.unkept(None, problem))
 
         limit = None if spec.get("artifacts") else spec.get("result_limit_bytes")
         keep(
@@ -257,9 +258,13 @@ def run(names: Names) -> None:
         )
 
 
-def _shallow() -> None:
-    """A limit that the program has raised would let what is nested as deep overflow the stack of pickling: the process
-    would be killed, instead of one value missing."""
+def _make_ready(spare: int) -> None:
+    """For what follows the program. `spare` is a descriptor that is kept for it: a program may have used up all others.
+
+    A limit that the program has raised would let what is nested as deep overflow the stack of pickling: the process
+    would be killed, instead of one value missing.
+    """
+    os.closerange(spare, spare + 1)  # which does not mind that the program has closed it
     sys.setrecursionlimit(min(sys.getrecursionlimit(), DEEPEST))
 
 

@@ -71,6 +71,7 @@ def read_file(path: str) -> dict[str, Any]:
 
 def write_file(path: str, value: object) -> None:
     """Complete or not at all."""
-    with open(path + ".part", "w", encoding="ascii") as file:
-        file.write(dumps(value))
+    data = dumps(value).encode("ascii")  # not by the file: that imports the codec, with a second descriptor
+    with open(path + ".part", "wb") as file:
+        file.write(data)
     os.replace(path + ".part", path)

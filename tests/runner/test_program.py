@@ -324,6 +324,7 @@ def test_its_own_exception_is_seen_then_too(tmp_path: Path, spoiled: str) -> Non
     log = run(tmp_path / "job", f"{SPOIL}{spoiled};\n1 / 0")
     assert (log.end["reason"], log.code) == ("failed", 1)
     assert b"ZeroDivisionError: division by zero\n" in log.err
+    assert b"program.py" not in log.err
     assert [event["type"] for event in log.all("error")] == (
         [] if "open" in spoiled or "folder" in spoiled else ["ZeroDivisionError"]
     )
@@ -345,6 +346,18 @@ def test_a_value_that_is_nested_too_deep_is_one_that_is_missing(tmp_path: Path) 
     log = run(tmp_path, source, returns=["x", "y"])
     assert log.results() == {"y": 1}
     assert "cannot be pickled: RecursionError" in log.end["missing"]["x"]
+
+
+LEAK = "import os\ntry:\n    while True:\n        os.dup(0)\nexcept OSError as error:\n    print(error.strerror)\n"
+
+
+@pytest.mark.parametrize("end", ["x = 1", "1 / 0"])
+def test_a_program_that_uses_up_all_descriptors_has_its_end(tmp_path: Path, end: str) -> None:
+    few = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+    log = run(tmp_path, few + LEAK + end, returns=["x"])
+    assert log.out == b"Too many open files\n"
+    assert log.end["reason"] == ("completed" if end == "x = 1" else "failed")
+    assert log.results() == {"x": 1} if end == "x = 1" else log.error["type"] == "ZeroDivisionError"
 
 
 FILL = "import os\ndef fill():\n    with open('large', 'wb', buffering=0) as file:\n        while True:\n            file.write(bytes(4096))\n"
