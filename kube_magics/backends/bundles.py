@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client
@@ -22,3 +24,20 @@ async def read(client: Client, namespace: str, name: str) -> bytes:
     if not digest or hashlib.sha256(data).hexdigest() != digest:
         raise errors.NotFound(f"Job {name} has no bundle, or another than it was made with.", hint=f"%kube logs {name}")
     return data
+
+
+async def is_missing(client: Client, namespace: str, job: Mapping[str, Any]) -> bool:
+    """Whether a part of a Job's bundle is not there; asked only where it has ConfigMaps, by their names."""
+    _, maps, _ = bundle.carried(job)
+    where = f"/api/v1/namespaces/{namespace}/configmaps"
+    return not all(await asyncio.gather(*(_is_there(client, f"{where}/{each}") for each in maps)))
+
+
+async def _is_there(client: Client, path: str) -> bool:
+    try:
+        await client.get(path)
+    except errors.NotFound:
+        return False
+    except errors.ClusterError:
+        return True  # who may not look does not know
+    return True

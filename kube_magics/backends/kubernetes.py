@@ -25,7 +25,7 @@ from kube_magics.runner import shipped
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names, volumes
 from kube_magics.spec.job import JobSpec, Submission
-from kube_magics.telemetry.snapshot import PENDING, Snapshot, of_job
+from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job
 
 ATTEMPTS = 4
 """Of one POST whose answer was lost: the name is ours, so repeating it is safe."""
@@ -174,7 +174,14 @@ class KubernetesBackend:
         snapshot = of_job(job, pods["items"], namespace=self.namespace)
         if snapshot.phase == PENDING and not snapshot.pod:
             snapshot = of_job(job, pods["items"], await self._events(name), namespace=self.namespace)
-        return snapshot
+        return await self._whole(job, snapshot)
+
+    async def _whole(self, job: Mapping[str, Any], snapshot: Snapshot) -> Snapshot:
+        """Said to be incomplete, if it waits for files that are not there."""
+        waits = snapshot.phase == PENDING and not snapshot.started and snapshot.ours
+        return (
+            incomplete(snapshot) if waits and await bundles.is_missing(self.client, self.namespace, job) else snapshot
+        )
 
     async def _events(self, name: str | None = None) -> list[Any]:
         """Events of the Job `name`, or of all Jobs here."""
@@ -252,9 +259,12 @@ class KubernetesBackend:
             # Why a Job has no pod stands in its events alone; asked once for all of them, and only then.
             for event in await self._events():
                 said.setdefault(event["involvedObject"]["name"], []).append(event)
-        found = (
-            of_job(job, by_job.get(name, ()), said.get(name, ()), namespace=self.namespace)
-            for job, name in ((job, job["metadata"]["name"]) for job in jobs["items"])
+        named = [(job, job["metadata"]["name"]) for job in jobs["items"]]
+        found = await asyncio.gather(
+            *(
+                self._whole(job, of_job(job, by_job.get(name, ()), said.get(name, ()), namespace=self.namespace))
+                for job, name in named
+            )
         )
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 

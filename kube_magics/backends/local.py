@@ -29,7 +29,7 @@ from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.unpack import unpack
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
-from kube_magics.telemetry.snapshot import GONE, Snapshot
+from kube_magics.telemetry.snapshot import GONE, INCOMPLETE, Snapshot, incomplete
 
 POLL_S = 0.02
 LONGEST_POLL_S = 0.2
@@ -103,13 +103,24 @@ class LocalBackend:
                 f"There is a job {submission.name} already on this machine.",
                 hint=f"%kube delete {submission.name}   (or another --name)",
             ) from None
+        facts = {
+            "submission_id": submission.submission_id,
+            "created_at": time.time(),
+            "notebook": submission.notebook,
+            "cell": submission.cell_digest,
+            "returns": list(submission.spec.returns),
+            "gpus": submission.spec.gpus,
+            "artifacts": submission.artifacts,
+            "version": submission.version,
+        }
         try:
-            self._start(home, submission)
+            jobfolder.write_atomically(home / FACTS, json.dumps(facts))
+            self._start(home, submission, facts)
         except BaseException:
             shutil.rmtree(home, ignore_errors=True)
             raise
 
-    def _start(self, home: Path, submission: Submission) -> None:
+    def _start(self, home: Path, submission: Submission, facts: dict[str, Any]) -> None:
         spec = submission.spec
         unpack(submission.bundle, str(home / "bundle"))
         if submission.data is not None:
@@ -124,17 +135,6 @@ class LocalBackend:
             chosen = machine.free(spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use())
             if spec.gpus:
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
-            facts = {
-                "submission_id": submission.submission_id,
-                "created_at": time.time(),
-                "notebook": submission.notebook,
-                "cell": submission.cell_digest,
-                "returns": list(spec.returns),
-                "gpus": spec.gpus,
-                "devices": chosen,
-                "artifacts": submission.artifacts,
-                "version": submission.version,
-            }
             bundle = home / "bundle"
             python = spec.python or sys.executable
             with (home / LOG).open("wb") as log, (home / "runner.err").open("wb") as err:
@@ -152,7 +152,7 @@ class LocalBackend:
                         f"The interpreter {python} cannot be started on this machine: {error.strerror}.",
                         hint=f"--python {sys.executable}   (or leave --python out: it is the default)",
                     ) from error
-            facts |= {"pid": child.pid, "pid_started": machine.process_started(child.pid)}
+            facts |= {"devices": chosen, "pid": child.pid, "pid_started": machine.process_started(child.pid)}
             jobfolder.write_atomically(home / FACTS, json.dumps(facts))
         self._children[submission.name] = child
 
@@ -181,13 +181,23 @@ class LocalBackend:
         return self._snapshot(home)
 
     def _snapshot(self, home: Path) -> Snapshot:
-        facts = jobfolder.facts(home)
+        facts = self._with_process(home)
         state = jobfolder.snapshot(home, facts, self.namespace, alive=self._alive(home.name, facts))
+        if "pid" not in facts:
+            return incomplete(state)
         if state.terminated and state.end is None and home.name not in self._swept:
             # Without its runner the user's own process would go on unseen.
             self._swept.add(home.name)
             machine.kill_session(facts.get("pid", -1))
         return state
+
+    def _with_process(self, home: Path) -> dict[str, Any]:
+        """The facts; whoever started the runner may have been killed before it could note which process that is."""
+        facts = jobfolder.facts(home)
+        if facts and "pid" not in facts and (pid := machine.running(str(home / "bundle"))) is not None:
+            facts |= {"pid": pid, "pid_started": machine.process_started(pid)}
+            jobfolder.write_atomically(home / FACTS, json.dumps(facts))
+        return facts
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         home = self._folder / name
@@ -235,7 +245,7 @@ class LocalBackend:
 
     async def stop(self, name: str) -> str:
         state = await self.poll(name)
-        if state.over:
+        if state.over or state.phase == INCOMPLETE:
             return f"{name} is over already ({state.phase})."
         pid = int(jobfolder.facts(self._folder / name)["pid"])
         # The runner passes INT on, TERM after a third of the grace, KILL at its end.
@@ -252,7 +262,7 @@ class LocalBackend:
     async def delete(self, name: str) -> None:
         state = await self.poll(name)
         home = self._folder / name
-        if not state.over:
+        if not state.over and state.phase != INCOMPLETE:
             (home / DELETED).touch()  # so that whoever follows it knows that it was more than stopped
             await self.stop(name)
             async for _ in self.follow(name):

@@ -64,6 +64,14 @@ def process_started(pid: int) -> float | None:
         return None
 
 
+def running(argument: str) -> int | None:
+    """The process that was started with this argument as its last."""
+    for process in psutil.process_iter(["cmdline"]):
+        if (process.info["cmdline"] or [""])[-1] == argument:
+            return int(process.pid)
+    return None
+
+
 def kill_tree(pid: int) -> None:
     """KILL to a process and all below it, whatever sessions they are in."""
     try:

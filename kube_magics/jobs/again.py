@@ -17,7 +17,7 @@ from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.capture import Capture
 from kube_magics.cells.notebook import Sent
-from kube_magics.jobs import loop, records
+from kube_magics.jobs import loop, orphans, records
 from kube_magics.jobs.records import Record
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.quantities import human_seconds
@@ -96,7 +96,9 @@ async def _state(backend: Backend, record: Record) -> Snapshot | None:
         state = await backend.poll(record.name)
     except errors.NotFound:
         return None
-    return state if records.is_of(record, state) else None
+    if not records.is_of(record, state) or not await orphans.settled(backend, record, state):
+        return None
+    return state
 
 
 async def _live(backend: Backend, record: Record) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.jobcode import Definitions
 from kube_magics.jobs import loop, records
@@ -18,7 +19,7 @@ from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
 from kube_magics.spec.job import JobSpec
-from kube_magics.telemetry.snapshot import Snapshot
+from kube_magics.telemetry.snapshot import INCOMPLETE, Snapshot
 
 
 def attach(
@@ -29,6 +30,8 @@ def attach(
     `trust`: load what it sends back although this user's records do not know it. Raises NotFound.
     """
     state = loop.wait(backend.poll(name))
+    if state.phase == INCOMPLETE:
+        raise errors.JobNotStarted(f"Job {name} never ran: its files did not arrive.", hint="run its cell again")
     own = backend.kind == "local" or records.is_own(state)
     origin = None
     if state.ours:

@@ -19,7 +19,7 @@ from kube_magics.cells.data import Data
 from kube_magics.cells.files import gather
 from kube_magics.cells.notebook import Sent
 from kube_magics.cells.weight import too_large
-from kube_magics.jobs import loop, packages, records
+from kube_magics.jobs import loop, orphans, packages, records
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
@@ -223,6 +223,7 @@ def submit(prepared: Prepared, origin: Origin | None, key: str = "", cell: Sent 
             prepared.store.send(prepared.parcel)
         loop.start(create()).result()
         loop.start(follower.run())
+        orphans.clear_once(backend)
         return Job(backend, submission.name, follower, origin)
     except KeyboardInterrupt:
         with Interrupts():  # a second one would leave half of it

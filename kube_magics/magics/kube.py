@@ -9,7 +9,7 @@ from typing import Any
 
 from kube_magics.backends.contract import Backend
 from kube_magics.errors import KubeMagicsError, OptionError
-from kube_magics.jobs import loop
+from kube_magics.jobs import loop, orphans
 from kube_magics.jobs.attach import attach
 from kube_magics.jobs.choose import backend_for, configured, remember, with_defaults
 from kube_magics.jobs.job import VALUE, Job
@@ -63,6 +63,8 @@ def _jobs(spec: JobSpec, names: Sequence[str]) -> None:
     _none("jobs", names)
     backend = _backend(spec)
     print(table.jobs(loop.wait(backend.jobs()), time.time(), backend.where()))
+    for name in loop.wait(orphans.clear(backend)):
+        print(f"{name} is deleted: its submit was cut off, its files never arrived, and it never ran.")
 
 
 def _logs(spec: JobSpec, names: Sequence[str]) -> None:

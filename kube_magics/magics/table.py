@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kube_magics.backends.contract import GpuReport
 from kube_magics.spec.quantities import human_seconds
-from kube_magics.telemetry.snapshot import PENDING, Snapshot
+from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, Snapshot
 
 UNKNOWN = "?"
 
@@ -19,7 +19,7 @@ def jobs(snapshots: Sequence[Snapshot], now: float, where: str) -> str:
     rows += [_row(each, now) for each in snapshots]
     lines = _aligned(rows)
     for at, each in reversed(list(enumerate(snapshots, 1))):
-        if each.cause is not None and each.phase in (PENDING, "failed"):
+        if each.cause is not None and each.phase in (PENDING, INCOMPLETE, "failed"):
             lines.insert(at + 1, f"    {each.cause.sentence}" + (f" {each.cause.said}" if each.cause.said else ""))
     return "\n".join(lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ RUNNING = "running"
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 SUSPENDED = "suspended"
+INCOMPLETE = "incomplete"
+"""Its files have not arrived, or not yet: it cannot start."""
 GONE = "gone"
 """Deleted: by its owner, or with its time to live."""
 
@@ -29,7 +31,7 @@ class Snapshot:
     namespace: str
     """`local` on this machine."""
     phase: str
-    """pending, running, succeeded, failed, suspended, gone."""
+    """pending, running, succeeded, failed, suspended, incomplete, gone."""
     cause: Cause | None = None
     """Why it does not run, or how it failed."""
     pod: str | None = None
@@ -109,6 +111,14 @@ def of_job(
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
         fetched=names.ANNOTATION_FETCHED in annotations,
         artifacts=text(annotations, names.ANNOTATION_ARTIFACTS) or None,
+    )
+
+
+def incomplete(state: Snapshot) -> Snapshot:
+    """The same, of which is known that its files are not there."""
+    fix = "run the cell again   (whoever submitted it: the next %kube jobs there removes it)"
+    return replace(
+        state, phase=INCOMPLETE, cause=Cause("incomplete", "Its files are not there: it has not run.", fix=fix)
     )
 
 
