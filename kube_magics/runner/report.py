@@ -27,6 +27,7 @@ _STOP = "KUBE_MAGICS_STOP"
 _LINE_BYTES = 4096  # what POSIX lets a pipe take in one piece
 _PATIENCE_S = 1.0
 _fds: dict[str, int] = {}
+_asking: set[int] = set()
 
 
 def report(*, step: float | None = None, total: float | None = None, text: str | None = None, **metrics: Any) -> None:
@@ -45,9 +46,38 @@ def report(*, step: float | None = None, total: float | None = None, text: str |
 
 
 def should_stop() -> bool:
-    """Whether someone asked this job to stop or its time is up; it has its grace period left to save what it wants."""
+    """Whether someone asked this job to stop or its time is up; it has its grace period left to save what it wants.
+
+    Who asks means to end by itself: from the first call on, INT and TERM, which say the same, no longer end a program that
+    has no handlers of its own. KILL at the end of the grace does.
+    """
     path = os.environ.get(_STOP)
-    return bool(path) and os.path.exists(path or "")
+    if not path:
+        return False
+    if os.getpid() not in _asking:
+        _asking.add(os.getpid())
+        _ask()
+    return os.path.exists(path)
+
+
+def _ask() -> None:
+    import signal
+
+    for number, usual in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) == usual:
+            try:
+                signal.signal(number, _heard)
+            except ValueError:
+                return  # not the main thread
+
+
+def _heard(number: int, _frame: Any) -> None:
+    """Nothing; but a worker that was forked from the program, and does not ask, is ended as before."""
+    if os.getpid() not in _asking:
+        import signal
+
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _number(value: Any) -> float | None:

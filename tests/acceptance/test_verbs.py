@@ -129,6 +129,21 @@ def test_stop_gives_its_grace_and_keeps_the_log(anywhere: Desk) -> None:
     anywhere.settles(before | {"log asked.log"})
 
 
+def test_stop_of_a_program_that_asks(anywhere: Desk) -> None:
+    """should_stop() alone is enough: no signal ends the program before it has saved; its values come back."""
+    train(
+        anywhere,
+        "asks",
+        "import kube_magics, time\nkube_magics.should_stop()\nprint('up', flush=True)\n"
+        "while not kube_magics.should_stop():\n    time.sleep(0.05)\ntime.sleep(0.2)\nprint('saved', flush=True)",
+    )
+    anywhere.says("asks", "up\n")
+    anywhere.right("%kube stop asks")
+    anywhere.right("job.wait()")
+    assert anywhere.right("%kube logs asks").stdout == "up\nsaved\n"
+    anywhere.right("%kube delete asks")
+
+
 @pytest.mark.cluster
 def test_stop_lowers_the_deadline_of_the_pod(there: Desk) -> None:
     train(there, "lowered", LISTENS)

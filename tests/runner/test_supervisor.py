@@ -93,9 +93,9 @@ print(*got)
 
 def test_stop_lets_the_program_save_by_asking(tmp_path: Path) -> None:
     source = f"""
-import signal, time
+import time
 from kube_magics import should_stop
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+should_stop()
 {READY}
 while not should_stop():
     time.sleep(0.01)
@@ -107,6 +107,20 @@ saved = 42
     log = runner.wait()
     assert log.results() == {"saved": 42}
     assert (log.events[-1]["reason"], log.code) == ("stopped", 0)
+
+
+def test_a_worker_of_a_program_that_asks_still_ends_when_it_is_told(tmp_path: Path) -> None:
+    """Pool.terminate sends TERM, and waits: a forked worker has its parent's handlers."""
+    source = """
+import multiprocessing, time
+from kube_magics import should_stop
+should_stop()
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.apply(abs, (-3,)))
+    pool.apply_async(time.sleep, (60,))
+print("over")
+"""
+    assert run(tmp_path, source).out == b"3\nover\n"
 
 
 def test_stop_lets_the_program_save_in_a_handler(tmp_path: Path) -> None:
