@@ -48,8 +48,8 @@ def report(*, step: float | None = None, total: float | None = None, text: str |
 def should_stop() -> bool:
     """Whether someone asked this job to stop or its time is up; it has its grace period left to save what it wants.
 
-    Who asks means to end by itself: from the first call on, INT and TERM, which say the same, no longer end a program that
-    has no handlers of its own. KILL at the end of the grace does.
+    Who asks means to end by itself: from the first call on, INT and TERM, which say the same, no longer end a program
+    that has no handlers of its own. KILL at the end of the grace does.
     """
     path = os.environ.get(_STOP)
     if not path:
