@@ -137,7 +137,8 @@ def _stopped(name: str, outcome: Outcome) -> errors.JobError:
     # A job that ran and is pending again: its pod is gone, and the Job's own end comes in a moment.
     lost = (PENDING, GONE)
     if state is not None and state.phase != SUSPENDED and (state.phase in lost or (cause and cause.kind == "deleted")):
-        what = "was deleted" if state.phase == GONE else "lost its pod: someone deleted it"
+        whole = state.phase == GONE or (state.phase != PENDING and not state.pod)  # a job on this machine has no pod
+        what = "was deleted" if whole else "lost its pod: someone deleted it"
         return errors.JobDeleted(f"Job {name} {what}, which stopped it.", hint=f"run the cell again   ({log})")
     if cause is not None and cause.kind == "evicted":
         return errors.PodLost(f"Job {name}: {cause.sentence}", said=cause.said, hint=f"run the cell again   ({log})")

@@ -10,9 +10,10 @@ from kube_magics import errors
 from kube_magics.jobs.endings import error_of, memory_note
 from kube_magics.jobs.follow import Outcome
 from kube_magics.telemetry.explain import WANT_OF_MEMORY, Cause
-from kube_magics.telemetry.snapshot import FAILED, Snapshot
+from kube_magics.telemetry.snapshot import FAILED, GONE, PENDING, RUNNING, Snapshot
 
 OOM = Cause("oom", "The container was killed at its memory limit.", "OOMKilled", "a larger --memory")
+DELETED = Cause("deleted", "The job was deleted.", fix="run the cell again")
 KILLED = Cause(
     "signal", "The container was killed by signal 9.", "Error", "%kube logs NAME" + WANT_OF_MEMORY, exit_code=137
 )
@@ -84,3 +85,24 @@ def test_a_job_that_failed_without_its_workers_says_so() -> None:
 )
 def test_a_runner_that_fails_later_is_no_job_that_did_not_start(reason: str, kind: type[errors.JobError]) -> None:
     assert type(ended(None, reason=reason, code=70, signal=None)) is kind
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (Snapshot("digits", "local", FAILED, DELETED), "was deleted"),
+        (Snapshot("digits", "local", RUNNING, DELETED), "was deleted"),
+        (Snapshot("digits", "team", GONE, DELETED), "was deleted"),
+        (Snapshot("digits", "team", RUNNING, DELETED, pod="digits-a"), "lost its pod"),
+        (Snapshot("digits", "team", PENDING), "lost its pod"),
+        (Snapshot("digits", "team", FAILED, DELETED, pod="digits-a"), "lost its pod"),
+    ],
+)
+def test_what_was_deleted_under_a_job(state: Snapshot, told: str) -> None:
+    error = error_of("digits", Outcome(end={"reason": "stopped", "code": 143, "signal": 15}, snapshot=state), None)
+    assert type(error) is errors.JobDeleted
+    assert told in error.message
+
+
+def test_stopped_by_whoever_asked_for_it() -> None:
+    assert type(ended(None, reason="stopped", code=143, signal=15)) is errors.JobStopped
