@@ -6,7 +6,6 @@ One walk through the current folder, which is the job's; the rest are pure funct
 from __future__ import annotations
 
 import os
-from fnmatch import fnmatchcase
 
 from . import protocol
 
@@ -38,6 +37,8 @@ def _match(names: list[str], words: list[str]) -> bool:
         return any(_match(names[skipped:], words[1:]) for skipped in range(len(names)))
     if not names or (names[0].startswith(".") and not words[0].startswith(".")):
         return False
+    from fnmatch import fnmatchcase  # and with it re, which a job without --returns-files need not import at its end
+
     return fnmatchcase(names[0], words[0]) and _match(names[1:], words[1:])
 
 
