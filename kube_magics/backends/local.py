@@ -165,7 +165,8 @@ class LocalBackend:
         return used
 
     def _homes(self) -> list[Path]:
-        return [path for path in self._folder.iterdir() if (path / FACTS).is_file()] if self._folder.is_dir() else []
+        every = self._folder.iterdir() if self._folder.is_dir() else ()
+        return [path for path in every if not path.name.startswith(".") and (path / FACTS).is_file()]
 
     def _alive(self, name: str, facts: Mapping[str, Any]) -> bool:
         child = self._children.get(name)
@@ -268,7 +269,9 @@ class LocalBackend:
             async for _ in self.follow(name):
                 pass
         self._children.pop(name, None)
-        await asyncio.to_thread(shutil.rmtree, home)
+        # At once for all eyes: a notebook that notes something in it meanwhile would keep it from being removed.
+        gone = home.rename(self._folder / f".{name}.{time.time_ns()}")
+        await asyncio.to_thread(shutil.rmtree, gone)
 
     async def jobs(self) -> list[Snapshot]:
         found = [self._snapshot(home) for home in self._homes()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,6 +132,8 @@ def test_control_c_in_a_terminal(here: Desk) -> None:
         env=environment(here),
         encoding="utf-8",
         timeout=60,
+        # A test run in the background of a shell ignores interrupts, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         shell.expect(r"In \[1\]: ")
