@@ -25,6 +25,8 @@ _AS_TEXT = (
     *(decimal.Decimal, fractions.Fraction, uuid.UUID, range, slice, type(Ellipsis)),
 )
 MOST_THREADS = 8
+AT_ONCE_BYTES = 1024**2
+"""An array up to this size is digested sooner than a thread begins."""
 MOST_BYTES = 1024**3
 """Of pickles without memo: what shares its parts a thousandfold would never end."""
 _UNORDERED = (pickle.EMPTY_DICT, pickle.EMPTY_SET, pickle.FROZENSET)
@@ -167,7 +169,8 @@ def _array(value: Any, contents: Contents) -> tuple[object, ...]:
         raise _Incomparable
     flags = getattr(value, "flags", None)
     plain = value.dtype.kind in "biufc" and flags is not None and flags.c_contiguous and value.ndim > 0
-    found = contents.of(value, pickle.PickleBuffer(value).raw()) if plain and value.size else content(_rows(value))
+    large = plain and value.nbytes > AT_ONCE_BYTES
+    found = contents.of(value, pickle.PickleBuffer(value).raw()) if large else content(_rows(value))
     return type(value).__name__, str(value.dtype.descr), repr(value.shape), found
 
 
