@@ -4,7 +4,7 @@ Belongs here:
   which names a cell uses                            names, quoted, flow, reads, scopes
   where a definition is, and whether it still lives  sources, compare, classes, computed
   what a module is; which local ones are imported    modules, imports, locate, localmodules, edited
-  what each name travels as, in which order          items, closure, promotion
+  what each name travels as, in which order          items, steps, closure, promotion
   how values are pickled, and what hinders them      values, pickler, data, culprits
   how what has no source is taken apart              bytecode
   what a notebook has and a job has not              syntax, ipython, absent

@@ -22,7 +22,7 @@ from kube_magics.cells.brought import (
 )
 from kube_magics.cells.cargo import Cargo
 from kube_magics.cells.checks import check_modules, check_names, check_own_imports, check_returns
-from kube_magics.cells.closure import Before, Closure, Step, Travel
+from kube_magics.cells.closure import Closure
 from kube_magics.cells.computed import is_hooked
 from kube_magics.cells.credentials import refuse
 from kube_magics.cells.data import Data
@@ -36,6 +36,7 @@ from kube_magics.cells.promotion import promoted
 from kube_magics.cells.reads import CellNames, Outside
 from kube_magics.cells.scopes import analyze
 from kube_magics.cells.settings import forgotten
+from kube_magics.cells.steps import Before, Step, Travel
 from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError
 from kube_magics.spec.quantities import human_bytes

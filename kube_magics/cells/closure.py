@@ -10,57 +10,24 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any
 
 from kube_magics.cells import bytecode, changes
 from kube_magics.cells.changes import Change, fillings
 from kube_magics.cells.compare import SCALAR
-from kube_magics.cells.digests import Contents
 from kube_magics.cells.items import Item, Items
 from kube_magics.cells.names import Later, changed
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.pickler import NeedsFirst, Standing
+from kube_magics.cells.steps import Before, Circle, Step
 from kube_magics.cells.texts import Texts
 from kube_magics.cells.values import Dumped, Dumper, TooLarge
 from kube_magics.errors import CaptureError
-from kube_magics.runner.views import Shared, Views
+from kube_magics.runner.views import Views
 
 PRECAUTION_BYTES = 16 * 1024
 "What is taken only in case a loop runs zero times may cost this much."
-
-
-@dataclass(frozen=True)
-class Travel:
-    """One name that travels with its value."""
-
-    name: str
-    kind: Literal["import", "function", "class", "data"]
-    size_bytes: int | None = None
-    "of the pickle; None for what travels as text"
-
-
-class Circle(CaptureError):
-    """Names that need each other first."""
-
-
-@dataclass(frozen=True)
-class Before:
-    """Of an earlier pass: its closure is made again where arrays share memory."""
-
-    shared: tuple[Shared, ...]
-    contents: Contents
-
-
-@dataclass
-class Step:
-    """One step of the definitions, before it is written into program.json."""
-
-    name: str
-    item: Item
-    dumped: Dumped | None = None
-    "of data, and of what a definition has been given since its statement"
 
 
 class Closure(Items):
@@ -189,6 +156,7 @@ class Closure(Items):
         dumped = self._dump(name, self.notebook.namespace[name], limit) if item.kind == "data" else None
         if item.source is not None:
             self._before(name, limit)
+            item = self.item(name)
         self._underway.pop()
         self._standing.add(name)
         self.steps.append(Step(name, item, dumped))
@@ -238,7 +206,18 @@ class Closure(Items):
                 self._callable(needed.name, limit)
 
     def _before(self, name: str, limit: int | None) -> None:
-        """All that the definition's statement evaluates, and may call while it does."""
+        """All that the definition's statement evaluates, and may call while it does. Where a decorator's object holds
+        the definition, that object is what it is, and the definition goes without the decorator."""
+        underway = list(self._underway)
+        try:
+            self._evaluate(name, limit)
+        except Circle:
+            if not self.undecorate(name):
+                raise
+            self._underway[:] = underway
+            self._evaluate(name, limit)
+
+    def _evaluate(self, name: str, limit: int | None) -> None:
         for needed in self.names(name).eager:
             if self.has(needed):
                 self._evaluated(name, needed, limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.pickler import lookup
 from kube_magics.cells.reads import Names
 from kube_magics.cells.scopes import analyze, statement_names
-from kube_magics.cells.sources import Source, find_class, find_function, is_ours, parsed
+from kube_magics.cells.sources import Source, find_class, find_function, is_ours, parsed, undecorated
 from kube_magics.errors import CaptureError
 from kube_magics.runner.syntax import NAME
 
@@ -73,6 +73,16 @@ class Items:
             return self.item(name).source if self.has(name) else None
         except CaptureError:
             return None
+
+    def undecorate(self, name: str) -> bool:
+        """From now on the definition is taken without its decorators, if that is possible."""
+        source = self.source(name)
+        bare = undecorated(source, self.notebook.namespace[name], self.notebook) if source else None
+        if bare is None:
+            return False
+        self._items[name] = replace(self.item(name), source=bare)
+        self._names.pop(name, None)
+        return True
 
     def names(self, name: str) -> Names:
         """What the definition of a name reads; of a value, what its functions look up and its formulas may."""

@@ -20,8 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from kube_magics.cells import modules
-from kube_magics.cells.closure import Closure, Step
+from kube_magics.cells.closure import Closure
 from kube_magics.cells.notebook import Cell
+from kube_magics.cells.steps import Step
 from kube_magics.cells.syntax import Parsed
 from kube_magics.cells.texts import Texts
 

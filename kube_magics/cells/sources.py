@@ -143,6 +143,28 @@ def find_function(name: str, value: Any, notebook: Notebook) -> Source | None:
     return None
 
 
+def undecorated(source: Source, value: Any, notebook: Notebook) -> Source | None:
+    """The statement without its decorators, if these gave back what it made: what else they did is in other values."""
+    node = source.node
+    if not node.decorator_list or not source.lines[node.lineno - source.first :] or source.lines[0] == "if True:":
+        return None
+    fields = {field: getattr(node, field) for field in node._fields}
+    bare = ast.copy_location(type(node)(**{**fields, "decorator_list": []}), node)
+    since: tuple[Change, ...] | None = None
+    if isinstance(bare, ast.ClassDef):
+        roots = [_root(decorator, notebook) for decorator in node.decorator_list]
+        ours = all(notebook.module in (type(root).__module__, getattr(root, "__module__", "")) for root in roots)
+        if ours and isinstance(value, type) and "__dataclass_fields__" not in vars(value):
+            differences = class_differences(value, bare, notebook.namespace, source.context)
+            since = None if differences is None else (*changes.of(differences), *changes.registered(value))
+    elif isinstance(value, FunctionType) and made_by(value.__code__, bare, source.context):
+        since = changes.of_function(value, value, bare, notebook.namespace)
+    if since is None:
+        return None
+    lines = source.lines[node.lineno - source.first :]
+    return replace(source, node=bare, first=node.lineno, lines=lines, changes=since)
+
+
 def _cells(value: object, notebook: Notebook) -> Iterator[Cell]:
     """The cells that may have made a value, the most likely first."""
     placed = PLACED.cell(value)
