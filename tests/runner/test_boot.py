@@ -93,4 +93,4 @@ def test_what_travels_is_the_code_and_nothing_but_the_code() -> None:
     for path, content in with_gpus.items():
         compile(content, path, "exec")
     assert len(bundles.packed(install={"auto": True})) < 40 * 1024
-    assert len(bundles.packed()) < 33 * 1024  # of the 48 KiB that an environment variable takes
+    assert len(bundles.packed()) < 34 * 1024  # of the 48 KiB that an environment variable takes
