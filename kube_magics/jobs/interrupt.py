@@ -115,13 +115,12 @@ class Waiting:
         return f"job{'s' if len(self._jobs) > 1 else ''} {', '.join(job.name for job in self._jobs)}"
 
     def _detached(self) -> errors.Detached:
-        one = len(self._jobs) == 1
-        goes_on = (
-            ("is being stopped" if one else "are being stopped") if self._stopping else f"goe{'s' if one else ''} on"
-        )
-        name = self._jobs[0].name
+        one, name = len(self._jobs) == 1, self._jobs[0].name
+        go_on = "goes on" if one else "go on"
+        if self._stopping:
+            go_on = "is being stopped" if one else "are being stopped"
         return errors.Detached(
-            f"This cell no longer waits for {self._named()}; the job {goes_on}.",
+            f"This cell no longer waits for {self._named()}; the job{'' if one else 's'} {go_on}.",
             hint=f"%kube attach {name}   (or %kube stop {name})",
         )
 

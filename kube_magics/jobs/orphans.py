@@ -5,6 +5,7 @@ What is whole goes on and is this user's own from now on. What is not whole neve
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 from kube_magics import errors
@@ -21,6 +22,7 @@ def clear_once(backend: Backend) -> None:
     if backend.address not in _cleared:
         _cleared.add(backend.address)
         loop.start(clear(backend))
+        loop.start(asyncio.to_thread(records.sweep))
 
 
 async def clear(backend: Backend) -> list[str]:

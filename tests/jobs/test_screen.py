@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from binascii import crc32
 
+import pytest
+
 from kube_magics.jobs.screen import RATE_BYTES_S, STDERR, STDOUT, TAIL_BYTES, TOTAL_BYTES, Screen
 from kube_magics.runner.images import Picture
 
@@ -131,3 +133,16 @@ def test_a_picture_keeps_its_place_and_is_never_skipped() -> None:
     taken = screen.take(last=True)
     assert taken[1] is picture
     assert taken[0] == (STDERR, "[7 lines are not shown here: log]\n")
+
+
+@pytest.mark.parametrize("block", [1, 7, 100])
+def test_a_tail_is_the_last_lines_of_what_is_there(block: int) -> None:
+    """Then what comes; the lines before it are counted."""
+    lines = [b"%d\n" % number for number in range(100)]
+    screen = Screen("x.log", tail=3)
+    for at in range(0, len(lines), block):
+        screen.add(STDOUT, b"".join(lines[at : at + block]))
+    shown = screen.take(last=True)
+    assert shown == [(STDERR, "[97 lines are not shown here: x.log]\n"), (STDOUT, "97\n98\n99\n")]
+    screen.add(STDOUT, b"new\n" * 5)
+    assert screen.take(last=True) == [(STDOUT, "new\n" * 5)]
