@@ -83,7 +83,7 @@ def _differences(
                 if "__dataclass_fields__" in vars(value):
                     yield from _field(value, name, expression, inner)
     yield from _added(value, node, set(body.co_names) | bound)
-    yield from made_otherwise(value, node, bound)
+    yield from made_otherwise(value, node, bound, namespace)
 
 
 def _class_code(node: ast.ClassDef, context: Context) -> CodeType:

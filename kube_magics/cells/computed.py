@@ -8,23 +8,54 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Collection, Iterator
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from types import CodeType
 
 from kube_magics.cells.changes import Difference
-from kube_magics.cells.compare import is_data
+from kube_magics.cells.compare import functions_inside, is_data
 from kube_magics.cells.names import class_scope
 
 _UNCHANGING = (bool, int, float, complex, str, bytes, type(None), tuple, frozenset)
 
 
-def made_otherwise(value: type, node: ast.ClassDef, plain: Collection[str]) -> Iterator[Difference]:
-    """`plain`: names that statements of the body bind by themselves."""
+def made_otherwise(
+    value: type, node: ast.ClassDef, plain: Collection[str], namespace: Mapping[str, object]
+) -> Iterator[Difference]:
+    """`plain`: names that statements of the body bind by themselves; `namespace`: the notebook's."""
     inner = class_scope(node).locals - set(plain)
     own = _has_own_metaclass(value)
+    # A list that others hold too stays the one that the metaclass finds or makes in the job.
+    held = {id(item) for kind in [*inspect.getmro(type(value)), *value.__mro__[1:]] for item in vars(kind).values()}
+    held |= {id(item) for item in namespace.values()}
+    mentioned = _mentioned(type(value)) if own else frozenset()
     for name, live in list(vars(value).items()):
-        given = own and name not in plain and not name.startswith("__") and isinstance(live, _UNCHANGING)
-        if (name in inner or given) and is_data(live):
+        if name in inner:
+            given = is_data(live)
+        elif not own or name in plain or name.startswith("__") or hasattr(type(live), "__get__"):
+            given = False
+        else:
+            free = isinstance(live, _UNCHANGING) or id(live) not in held
+            given = name not in mentioned or (free and is_data(live))
+        if given:
             yield Difference(name, live, sure=False)
+
+
+def _mentioned(metaclass: type) -> frozenset[str]:
+    """All names and strings in the metaclass's own functions: what it may put into a class."""
+    todo = [
+        getattr(function, "__code__", None)
+        for kind in inspect.getmro(metaclass)
+        for each in vars(kind).values()
+        for function in functions_inside(each)
+    ]
+    found: set[str] = set()
+    while todo:
+        code = todo.pop()
+        if isinstance(code, CodeType):
+            found.update(code.co_names, (each for each in code.co_consts if isinstance(each, str)))
+            todo += code.co_consts
+    return frozenset(found)
 
 
 def _has_own_metaclass(value: type) -> bool:

@@ -91,7 +91,7 @@ CLASSES = (
     "class C0:\n    __slots__ = ('seen',)\n    tag = {data}\n    @classmethod\n    def k(cls): return cls.__name__\n    def m(self, x):\n        tick()\n        return [self.k(), {inside}]\no0 = C0()\no0.seen = {data}\n",
     "def maker(n):\n    class Made:\n        tag = n\n        def m(self, x):\n            tick()\n            return [n, {inside}]\n    return Made\nC1 = maker({data})\no1 = C1()\n",
     "class C0(enum.Enum):\n    A = 1\n    B = (2, 3)\n    def m(self, x):\n        tick()\n        return [self.name, {inside}]\nC0.tag = {data}\no0 = C0.B\n",
-    "class Meta(type):\n    def __new__(m, n, b, s):\n        s.setdefault('tag', [n])\n        return super().__new__(m, n, b, s)\nclass C1(metaclass=Meta):\n    def m(self, x):\n        tick()\n        return [self.tag, {inside}]\no1 = C1()\n",
+    "class Meta(type):\n    def __new__(m, n, b, s):\n        s.setdefault('made', [n])\n        return super().__new__(m, n, b, s)\nclass C1(metaclass=Meta):\n    def m(self, x):\n        tick()\n        return [self.made, {inside}]\no1 = C1()\n",
     "def marked(k):\n    k.tag = {data}\n    return k\n@marked\nclass C1(C0):\n    pass\n",
     "class C1(C0):\n    class Inner:\n        def m(self, x): return [x, {inside}]\n    def m(self, x):\n        tick()\n        return self.Inner().m(x)\no1 = C1()\n",
 )
