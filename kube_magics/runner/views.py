@@ -118,31 +118,35 @@ class Views:
         shared: list[Shared] = []
         apart: dict[str, None] = {}
         for together in self._overlapping():
-            members = [each for each in together if id(each[0]) not in self._strange]
-            low, high = _extent([array for array, _ in members])
-            whole = _whole(low, high, [array for array, _ in members]) if len(members) > 1 else None
+            members = [array for array in together if id(array) not in self._strange]
+            low, high = _extent(members)
+            whole = _whole(low, high, members) if len(members) > 1 else None
             if whole is not None:
-                shared.append(Shared((low, high), whole, tuple(dict.fromkeys(where for _, where in members))))
+                shared.append(Shared((low, high), whole, self._names(members)))
             if whole is None or len(members) < len(together):
-                within = dict.fromkeys(where for _, where in together)
-                apart.update(within if _touch([array for array, _ in together]) else {})
+                apart.update(dict.fromkeys(self._names(together) if _touch(together) else ()))
         for array, where in self._seen:
             low = bounds(array)[0] if self.storages else 0
             if any(start <= low < start + size for start, size, *_ in self.storages):  # a tensor's, of torch
                 apart[where] = None
         return tuple(shared), list(apart)
 
-    def _overlapping(self) -> list[list[tuple[Any, str]]]:
-        different = {id(array): (array, where) for array, where in self._seen}
-        if all(array.base is None for array, _ in different.values()):
+    def _names(self, arrays: list[Any]) -> tuple[str, ...]:
+        """The values in which they are; one array may be in several."""
+        sought = set(map(id, arrays))
+        return tuple(dict.fromkeys(where for array, where in self._seen if id(array) in sought))
+
+    def _overlapping(self) -> list[list[Any]]:
+        different = {id(array): array for array, _ in self._seen}
+        if all(array.base is None for array in different.values()):
             return []
-        found: list[list[tuple[Any, str]]] = []
+        found: list[list[Any]] = []
         end = 0
-        for (low, high), member in sorted(((bounds(each[0]), each) for each in different.values()), key=_first):
+        for (low, high), array in sorted(((bounds(array), array) for array in different.values()), key=_first):
             if low < end:
-                found[-1].append(member)
+                found[-1].append(array)
             else:
-                found.append([member])
+                found.append([array])
             end = max(end, high)
         return [each for each in found if len(each) > 1]
 

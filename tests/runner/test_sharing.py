@@ -69,6 +69,10 @@ SHARED = {
         "import numpy\na = numpy.array(['x', 3, None], dtype=object)\nb = a[1:]",
         "write(a, 2, 7)[2] == b[1] == 7",
     ),
+    "a view that is in a third value too": (
+        "import numpy\na = numpy.zeros(4)\nb = a[1:]\nc = [{'row': b}]",
+        "write(b, 0, 7)[0] == a[1] and c[0]['row'] is b",
+    ),
     "the variable of two closures": ("a, b = counter()\na()", "(b(), a(), b()) == (1, None, 2)"),
 }
 
