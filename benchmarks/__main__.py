@@ -9,7 +9,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import capture, done, first_line, load, log_rate, runner_start, submit_warm
+from benchmarks import (
+    capture,
+    cuts,
+    done,
+    first_line,
+    load,
+    log_rate,
+    resume,
+    runner_start,
+    stall,
+    submit_warm,
+)
 from benchmarks.measure import RESULTS, ROUNDS, Sample, table, write
 from benchmarks.place import CannotRun, Place, place
 
@@ -21,6 +32,9 @@ ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "done": done.measure,
     "log-rate": log_rate.measure,
     "runner-start": runner_start.measure,
+    "resume": resume.measure,
+    "stall": stall.measure,
+    "cuts": cuts.measure,
 }
 NAMES = (*ALONE, *ON_THE_CLUSTER)
 
