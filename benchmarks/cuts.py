@@ -3,6 +3,9 @@
 ours    the log file of a `%%kubetrain` cell, whose last line is the pod's own SHA-256 of all lines before it
 peer    one file of `kubectl logs --follow`, started again with `--since-time` of its end whenever it has ended, as a
         person's script does it
+
+The node rotates this log every ten seconds. What it takes while nobody is connected only users get back who may read the
+node's files (`nodes/proxy`); neither side may here.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import random
 import re
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from benchmarks.place import Place
 from tests.faults.counting import cell, counted
 
 GOAL = Goal("ours", "<=", 0)
-CUTS, RATE, SECONDS = 200, 20_000, 100
+CUTS, RATE, SECONDS = 200, 20_000, 220
 LINES = RATE * SECONDS
 MAXIMUM_ROUNDS = 1
 TIMEOUT_S = 900.0
@@ -38,7 +40,7 @@ def measure(place: Place, rounds: int, cuts: int = CUTS, lines: int = LINES) -> 
 def _cut(link: Link, cuts: int, over: Callable[[], bool]) -> None:
     rng = random.Random(1)
     for _ in range(cuts):
-        time.sleep(rng.uniform(0.1, 0.9) * SECONDS / CUTS)
+        time.sleep(rng.uniform(0.1, 1.8) * SECONDS / CUTS)
         if over():
             raise RuntimeError("the job was over before all cuts were made")
         link.proxy.cut()
@@ -49,11 +51,11 @@ def _ours(link: Link, cuts: int, lines: int) -> float:
     with link.cell(name, cell(name, lines, RATE), TIMEOUT_S) as (path, ran):
         _cut(link, cuts, ran.done)
         ran.result()
-    found = counted(path, lines)
-    if not found.same and not found.lost and not found.doubled:
+    wrong = _wrong(path, lines)
+    if not wrong and not counted(path, lines).same:
         raise RuntimeError(f"{path.name} has all lines, and not in the order that the pod printed")
     path.unlink()
-    return float(found.lost + found.doubled)
+    return wrong
 
 
 def _peer(link: Link, cuts: int, lines: int) -> float:
@@ -62,15 +64,18 @@ def _peer(link: Link, cuts: int, lines: int) -> float:
         logs = link.logs(name, path)
         rng = random.Random(1)
         for _ in range(cuts):
-            time.sleep(rng.uniform(0.1, 0.9) * SECONDS / CUTS)
+            time.sleep(rng.uniform(0.1, 1.8) * SECONDS / CUTS)
             link.proxy.cut()
             if logs.poll() is not None:
                 logs = link.logs(name, path, f"--since-time={datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         logs.wait(TIMEOUT_S)
-    counts = _numbers(path)
+    wrong = _wrong(path, lines)
     path.unlink()
-    return float(lines - len(counts) + sum(counts.values()) - len(counts))
+    return wrong
 
 
-def _numbers(path: Path) -> Counter[bytes]:
-    return Counter(match[1] for match in re.finditer(rb"^(\d{7}) \.*$", path.read_bytes(), re.MULTILINE))
+def _wrong(path: Path, lines: int) -> float:
+    """Lines lost, and lines doubled."""
+    found = re.findall(rb"^(\d{7}) \.*$", path.read_bytes(), re.MULTILINE)
+    different = len(set(found))
+    return float(lines - different + len(found) - different)

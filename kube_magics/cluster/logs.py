@@ -24,6 +24,7 @@ PAUSE_S = 0.1
 LONGEST_PAUSE_S = 0.5
 """Between an EOF and the next request: the pod's status says up to two seconds later that the container has ended."""
 LONGEST_OUTAGE_PAUSE_S = 1.0
+QUICK_TRIES = 8
 GIVE_UP = 12
 """Vain reads in a row, of the log of a container that has ended, until it counts as gone: about five seconds; four
 times as many (two minutes) while the server says that it is at fault itself."""
@@ -113,7 +114,8 @@ class PodLog:
                     yield Gap("the cluster gives no more of this log")
                     return
             self.reconnects += 1
-            if not (read.waited or (read.added and (ended or read.caught_up))):
+            # At once after a break: while nobody follows, a rotation takes what was not read yet.
+            if not (read.waited or (read.added and (ended or read.caught_up or read.away))):
                 await asyncio.sleep(self._pause(misses, away=read.away))
 
     async def _connection(self, read: _Read, *, ended: bool, misses: int) -> AsyncGenerator[Piece, None]:
@@ -162,8 +164,9 @@ class PodLog:
             yield piece
 
     def _pause(self, misses: int, *, away: bool) -> float:
-        longest = LONGEST_OUTAGE_PAUSE_S if away else LONGEST_PAUSE_S
-        return min(self._pause_s * 1.5 ** min(misses, 20), longest)
+        # Where the server answers, the next break is as likely a new one: only many in a row speak for a longer pause.
+        longest, grown = (LONGEST_OUTAGE_PAUSE_S, max(0, misses - QUICK_TRIES)) if away else (LONGEST_PAUSE_S, misses)
+        return min(self._pause_s * 1.5 ** min(grown, 20), longest)
 
     async def _once(self, read: _Read, *, follow: bool) -> AsyncGenerator[Piece, None]:
         """What the log holds beyond our position, then what it gets, until the connection ends."""

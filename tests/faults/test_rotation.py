@@ -17,7 +17,7 @@ from tests.cluster import Cluster
 from tests.cluster.namespaces import ACCOUNT
 from tests.faults.conftest import Linked
 from tests.faults.counting import cell
-from tests.faults.test_cuts import whole
+from tests.faults.test_cuts import through_cuts, whole
 from tests.kernel import Ran
 
 pytestmark = pytest.mark.cluster
@@ -66,12 +66,12 @@ def through_rotations(linked: Linked, name: str) -> Ran:
     return ran
 
 
-def exactly_counted(path: Path) -> int:
+def exactly_counted(path: Path, lines: int = LINES) -> int:
     """The lines that the log says are lost: exactly those that are not there."""
     text = path.read_bytes()
-    said = sum(int(lines.replace(b",", b"")) for lines, _ in LOST.findall(text))
+    said = sum(int(count.replace(b",", b"")) for count, _ in LOST.findall(text))
     numbers = [int(line[:7]) for line in text.split(b"\n") if re.match(rb"\d{7} \.*$", line)]
-    assert said == LINES - len(set(numbers))
+    assert said == lines - len(set(numbers))
     assert len(set(numbers)) == len(numbers)
     return said
 
@@ -88,3 +88,23 @@ def test_what_a_rotation_took_comes_from_the_node(linked: Linked, cluster: Clust
     with may_read_nodes(linked, cluster):
         whole(through_rotations(linked, "put-aside"), linked.log("put-aside"), LINES)
         whole(linked.desk.right("%kube attach put-aside"), linked.log("put-aside.2"), LINES)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_two_hundred_mixed_cuts_lose_nothing(linked: Linked, cluster: Cluster) -> None:
+    """At this rate the node rotates every ten seconds, often while nobody is connected."""
+    lines = 4_000_000
+    with may_read_nodes(linked, cluster):
+        ran, broken = through_cuts(linked, "cuts-long", lines, 20_000, 200, 1500)
+        whole(ran, linked.log("cuts-long"), lines)
+    assert broken >= 200
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_what_two_hundred_cuts_cost_without_that_right_is_counted(linked: Linked) -> None:
+    lines = 4_000_000
+    ran, _ = through_cuts(linked, "cuts-counted", lines, 20_000, 200, 1500)
+    assert ran.error is None, ran
+    exactly_counted(linked.log("cuts-counted"), lines)
