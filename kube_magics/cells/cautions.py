@@ -9,6 +9,7 @@ from types import ModuleType
 
 from kube_magics.cells.checks import known
 from kube_magics.cells.closure import Closure
+from kube_magics.cells.compare import static
 from kube_magics.cells.reads import CellNames
 
 _DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -46,7 +47,7 @@ def patched(nodes: Sequence[ast.stmt], closure: Closure) -> Iterator[str]:
     for name, value in found.values():
         ours = closure.notebook.module
         if isinstance(value, ModuleType | type) and value.__name__ != ours:
-            put = [key for key, item in vars(value).items() if getattr(item, "__module__", None) == ours]
+            put = [key for key, item in vars(value).items() if static(item, "__module__") == ours]
             if put:
                 yield f"{_listed([f'{name}.{key}' for key in put])} was replaced here: the job has the original"
 

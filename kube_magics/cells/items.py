@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from kube_magics.cells import bytecode, history, modules, quoted
 from kube_magics.cells.changes import Change
-from kube_magics.cells.compare import functions_inside
+from kube_magics.cells.compare import functions_inside, static
 from kube_magics.cells.names import Later, class_scope, may_call
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.pickler import lookup
@@ -52,7 +52,7 @@ class Items:
         if name not in self.notebook.namespace or name in OF_THE_MODULE:
             return False
         value = self.notebook.namespace[name]
-        module = getattr(value, "__module__", None) or type(value).__module__
+        module = static(value, "__module__") or type(value).__module__
         return not (name in OF_IPYTHON and str(module).partition(".")[0] in ("IPython", "ipykernel", "io", "_io"))
 
     def item(self, name: str) -> Item:
@@ -123,7 +123,7 @@ class Items:
         value = self.notebook.namespace[name]
         if isinstance(value, ModuleType):
             return True
-        if getattr(value, "__module__", self.notebook.module) != self.notebook.module:
+        if static(value, "__module__") not in (None, self.notebook.module):
             return True
         try:
             source = self.item(name).source
@@ -140,10 +140,12 @@ class Items:
             return Item("data")  # another name of a function, pickled by reference to its own
         if any(function.__module__ == self.notebook.module for function in functions_inside(value)):
             return self._function(name, value)
-        module = getattr(value, "__module__", None)
-        if callable(value) and module not in (None, self.notebook.module) and hasattr(value, "__name__"):
+        module = static(value, "__module__")
+        elsewhere = callable(value) and module not in (None, self.notebook.module)
+        if elsewhere and isinstance(static(value, "__name__"), str):
             return self._importable(name, value)
-        starred = None if hasattr(value, "__setitem__") else self._by_star(name, value)  # may have been changed since
+        # What has items may have been changed since.
+        starred = None if hasattr(type(value), "__setitem__") else self._by_star(name, value)
         return Item("import", starred) if starred else Item("data")
 
     def _function(self, name: str, value: Any) -> Item:
@@ -193,7 +195,7 @@ class Items:
 
     def _importable(self, name: str, value: Any) -> Item:
         if is_ours(value):
-            exported = getattr(value, "__name__", "")
+            exported = static(value, "__name__")
             if exported in modules.IN_JOBS:
                 return Item("import", modules.from_import(modules.OURS, exported, name))
             raise CaptureError(
@@ -232,7 +234,7 @@ class Items:
 
 def _defined_name(value: object, notebook: Notebook) -> str | None:
     """The top-level name under which the notebook has this function or class, by its own account."""
-    name = getattr(value, "__qualname__", None)
-    if not isinstance(name, str) or getattr(value, "__module__", None) != notebook.module:
+    name = static(value, "__qualname__")
+    if not isinstance(name, str) or static(value, "__module__") != notebook.module:
         return None
     return name if "." not in name and lookup(notebook.namespace, name) is value else None

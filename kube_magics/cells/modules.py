@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from kube_magics.cells.compare import static
+
 Kind = Literal["stdlib", "installed", "ours", "local", "missing"]
 OURS = "kube_magics"
 IN_JOBS = frozenset({"report", "should_stop"})
@@ -197,8 +199,8 @@ def import_of_module(name: str, module: ModuleType) -> str | None:
 
 def import_of_object(name: str, value: Any) -> str | None:
     """The statement that binds an importable function or class, from the most public place that has it; or None."""
-    qualified = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-    module = getattr(value, "__module__", None)
+    qualified = static(value, "__qualname__") or static(value, "__name__")
+    module = static(value, "__module__")
     if not isinstance(qualified, str) or not isinstance(module, str) or "." in qualified:
         return None
     parts = module.split(".")

@@ -220,10 +220,19 @@ class Pickler(pickle.Pickler):
         if issubclass(kind, enum.Enum) and not issubclass(kind, enum.Flag):
             return lambda obj: (getattr, (kind, obj.name))  # its value may be anything, as a lambda
         plain = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce__", "__reduce_ex__"))
+        if plain and issubclass(kind, dict):
+            return self._own_dict
         if plain and hasattr(kind, "__getattr__") and not hasattr(kind, "__setstate__"):
             self.shipped.add(SHIPPED[REBUILD])
             return _by_state
         return None
+
+    def _own_dict(self, obj: Any) -> Any:
+        reduced = pickling.own_dict(obj)
+        if reduced is NotImplemented and hasattr(type(obj), "__getattr__") and not hasattr(type(obj), "__setstate__"):
+            self.shipped.add(SHIPPED[REBUILD])
+            return _by_state(obj)
+        return reduced
 
     def _method(self, method: types.MethodType) -> Any:
         """A method that its object has under another name, or not at all, is bound again."""

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from kube_magics.cells.checks import chains
+from kube_magics.cells.compare import static
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.sources import parsed, statements
 
@@ -165,5 +166,5 @@ def _is_state(name: str, notebook: Notebook) -> bool:
 
 def _full(name: str, chain: tuple[str, ...], notebook: Notebook) -> str:
     value: Any = notebook.namespace.get(name)
-    first = value.__name__ if isinstance(value, ModuleType) else f"{getattr(value, '__module__', '')}.{name}"
+    first = value.__name__ if isinstance(value, ModuleType) else f"{static(value, '__module__') or ''}.{name}"
     return ".".join((first, *chain))

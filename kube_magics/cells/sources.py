@@ -23,6 +23,7 @@ from kube_magics.cells.compare import (
     functions_inside,
     made_by,
     same_code,
+    static,
 )
 from kube_magics.cells.modules import OURS
 from kube_magics.cells.names import import_name
@@ -153,7 +154,7 @@ def undecorated(source: Source, value: Any, notebook: Notebook) -> Source | None
     since: tuple[Change, ...] | None = None
     if isinstance(bare, ast.ClassDef):
         roots = [_root(decorator, notebook) for decorator in node.decorator_list]
-        ours = all(notebook.module in (type(root).__module__, getattr(root, "__module__", "")) for root in roots)
+        ours = all(notebook.module in (type(root).__module__, static(root, "__module__")) for root in roots)
         if ours and isinstance(value, type) and "__dataclass_fields__" not in vars(value):
             differences = class_differences(value, bare, notebook.namespace, source.context)
             since = None if differences is None else (*changes.of(differences), *changes.registered(value))
@@ -216,7 +217,7 @@ def _root(expression: ast.expr, notebook: Notebook) -> Any:
 
 
 def is_ours(value: object) -> bool:
-    module = getattr(value, "__name__" if type(value).__name__ == "module" else "__module__", None)
+    module = static(value, "__name__" if type(value).__name__ == "module" else "__module__")
     return isinstance(module, str) and module.partition(".")[0] == OURS
 
 

@@ -13,7 +13,7 @@ import sys
 import types
 
 from . import rebuild
-from .pickling import exception
+from .pickling import exception, own_dict
 
 try:
     from _pickle import Pickler, PicklingError
@@ -229,6 +229,8 @@ class Returning(Pickler):
             return typing_name(obj) if obj.__module__ == "__main__" else NotImplemented
         if issubclass(kind, BaseException):
             return exception(obj)
+        if issubclass(kind, dict):
+            return own_dict(obj)
         reducer = sentinel if is_sentinel(kind) else REDUCERS.get(kind)
         if reducer is None:
             return NotImplemented if self.views is None else self.views.reduced(obj)

@@ -31,6 +31,18 @@ def exception(error: BaseException) -> Any:
     return copyreg.__newobj__, (kind, *error.args), error.__dict__ or None  # type: ignore[attr-defined]
 
 
+def own_dict(obj: Any) -> Any:
+    """A dict that is its own `__dict__`: pickle would give it another one, which no item reaches."""
+    kind: Any = type(obj)
+    plain = kind.__reduce__ is object.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__
+    if not plain or not kind.__dictoffset__ or vars(obj) is not obj:
+        return NotImplemented
+    from .rebuild import be_own_dict
+
+    made, args, _, _, items = obj.__reduce_ex__(PROTOCOL)
+    return made, args, True, None, items, be_own_dict
+
+
 class Plain(Pickler):
     """pickle, and exceptions as they are."""
 
@@ -40,4 +52,6 @@ class Plain(Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, BaseException):
             return exception(obj)
+        if isinstance(obj, dict):
+            return own_dict(obj)
         return NotImplemented if self.views is None else self.views.reduced(obj)

@@ -157,6 +157,11 @@ def view(whole: Any, dtype: Any, place: tuple[int, Any, Any], writeable: bool) -
     return made
 
 
+def be_own_dict(made: Any, _state: Any) -> None:
+    """Its items are its attributes."""
+    made.__dict__ = made
+
+
 def change(target: Any, path: str, how: str, value: Any) -> None:
     """What was done to a definition since its statement, done again."""
     if how == "fill":
