@@ -234,6 +234,8 @@ def split_known(
             words.append(word + equals + value)
         elif option is None:
             raise unknown_option(word, [f"--{each.name}" for each in known.values()], prog)
+        elif option.read is None and equals:
+            raise OptionError(f"{prog}: {word} takes no value, and {value!r} was given.", hint=word)
         elif option.read is None:
             given[option.field] = True
         elif not equals and not rest:

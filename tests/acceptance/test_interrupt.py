@@ -165,11 +165,11 @@ def test_the_timeout_of_an_executor(here: Desk, monkeypatch: pytest.MonkeyPatch,
     """nbclient, and papermill with it, interrupts the kernel: the cell fails, the job goes on."""
     for name, value in environment(here).items():
         monkeypatch.setenv(name, value)
-    cells = ["%load_ext kube_magics", f"%%kubetrain --name executed\n{LASTS}"]
+    cells = ["%load_ext kube_magics\nimport kube_magics.magics.kubetrain", f"%%kubetrain --name executed\n{LASTS}"]
     book: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(
         book,
-        timeout=5,
+        timeout_func=lambda cell: 60 if "load_ext" in cell.source else 8,
         interrupt_on_timeout=True,
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
