@@ -190,3 +190,20 @@ def test_killed_before_its_process_was_started(here: Desk) -> None:
         assert "unstarted is deleted: its submit was cut off" in kernel.run("%kube jobs").stdout
         assert status(kernel, "unstarted") == "none"
         assert not (here.state / "jobs" / "unstarted").exists()
+
+
+@pytest.mark.cluster
+def test_an_interrupt_between_the_job_and_its_files_takes_all_of_it_back(there: Desk, gated: Gate) -> None:
+    """Also a second one, while it is being taken back."""
+    before = there.left()
+    there.right(LARGE)
+    gated.hold(request=r"^POST .*/configmaps$")
+    request = there.kernel.send(CELL.format(name="undone", seconds=0))
+    assert gated.held.wait(60)
+    there.kernel.interrupt()
+    there.kernel.interrupt()
+    ran = there.kernel.finish(request)
+    gated.hold()
+    assert ran.error == "SubmitError", ran
+    assert "nothing is left of it" in ran.traceback
+    there.settles(before)
