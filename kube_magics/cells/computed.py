@@ -7,6 +7,7 @@ again in the job: so it is set there to what it is.
 from __future__ import annotations
 
 import ast
+import dis
 import enum
 import inspect
 from collections.abc import Collection, Iterator, Mapping
@@ -17,6 +18,7 @@ from kube_magics.cells.compare import functions_inside, is_data
 from kube_magics.cells.names import class_scope
 
 _UNCHANGING = (bool, int, float, complex, str, bytes, type(None), tuple, frozenset)
+_STORING = ("setattr", "__setattr__", "update", "__dict__", "vars")
 
 
 def made_otherwise(
@@ -28,7 +30,7 @@ def made_otherwise(
     # A list that others hold too stays the one that the metaclass finds or makes in the job.
     held = {id(item) for kind in [*inspect.getmro(type(value)), *value.__mro__[1:]] for item in vars(kind).values()}
     held |= {id(item) for item in namespace.values()}
-    mentioned = _mentioned(type(value)) if own else frozenset()
+    mentioned, open_ended = _mentioned(type(value)) if own else (frozenset(), False)
     for name, live in list(vars(value).items()):
         if name in inner:
             given = is_data(live)
@@ -38,11 +40,12 @@ def made_otherwise(
             free = isinstance(live, _UNCHANGING) or id(live) not in held
             given = name not in mentioned or (free and is_data(live))
         if given:
-            yield Difference(name, live, sure=False)
+            yield Difference(name, live, sure=name not in inner and name not in mentioned and not open_ended)
 
 
-def _mentioned(metaclass: type) -> frozenset[str]:
-    """All names and strings in the metaclass's own functions: what it may put into a class."""
+def _mentioned(metaclass: type) -> tuple[frozenset[str], bool]:
+    """All names and strings in the metaclass's own functions: what it may put into a class; and whether it may put in
+    what it does not name."""
     todo = [
         getattr(function, "__code__", None)
         for kind in inspect.getmro(metaclass)
@@ -50,12 +53,14 @@ def _mentioned(metaclass: type) -> frozenset[str]:
         for function in functions_inside(each)
     ]
     found: set[str] = set()
+    stores = False
     while todo:
         code = todo.pop()
         if isinstance(code, CodeType):
+            stores = stores or any(each.opname == "STORE_SUBSCR" for each in dis.get_instructions(code))
             found.update(code.co_names, (each for each in code.co_consts if isinstance(each, str)))
             todo += code.co_consts
-    return frozenset(found)
+    return frozenset(found), stores or not found.isdisjoint(_STORING)
 
 
 def _has_own_metaclass(value: type) -> bool:
