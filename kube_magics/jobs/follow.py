@@ -194,7 +194,9 @@ class Follower:
     def _count(self, event: Mapping[str, Any]) -> None:
         lines, size = self._totals.missing(dict(event))
         if lines > 0 or size > 0:
-            text = f"{lines:,} lines ({size:,} bytes) were lost between the pod and here"
+            # A rotation may take the head of a line whose rest is here.
+            what = f"{lines:,} lines ({size:,} bytes) were" if lines > 0 else f"part of a line ({size:,} bytes) was"
+            text = f"{what} lost between the pod and here"
             self.outcome.lost_lines += max(lines, 0)
             self._totals.lines += lines
             self._totals.bytes += size

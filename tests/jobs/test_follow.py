@@ -84,6 +84,11 @@ def test_lost_lines_are_counted_to_the_line_with_the_reason(tmp_path: Path) -> N
     )
 
 
+def test_a_line_without_its_head_is_said_to_the_byte(tmp_path: Path) -> None:
+    _, log, _ = followed(tmp_path, b"one\n", Gap(WHY), b"lf\n" + mark(2, 7))
+    assert log == f"one\nlf\n[kube_magics: part of a line (2 bytes) was lost between the pod and here ({WHY})]\n"
+
+
 def test_what_was_not_read_at_all_is_said_at_once(tmp_path: Path) -> None:
     _, log, shown = followed(tmp_path, Gap("you may not read logs here", sure=True))
     assert log == shown == "[kube_magics: you may not read logs here]\n"
