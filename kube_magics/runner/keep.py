@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from . import lastword
 from .pickling import PROTOCOL, Plain
@@ -84,7 +85,10 @@ def keep(
         elif sharing is not None and written.fine <= SHARING_BYTES:
             sharing.add(name, value, pickler)
     if sharing is not None:
-        sharing.join()
+        try:
+            sharing.join()
+        except Exception as error:  # noqa: BLE001  (whatever types of the user's answer: each value is there by itself)
+            sys.stderr.write(f"[kube_magics: returned values: what they share comes back as copies: {error!r}]\n")
     if missing or too_large:
         told = lastword.write(os.path.join(results, "missing.json"), {"missing": missing, "too_large": too_large})
         for name in missing if told else ():
