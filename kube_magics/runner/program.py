@@ -230,32 +230,39 @@ def run(names: Names) -> None:
         display.show_open_figures()
     except BaseException as error:  # noqa: BLE001  (whatever ends the user's program is told, then ends it)
         _make_ready(spare)
-        try:
-            from .failure import ended_by
-        except (ImportError, OSError) as problem:
-            sys.exit(lastword.unkept(error, problem))
-
-        display.show_open_figures()
-        code = ended_by(error, folder, results if os.getpid() == pid else "")
-        if code:
-            sys.exit(code)
+        _end_by(error, folder, results if os.getpid() == pid else "")
     if program is not None and (program.returns or program.values) and os.getpid() == pid:
         _make_ready(spare)
-        try:
-            from .keep import keep
-        except (ImportError, OSError) as problem:
-            sys.exit(lastword.unkept(None, problem))
+        _keep(program, spec, results)
 
-        limit = None if spec.get("artifacts") else spec.get("result_limit_bytes")
-        keep(
-            program.returns,
-            names,
-            program.values,
-            results,
-            limit,
-            notebook_python=spec.get("notebook_python") or "",
-            compare=bool(spec.get("sharing")),
-        )
+
+def _end_by(error: BaseException, folder: str, results: str) -> None:
+    try:
+        from .failure import ended_by
+    except (ImportError, OSError) as problem:
+        sys.exit(lastword.unkept(error, problem))
+
+    display.show_open_figures()
+    code = ended_by(error, folder, results)
+    if code:
+        sys.exit(code)
+
+
+def _keep(program: Program, spec: dict[str, Any], results: str) -> None:
+    try:
+        from .keep import keep
+    except (ImportError, OSError) as problem:
+        sys.exit(lastword.unkept(None, problem))
+
+    keep(
+        program.returns,
+        program.names,
+        program.values,
+        results,
+        None if spec.get("artifacts") else spec.get("result_limit_bytes"),
+        notebook_python=spec.get("notebook_python") or "",
+        compare=bool(spec.get("sharing")),
+    )
 
 
 def _make_ready(spare: int) -> None:
