@@ -230,11 +230,10 @@ def test_a_gpu_pod_sees_its_devices(there: Desk) -> None:
 
 SURROUNDINGS = """
 import getpass, os, pathlib, tempfile
-first = pathlib.Path('/proc/1/environ').read_bytes()
 found = {
     'token': os.path.exists('/var/run/secrets/kubernetes.io/serviceaccount/token'),
     'home': os.environ['HOME'], 'tmp': tempfile.gettempdir(), 'user': getpass.getuser(), 'logname': os.environ['LOGNAME'],
-    'uid': os.getuid(), 'shares': 100 in os.getgroups(), 'bundle': b'KUBE_MAGICS_BUNDLE=' in first,
+    'uid': os.getuid(), 'shares': 100 in os.getgroups(),
     'services': [name for name in os.environ if name.endswith('_SERVICE_HOST') and name != 'KUBERNETES_SERVICE_HOST'],
     'mpl': os.environ['MPLBACKEND'], 'own': 'KUBE_MAGICS_BUNDLE' in os.environ,
 }
@@ -256,7 +255,6 @@ def test_the_surroundings_of_a_job(there: Desk, options: str) -> None:
         "logname": "user",
         "uid": 1000,
         "shares": True,
-        "bundle": False,
         "services": [],
         "mpl": "Agg",
         "own": False,
@@ -360,5 +358,7 @@ def test_an_interrupt_at_any_moment_leaves_no_job_that_nobody_knows_of(anywhere:
             # An interrupt may strike where a frame has no line number; IPython then shows it by its plain fallback.
             shown = ran.error is None and "\nKeyboardInterrupt\n" in ran.stderr
             assert shown or ran.error in ("SubmitError", "KeyboardInterrupt"), ran
-            assert len(ran.traceback.splitlines()) < 4, "no word of where in kube_magics that was"
+            brief = len(ran.traceback.splitlines()) < 4
+            # It may also strike what IPython does before and after a cell, and is shown there.
+            assert brief or "kube_magics" not in ran.traceback, "no word of where in kube_magics that was"
             assert not re.search(rf"^{name} ", anywhere.right("%kube jobs").stdout, re.MULTILINE), ran
