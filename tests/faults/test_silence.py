@@ -66,7 +66,7 @@ def test_a_silent_link(linked: Linked, forget: bool) -> None:
 def test_a_link_that_is_silent_for_a_minute(linked: Linked, forget: bool) -> None:
     noticed, lasted = said(through(linked, f"minute-{forget}".lower(), linked.proxy.silent(forget=forget), 60))
     assert noticed <= 10
-    assert lasted >= 58
+    assert lasted > 50  # since the last word that was read, which a busy notebook reads later
 
 
 def test_a_server_that_accepts_nothing_for_a_while(linked: Linked) -> None:
