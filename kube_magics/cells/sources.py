@@ -116,11 +116,19 @@ def find_class(name: str, value: type, notebook: Notebook) -> Source | None:
 def _made_here(value: type, node: ast.ClassDef, cell: Cell) -> bool:
     """Whether the statement made this class, as far as its functions tell."""
     lines = range(first_line(node), (node.end_lineno or node.lineno) + 1)
-    inside = [function.__code__ for item in vars(value).values() for function in functions_inside(item, 2)]
+    inside = list(_codes(value))
     here = [code for code in inside if code.co_filename == cell.filename and code.co_firstlineno in lines]
-    if any(code.co_qualname == f"{value.__qualname__}.{code.co_name}" and _is_written(code) for code in inside):
+    if any(code.co_qualname.startswith(f"{value.__qualname__}.") and _is_written(code) for code in inside):
         return bool(here)
     return bool(here) or not any(isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) for each in node.body)
+
+
+def _codes(value: type) -> Iterator[CodeType]:
+    """Of the class's functions, and those of the classes in it."""
+    for item in vars(value).values():
+        yield from (function.__code__ for function in functions_inside(item, 2))
+        if isinstance(item, type) and item.__qualname__.startswith(f"{value.__qualname__}."):
+            yield from _codes(item)
 
 
 def _is_written(code: CodeType) -> bool:
