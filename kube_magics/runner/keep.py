@@ -23,6 +23,9 @@ FRAME_BYTES = 1 << 17
 SHARING_BYTES = 1 << 23
 """Of a pickle without its large blocks: to list what is in it takes up to twenty times as much memory."""
 
+ALONE = (bool, int, float, complex, str, bytes, type(None))
+"""What shares nothing: a score comes back without the modules for that, for whose import a job's end would wait."""
+
 
 class Limited:
     """A file that is not written further than its limit, but knows how much would have been."""
@@ -64,12 +67,13 @@ def keep(
     missing: dict[str, str] = {}
     too_large: dict[str, int] = {}
     files = Files(results, limit, ".".join(notebook_python.split(".")[:2]))
+    order = [*values, *(name for name in returns if name not in values)]
     sharing = None
-    if compare:
+    if compare and any(type(values[name] if name in values else names.get(name)) not in ALONE for name in order):
         from .sharing import Sharing
 
         sharing = Sharing(files)
-    for name in [*values, *(name for name in returns if name not in values)]:
+    for name in order:
         if name not in values and name not in names:
             missing[name] = "never set"
             continue
