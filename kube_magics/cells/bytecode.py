@@ -63,11 +63,18 @@ _DESCRIPTORS = (property, staticmethod, classmethod, functools.cached_property)
 _ATOMS = (int, float, str, bytes, bool, type(None), types.ModuleType)
 
 
+def _first(values: Iterable[object]) -> list[object]:
+    try:
+        return list(itertools.islice(values, LOOKED_AT))
+    except RuntimeError:  # another thread adds to it: copied as a whole, which no other thread comes between
+        return list(values)[:LOOKED_AT]
+
+
 def _inside(value: Any, module: str) -> list[object]:
     if isinstance(value, dict):
-        parts: list[object] = [*itertools.islice(value.values(), LOOKED_AT), *itertools.islice(value, LOOKED_AT)]
+        parts: list[object] = [*_first(value.values()), *_first(value)]
     elif isinstance(value, list | tuple | deque | set | frozenset):
-        parts = list(itertools.islice(value, LOOKED_AT))
+        parts = _first(value)
     elif isinstance(value, type):
         parts = [*vars(value).values(), *value.__bases__] if value.__module__ == module else []
     elif isinstance(value, functools.partial):
