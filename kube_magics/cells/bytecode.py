@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dis
 import functools
-import itertools
 import sys
 import types
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kube_magics.cells.compare import codes, functions_inside, static
+from kube_magics.cells.compare import codes, first, functions_inside, static
 from kube_magics.cells.names import Later
 
 _READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -63,18 +62,11 @@ _DESCRIPTORS = (property, staticmethod, classmethod, functools.cached_property)
 _ATOMS = (int, float, str, bytes, bool, type(None), types.ModuleType)
 
 
-def _first(values: Iterable[object]) -> list[object]:
-    try:
-        return list(itertools.islice(values, LOOKED_AT))
-    except RuntimeError:  # another thread adds to it: copied as a whole, which no other thread comes between
-        return list(values)[:LOOKED_AT]
-
-
 def _inside(value: Any, module: str) -> list[object]:
     if isinstance(value, dict):
-        parts: list[object] = [*_first(value.values()), *_first(value)]
+        parts: list[object] = [*first(value.values(), LOOKED_AT), *first(value, LOOKED_AT)]
     elif isinstance(value, list | tuple | deque | set | frozenset):
-        parts = _first(value)
+        parts = first(value, LOOKED_AT)
     elif isinstance(value, type):
         parts = [*vars(value).values(), *value.__bases__] if value.__module__ == module else []
     elif isinstance(value, functools.partial):
@@ -86,7 +78,7 @@ def _inside(value: Any, module: str) -> list[object]:
         parts = [value.__func__, value.__self__]
     else:
         attributes = static(value, "__dict__")
-        parts = list(attributes.values())[:LOOKED_AT] if isinstance(attributes, dict) else []
+        parts = first(attributes.values(), LOOKED_AT) if isinstance(attributes, dict) else []
         if type(value).__module__ == module:
             parts.append(type(value))
     return [part for part in parts if not isinstance(part, _ATOMS)]

@@ -11,11 +11,12 @@ import ast
 import builtins
 import itertools
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+T = TypeVar("T")
 FUTURE = __future__.annotations.compiler_flag
 PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset)
 SCALAR = bool | int | float | complex | str | bytes | None
@@ -122,6 +123,14 @@ def static(value: object, name: str) -> object:
         return getattr(value, name, None)
     except Exception:  # noqa: BLE001 - a property of the user's that fails says nothing
         return None
+
+
+def first(values: Iterable[T], most: int) -> list[T]:
+    """The first few items of anybody's container, also of one that another thread is adding to."""
+    try:
+        return list(itertools.islice(values, most))
+    except RuntimeError:  # it changed size meanwhile: copied as a whole, which no other thread comes between
+        return list(values)[:most]
 
 
 Verdict = Literal["same", "changed", "unknown"]

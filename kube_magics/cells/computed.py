@@ -26,21 +26,25 @@ def made_otherwise(
 ) -> Iterator[Difference]:
     """`plain`: names that statements of the body bind by themselves; `namespace`: the notebook's."""
     inner = class_scope(node).locals - set(plain)
-    own = _has_own_metaclass(value)
+    for name, live in list(vars(value).items()):
+        if name in inner and is_data(live):
+            yield Difference(name, live, sure=False)
+    if _has_own_metaclass(value):
+        yield from _given(value, inner | set(plain), namespace)
+
+
+def _given(value: type, written: Collection[str], namespace: Mapping[str, object]) -> Iterator[Difference]:
+    """What stands in a class of the notebook's own metaclass besides what is `written` in its body."""
+    mentioned, open_ended = _mentioned(type(value))
     # A list that others hold too stays the one that the metaclass finds or makes in the job.
     held = {id(item) for kind in [*inspect.getmro(type(value)), *value.__mro__[1:]] for item in vars(kind).values()}
     held |= {id(item) for item in namespace.values()}
-    mentioned, open_ended = _mentioned(type(value)) if own else (frozenset(), False)
     for name, live in list(vars(value).items()):
-        if name in inner:
-            given = is_data(live)
-        elif not own or name in plain or name.startswith("__") or hasattr(type(live), "__get__"):
-            given = False
-        else:
-            free = isinstance(live, _UNCHANGING) or id(live) not in held
-            given = name not in mentioned or (free and is_data(live))
-        if given:
-            yield Difference(name, live, sure=name not in inner and name not in mentioned and not open_ended)
+        if name in written or name.startswith("__") or hasattr(type(live), "__get__"):
+            continue
+        free = isinstance(live, _UNCHANGING) or id(live) not in held
+        if name not in mentioned or (free and is_data(live)):
+            yield Difference(name, live, sure=name not in mentioned and not open_ended)
 
 
 def _mentioned(metaclass: type) -> tuple[frozenset[str], bool]:

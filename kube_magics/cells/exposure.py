@@ -11,12 +11,12 @@ import functools
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from kube_magics.cells.cargo import Carried
 from kube_magics.cells.closure import Closure
+from kube_magics.cells.compare import first
 from kube_magics.cells.credentials import Finding
 from kube_magics.runner.syntax import NAME
 from kube_magics.spec.credentials import LOOKED_AT, kind, named, suspicion
@@ -109,7 +109,7 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, str, object]]:
         return
     if isinstance(value, dict):  # other mappings may compute, or read a disk, when they are asked for their items
         inherited = "" if named(name) in ("", "token") else name
-        for number, (key, item) in enumerate(islice(dict.items(value), EACH)):
+        for number, (key, item) in enumerate(first(dict.items(value), EACH)):
             said = key if isinstance(key, str) else ""
             hidden = len(said) > 60 or not said.isprintable() or '"' in said or kind(said) is not None
             shown = f'["{said}"]' if said and not hidden else f"[key {number}]"
@@ -118,7 +118,7 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, str, object]]:
                 yield f".keys()[{number}]", "", key
     elif isinstance(value, list | tuple | set | frozenset | deque):
         names = getattr(value, "_fields", ())
-        for number, item in enumerate(islice(value, EACH)):
+        for number, item in enumerate(first(value, EACH)):
             here = names[number] if number < len(names) else ""
             yield (f".{here}" if here else f"[{number}]"), here or name, item
     yield from _held(value)
@@ -134,7 +134,7 @@ def _held(value: Any) -> Iterator[tuple[str, str, object]]:
     elif isinstance(value, FunctionType):
         yield from _in_function(value)
     else:
-        for name, item in islice((getattr(value, "__dict__", None) or {}).items(), EACH):
+        for name, item in first((getattr(value, "__dict__", None) or {}).items(), EACH):
             yield f".{name}", str(name), item
         for owner in type(value).__mro__:
             slots = owner.__dict__.get("__slots__", ())
