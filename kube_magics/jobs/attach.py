@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
-from kube_magics.spec.job import JobSpec
 from kube_magics.telemetry.snapshot import INCOMPLETE, Snapshot
 
 
@@ -48,12 +47,12 @@ def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: in
     return Job(backend, state.name, follower, origin)
 
 
-def completed(origin: Origin, state: Snapshot, spec: JobSpec) -> Origin:
-    """What a cell knows of its job that it did not submit in this run."""
+def completed(origin: Origin, state: Snapshot, returns_files: Sequence[str]) -> Origin:
+    """`origin` with what only the job of `state` knows: for one that was not submitted in this run."""
     return replace(
         origin,
         store=Store.parse(state.artifacts or "", state.name, state.submission_id),
-        home=Home(Path.cwd(), spec.returns_files),
+        home=Home(Path.cwd(), returns_files),
         submission_id=state.submission_id,
     )
 
@@ -62,15 +61,8 @@ def _origin(backend: Backend, state: Snapshot, namespace: MutableMapping[str, An
     """As the cell had it that submitted the job: from the bundle, which is still there."""
     told = {name: json.loads(data) for name, data in loop.wait(backend.bundled(state.name)).items()}
     spec: Mapping[str, Any] = told["spec.json"]
-    return Origin(
-        namespace,
-        Definitions(told["program.json"]),
-        state.returns,
-        spec.get("timeout_s"),
-        store=Store.parse(state.artifacts or "", state.name, state.submission_id),
-        home=Home(Path.cwd(), tuple(spec.get("returns_files") or ())),
-        submission_id=state.submission_id,
-    )
+    origin = Origin(namespace, Definitions(told["program.json"]), state.returns, spec.get("timeout_s"))
+    return completed(origin, state, tuple(spec.get("returns_files") or ()))
 
 
 def _sealed(state: Snapshot, namespace: MutableMapping[str, Any]) -> Origin:

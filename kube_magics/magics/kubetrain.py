@@ -54,7 +54,7 @@ def launch(shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, ste
     before = again.look(backend, key, cell, notebook, new=spec.new)
     if before.same is not None:
         print(again.taken_up(before.same, captured.incomparable))
-        job = attaching.follow(backend, before.same, attaching.completed(origin, before.same, spec))
+        job = attaching.follow(backend, before.same, attaching.completed(origin, before.same, spec.returns_files))
     else:
         prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
         print(f"job {prepared.submission.name} on {backend.where()}")

@@ -35,6 +35,16 @@ def killed(kernel: Kernel) -> None:
     os.kill(kernel.pid, signal.SIGKILL)
 
 
+def killed_at_the_gate(desk: Desk, gated: Gate, cell: str, prepared: str) -> None:
+    """A kernel that is killed while the gate holds its cell's submit."""
+    with another(desk) as kernel:
+        kernel.run(prepared)
+        kernel.send(cell)
+        assert gated.held.wait(60)
+        killed(kernel)
+    gated.hold()
+
+
 def status(kernel: Kernel, name: str) -> str:
     found = re.search(rf"^{name} +(\S+).*$", kernel.run("%kube jobs").stdout, re.MULTILINE)
     return found[1] if found else "none"
@@ -100,12 +110,7 @@ def test_killed_before_the_post(there: Desk, gated: Gate) -> None:
     """Nothing was made, and nothing is found."""
     cell = CELL.format(name="early", seconds=0)
     gated.hold(request=r"^POST .*/jobs$")
-    with another(there) as kernel:
-        kernel.run(SMALL)
-        kernel.send(cell)
-        assert gated.held.wait(60)
-        killed(kernel)
-    gated.hold()
+    killed_at_the_gate(there, gated, cell, SMALL)
     with another(there) as kernel:
         assert status(kernel, "early") == "none"
         kernel.run(SMALL)
@@ -120,12 +125,7 @@ def test_killed_before_the_answer(there: Desk, gated: Gate) -> None:
     """The job is whole and goes on; its uid, which the killed kernel never heard, is learned by the next."""
     cell = CELL.format(name="unanswered", seconds=0)
     gated.hold(answer=r"^POST .*/jobs$")
-    with another(there) as kernel:
-        kernel.run(SMALL)
-        kernel.send(cell)
-        assert gated.held.wait(60)
-        killed(kernel)
-    gated.hold()
+    killed_at_the_gate(there, gated, cell, SMALL)
     with another(there) as kernel:
         taken_up(kernel, cell)
         kernel.run("%kube delete unanswered")
@@ -159,17 +159,12 @@ def test_killed_before_the_files(there: Desk, gated: Gate) -> None:
 @pytest.mark.cluster
 def test_an_incomplete_job_does_not_keep_its_cell_from_running(there: Desk, gated: Gate) -> None:
     """Without a look at `%kube jobs` between."""
-    cell = CELL.format(name="again", seconds=0)
+    cell = CELL.format(name="again", seconds=0).replace(" --name again", "")
     gated.hold(request=r"^POST .*/configmaps$")
+    killed_at_the_gate(there, gated, cell, LARGE)
     with another(there) as kernel:
         kernel.run(LARGE)
-        kernel.send(cell.replace(" --name again", ""))
-        assert gated.held.wait(60)
-        killed(kernel)
-    gated.hold()
-    with another(there) as kernel:
-        kernel.run(LARGE)
-        ran = kernel.run(cell.replace(" --name again", ""))
+        ran = kernel.run(cell)
         assert ran.error is None, ran
         assert kernel.value("n") == "60000"
         assert "incomplete" not in kernel.run("%kube jobs").stdout
