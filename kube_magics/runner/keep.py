@@ -67,17 +67,16 @@ def keep(
     missing: dict[str, str] = {}
     too_large: dict[str, int] = {}
     files = Files(results, limit, ".".join(notebook_python.split(".")[:2]))
-    order = [*values, *(name for name in returns if name not in values)]
+    given = {**values, **{name: names[name] for name in returns if name not in values and name in names}}
     sharing = None
-    if compare and any(type(values[name] if name in values else names.get(name)) not in ALONE for name in order):
+    if compare and any(type(value) not in ALONE for value in given.values()):
         from .sharing import Sharing
 
         sharing = Sharing(files)
-    for name in order:
-        if name not in values and name not in names:
+    for name in returns:
+        if name not in given:
             missing[name] = "never set"
-            continue
-        value = values[name] if name in values else names[name]
+    for name, value in given.items():
         try:
             written, pickler = files.write(name, value, sharing.begin(name) if sharing else None)
         except Exception as error:  # noqa: BLE001  (one value that cannot travel must not keep the others)
