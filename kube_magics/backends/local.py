@@ -24,7 +24,7 @@ from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, machine
 from kube_magics.backends.contract import GpuNode, GpuReport, Piece
 from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS
-from kube_magics.cells.cargo import WORK
+from kube_magics.cells.files.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S
 from kube_magics.runner.unpack import unpack
 from kube_magics.runner.workfiles import FILE

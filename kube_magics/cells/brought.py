@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from types import FunctionType, ModuleType
 
-from kube_magics.cells import bytecode, modules
-from kube_magics.cells.checks import chains
-from kube_magics.cells.closure import Closure
-from kube_magics.cells.imports import Wanted, imports
-from kube_magics.cells.localmodules import LocalImports, LocalModules
-from kube_magics.cells.modules import submodules
-from kube_magics.cells.settings import attributes
-from kube_magics.cells.variables import variables
+from kube_magics.cells.analysis.imports import Wanted, imports
+from kube_magics.cells.checks.refused import chains
+from kube_magics.cells.checks.settings import attributes
+from kube_magics.cells.checks.variables import variables
+from kube_magics.cells.closure.closure import Closure
+from kube_magics.cells.definitions import bytecode, modules
+from kube_magics.cells.definitions.modules import submodules
+from kube_magics.cells.files.localmodules import LocalImports, LocalModules
 
 
 def local_modules(closure: Closure, nodes: Sequence[ast.stmt], early: Sequence[ast.stmt]) -> LocalModules:

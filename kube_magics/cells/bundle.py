@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import Any
 
 from kube_magics.cells.capture import Capture
-from kube_magics.cells.cargo import FILE, packed
+from kube_magics.cells.files.cargo import FILE, packed
 from kube_magics.runner import shipped
 
 VERSION = 1

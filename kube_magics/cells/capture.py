@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from kube_magics.cells import cautions, modules
-from kube_magics.cells.absent import check_absent, check_definitions
+from kube_magics.cells.analysis.reads import CellNames, Outside
+from kube_magics.cells.analysis.scopes import analyze
+from kube_magics.cells.analysis.syntax import parse_cell
 from kube_magics.cells.brought import (
     chains_of,
     local_modules,
@@ -20,24 +21,24 @@ from kube_magics.cells.brought import (
     star_names,
     versions,
 )
-from kube_magics.cells.cargo import Cargo
-from kube_magics.cells.checks import check_modules, check_names, check_own_imports, check_returns
-from kube_magics.cells.closure import Closure
-from kube_magics.cells.computed import is_hooked
-from kube_magics.cells.credentials import refuse
-from kube_magics.cells.data import Data
-from kube_magics.cells.digests import digest
-from kube_magics.cells.exposure import in_code, in_definitions, in_modules, in_value
-from kube_magics.cells.files import Files
-from kube_magics.cells.jobcode import Definitions
+from kube_magics.cells.checks import cautions
+from kube_magics.cells.checks.absent import check_absent, check_definitions
+from kube_magics.cells.checks.credentials import refuse
+from kube_magics.cells.checks.exposure import in_code, in_definitions, in_modules, in_value
+from kube_magics.cells.checks.refused import check_modules, check_names, check_own_imports, check_returns
+from kube_magics.cells.checks.settings import forgotten
+from kube_magics.cells.closure.closure import Closure
+from kube_magics.cells.closure.program import Written, program_of_call, program_of_cell
+from kube_magics.cells.closure.promotion import promoted
+from kube_magics.cells.closure.steps import Before, Step, Travel
+from kube_magics.cells.definitions import modules
+from kube_magics.cells.definitions.computed import is_hooked
+from kube_magics.cells.definitions.jobcode import Definitions
+from kube_magics.cells.files.cargo import Cargo
+from kube_magics.cells.files.chosen import Files
 from kube_magics.cells.notebook import Cell, Notebook
-from kube_magics.cells.program import Written, program_of_call, program_of_cell
-from kube_magics.cells.promotion import promoted
-from kube_magics.cells.reads import CellNames, Outside
-from kube_magics.cells.scopes import analyze
-from kube_magics.cells.settings import forgotten
-from kube_magics.cells.steps import Before, Step, Travel
-from kube_magics.cells.syntax import parse_cell
+from kube_magics.cells.values.data import Data
+from kube_magics.cells.values.digests import digest
 from kube_magics.errors import CaptureError
 from kube_magics.spec.quantities import human_bytes
 

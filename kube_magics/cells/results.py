@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, MutableMapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, BinaryIO
 
-from kube_magics.cells import modules
-from kube_magics.cells.bytecode import looked_up
-from kube_magics.cells.compare import FUTURE
-from kube_magics.cells.items import OF_THE_MODULE
-from kube_magics.cells.jobcode import Definitions, Statement, by_name, is_same
+from kube_magics.cells.analysis.scopes import statement_names
+from kube_magics.cells.closure.items import OF_THE_MODULE
+from kube_magics.cells.definitions import modules
+from kube_magics.cells.definitions.bytecode import looked_up
+from kube_magics.cells.definitions.compare import FUTURE
+from kube_magics.cells.definitions.jobcode import Definitions, Statement, by_name, is_same
+from kube_magics.cells.definitions.sources import Definition
 from kube_magics.cells.notebook import PLACED
-from kube_magics.cells.scopes import statement_names
-from kube_magics.cells.sources import Definition
 from kube_magics.errors import ResultError
 from kube_magics.runner import rebuild
 from kube_magics.runner.versions import skew

@@ -10,12 +10,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kube_magics.cells import modules
+from kube_magics.cells.analysis.imports import imports
 from kube_magics.cells.capture import Capture
-from kube_magics.cells.cargo import WORK, Cargo, Carried
-from kube_magics.cells.data import Data
-from kube_magics.cells.imports import imports
-from kube_magics.cells.localmodules import LocalImports
+from kube_magics.cells.definitions import modules
+from kube_magics.cells.files.cargo import WORK, Cargo, Carried
+from kube_magics.cells.files.localmodules import LocalImports
+from kube_magics.cells.values.data import Data
 from kube_magics.errors import CellError
 
 SUFFIXES = (".py", ".pyw", ".sh", ".ipynb", ".ipy", ".R", ".jl")

@@ -10,7 +10,7 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.cells.jobcode import Definitions
+from kube_magics.cells.definitions.jobcode import Definitions
 from kube_magics.jobs import loop, records
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home

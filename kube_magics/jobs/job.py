@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.cells import modules
-from kube_magics.cells.jobcode import Definitions
+from kube_magics.cells.definitions import modules
+from kube_magics.cells.definitions.jobcode import Definitions
 from kube_magics.cells.results import Arrived, load_result
 from kube_magics.jobs import endings, homecoming, loop, records, remote
 from kube_magics.jobs.arrivals import Arrivals, Loads

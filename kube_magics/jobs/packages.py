@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kube_magics.cells import requirements
 from kube_magics.cells.capture import Capture
+from kube_magics.cells.files import requirements
 from kube_magics.spec.job import JobSpec
 
 STEP = {"stage": "installing", "reason": "install", "module": "kube_magics_runner.install", "args": ["asked"]}

@@ -10,7 +10,7 @@ from kube_magics import errors
 from kube_magics.artifacts import fetch
 from kube_magics.artifacts.pieces import StoreError, checked
 from kube_magics.artifacts.store import OURS, Folder, Remote, at, protocol, requirements
-from kube_magics.cells.data import Data
+from kube_magics.cells.values.data import Data
 from kube_magics.spec.job import Parcel
 
 BEFORE = {"module": "kube_magics_artifacts.fetch", "stage": "fetching", "reason": "fetch"}

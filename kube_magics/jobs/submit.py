@@ -15,9 +15,9 @@ from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.bundle import STORED_ABOVE_BYTES, Bundle, build
 from kube_magics.cells.capture import Capture
-from kube_magics.cells.data import Data
-from kube_magics.cells.files import gather
+from kube_magics.cells.files.chosen import gather
 from kube_magics.cells.notebook import Sent
+from kube_magics.cells.values.data import Data
 from kube_magics.cells.weight import too_large
 from kube_magics.jobs import loop, orphans, packages, records
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from kube_magics.cells.credentials import refuse
-from kube_magics.cells.exposure import in_modules
+from kube_magics.cells.checks.credentials import refuse
+from kube_magics.cells.checks.exposure import in_modules
 from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError, OptionError
 from kube_magics.jobs import here

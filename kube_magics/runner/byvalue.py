@@ -1,6 +1,6 @@
 """How things without source are taken apart: each function here gives what `__reduce__` would, for a pickler.
 
-Used where values leave the notebook (`cells/pickler.py`) and where they leave the job (`Returning`, for keep.py).
+Used where values leave the notebook (`cells/values/pickler.py`), and where they leave the job (`Returning`, keep.py).
 Functions keep sharing what they shared: cells of closures, and their globals, which are names of `__main__` or of the
 module they come from, never copies. Classes are taken apart by cloudpickle. What a call made (namedtuple, Enum,
 TypeVar, TypedDict) is made by the same call again, which works across versions of Python.

@@ -1,6 +1,6 @@
 """Makes again what has no source that could travel: functions from their code, classes and types from a call.
 
-The pickles of `cells/pickler.py` refer to these functions, and unpickler.py finds them here; they travel only with
+Pickles of `cells/values/pickler.py` refer to these functions, and unpickler.py finds them here; they travel only with
 captures that need them. Code is bytes of one Python minor: program.py compares the minors before it loads any data.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kube_magics.cells.compare import first
+from kube_magics.cells.definitions.compare import first
 
 
 class Filled:

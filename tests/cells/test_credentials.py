@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kube_magics.cells.capture import capture_call
-from kube_magics.cells.cargo import Carried
-from kube_magics.cells.credentials import refuse
-from kube_magics.cells.exposure import BUDGET, in_modules, in_value
+from kube_magics.cells.checks.credentials import refuse
+from kube_magics.cells.checks.exposure import BUDGET, in_modules, in_value
+from kube_magics.cells.files.cargo import Carried
 from kube_magics.errors import CaptureError, OptionError
 from kube_magics.spec.credentials import check_arguments, check_environment, kind, named, suspicion
 from tests.cells.book import Book, travelling

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from kube_magics.artifacts.pieces import PIECE_BYTES, Digest
-from kube_magics.cells.data import ALIGNMENT_BYTES, Data
-from kube_magics.cells.digests import content, digest
+from kube_magics.cells.values.data import ALIGNMENT_BYTES, Data
+from kube_magics.cells.values.digests import content, digest
 from kube_magics.runner.unpickler import Unpickler
 from tests.cells.book import Book
 

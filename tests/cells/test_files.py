@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kube_magics.cells import bundle, files
+from kube_magics.cells import bundle
+from kube_magics.cells.files import chosen
 from kube_magics.errors import OptionError
 from kube_magics.runner import unpack
 from tests.cells.book import Book
@@ -57,7 +58,7 @@ TREE = {
     ],
 )
 def test_what_travels(tmp_path: Path, asked: str, expected: str) -> None:
-    found = files.gather(asked.split(","), folder(tmp_path, TREE))
+    found = chosen.gather(asked.split(","), folder(tmp_path, TREE))
     assert [each.path for each in found.files] == expected.split()
     assert {each.path: each.data.decode() for each in found.files}.items() <= TREE.items()
 
@@ -65,10 +66,10 @@ def test_what_travels(tmp_path: Path, asked: str, expected: str) -> None:
 def test_an_absolute_path_inside_the_folder(tmp_path: Path) -> None:
     folder(tmp_path, TREE)
     for asked in (tmp_path / "data" / "a.csv", tmp_path.parent / tmp_path.name / "data" / "a.csv"):
-        assert [each.path for each in files.gather([str(asked)], tmp_path).files] == ["data/a.csv"]
+        assert [each.path for each in chosen.gather([str(asked)], tmp_path).files] == ["data/a.csv"]
     (tmp_path.parent / "linked").symlink_to(tmp_path)
     through = str(tmp_path.parent / "linked" / "data" / "a.csv")
-    assert [each.path for each in files.gather([through], tmp_path).files] == ["data/a.csv"]
+    assert [each.path for each in chosen.gather([through], tmp_path).files] == ["data/a.csv"]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +88,13 @@ def test_an_absolute_path_inside_the_folder(tmp_path: Path) -> None:
 def test_a_kubeignore_file_is_heeded(tmp_path: Path, rules: dict[str, str], expected: str) -> None:
     folder(tmp_path, TREE | rules)
     for asked in (".", "**"):
-        found = [each.path for each in files.gather([asked], tmp_path).files]
+        found = [each.path for each in chosen.gather([asked], tmp_path).files]
         assert found == [name for name in expected.split() if asked == "." or not name.startswith(".")]
 
 
 def test_what_is_named_travels_whatever_kubeignore_says(tmp_path: Path) -> None:
     folder(tmp_path, TREE | {".kubeignore": "*"})
-    assert [each.path for each in files.gather(["data/a.csv"], tmp_path).files] == ["data/a.csv"]
+    assert [each.path for each in chosen.gather(["data/a.csv"], tmp_path).files] == ["data/a.csv"]
 
 
 @pytest.mark.parametrize(
@@ -117,14 +118,14 @@ def test_what_is_refused(tmp_path: Path, asked: str, message: str, hint: str) ->
     (tmp_path / "hollow").mkdir()
     (tmp_path / "nowhere").symlink_to("gone")
     with pytest.raises(OptionError, match=message) as caught:
-        files.gather(asked.split(","), tmp_path)
+        chosen.gather(asked.split(","), tmp_path)
     assert caught.value.hint is not None
     assert hint in caught.value.hint
 
 
 def test_the_same_file_by_two_patterns_is_no_error(tmp_path: Path) -> None:
     folder(tmp_path, TREE)
-    found = files.gather(["data", "data/*.csv", "data", "**/a.csv"], tmp_path)
+    found = chosen.gather(["data", "data/*.csv", "data", "**/a.csv"], tmp_path)
     assert len(found.files) == 4
 
 
@@ -136,7 +137,7 @@ def test_links_travel_as_what_they_point_at(tmp_path: Path) -> None:
     (elsewhere / "round").symlink_to(elsewhere)
     (here / "nowhere").symlink_to("gone")
     os.mkfifo(here / "pipe")
-    found = files.gather(["."], here)
+    found = chosen.gather(["."], here)
     assert {each.path: each.data for each in found.files} == {
         "a.txt": b"a",
         "more/deep/y.txt": b"y",
@@ -148,40 +149,40 @@ def test_links_travel_as_what_they_point_at(tmp_path: Path) -> None:
 
 
 def test_of_many_that_are_left_out_some_are_named() -> None:
-    found = files.Files(left_out=tuple(f"f{number} (no file)" for number in range(1234)))
+    found = chosen.Files(left_out=tuple(f"f{number} (no file)" for number in range(1234)))
     (line,) = found.warnings()
     assert line.endswith("f3 (no file), f4 (no file) and 1,229 more")
-    assert files.Files().warnings() == ()
+    assert chosen.Files().warnings() == ()
 
 
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("x")
     with pytest.raises(OptionError, match=r"the name of caf\\udce9.txt is no UTF-8 text"):
-        files.gather(["."], tmp_path)
+        chosen.gather(["."], tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a file that not even root can read")
 def test_an_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").symlink_to("/proc/self/mem")
     with pytest.raises(OptionError, match=r"a\.txt cannot be read: Input/output error"):
-        files.gather(["."], tmp_path)
+        chosen.gather(["."], tmp_path)
 
 
 def test_too_many_and_too_large(tmp_path: Path) -> None:
     folder(tmp_path, {f"many/{number}": "" for number in range(20)})
     with (tmp_path / "big.bin").open("wb") as file:
-        file.truncate(files.MOST_BYTES + 1)
+        file.truncate(chosen.MOST_BYTES + 1)
     with pytest.raises(OptionError, match=r"1 files of 67.1 MB are too much .* big.bin \(67.1 MB\)") as caught:
-        files.gather(["big.bin"], tmp_path)
+        chosen.gather(["big.bin"], tmp_path)
     assert "--volume CLAIM:/data" in str(caught.value)
     with pytest.raises(OptionError, match=r"more than 10 files; most of them in many/ \(11\)"):
-        files.gather(["many"], tmp_path, most_files=10)
+        chosen.gather(["many"], tmp_path, most_files=10)
 
 
 def test_files_in_the_bundle(tmp_path: Path) -> None:
     here = folder(tmp_path / "here", TREE | {"run.sh": "#!/bin/sh\n"})
     (here / "run.sh").chmod(0o755)
-    captured = Book().capture("1").with_files(files.gather(["data", "run.sh"], here))
+    captured = Book().capture("1").with_files(chosen.gather(["data", "run.sh"], here))
     assert captured.summary() == "travels: files: 5 (14 B)"
     made = bundle.build(captured, {})
     assert 0 < made.files_bytes < made.size_bytes
@@ -196,7 +197,7 @@ def test_files_are_part_of_the_cells_digest(tmp_path: Path) -> None:
     plain = Book().capture("1")
 
     def digest() -> str:
-        return plain.with_files(files.gather(["data"], tmp_path)).cell_digest
+        return plain.with_files(chosen.gather(["data"], tmp_path)).cell_digest
 
     first = digest()
     assert first == digest() != plain.cell_digest
@@ -204,4 +205,4 @@ def test_files_are_part_of_the_cells_digest(tmp_path: Path) -> None:
     second = digest()
     (tmp_path / "data/a.csv").chmod(0o755)
     assert len({first, second, digest()}) == 3
-    assert plain.with_files(files.gather([], tmp_path)) is plain
+    assert plain.with_files(chosen.gather([], tmp_path)) is plain

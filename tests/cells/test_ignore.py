@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kube_magics.cells import files
+from kube_magics.cells.files import chosen
 from kube_magics.errors import OptionError
 
 LINES = (
@@ -47,7 +47,7 @@ def compare(folder: Path, seeds: range) -> None:
         here.mkdir()
         tree(here, random.Random(seed))
         try:
-            found = [each.path for each in files.gather(["."], here).files]
+            found = [each.path for each in chosen.gather(["."], here).files]
         except OptionError:
             found = []
         rules = {str(path.relative_to(here)): path.read_text() for path in here.rglob(".kubeignore")}

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kube_magics.cells import files
 from kube_magics.cells.capture import Capture, capture_call
+from kube_magics.cells.files import chosen
 from kube_magics.errors import CaptureError
 from tests.cells.book import Book, unpack
 
@@ -235,7 +235,7 @@ def test_files_beside_a_module_are_found_beside_it(project: Make, tmp_path: Path
     captured = (
         Book()
         .capture(cell)
-        .with_files(files.gather(["b.txt,kmt_net/a.txt".split(",", maxsplit=1)[0], "kmt_net"], folder))
+        .with_files(chosen.gather(["b.txt,kmt_net/a.txt".split(",", maxsplit=1)[0], "kmt_net"], folder))
     )
     done = there(captured, tmp_path / "job")
     assert (done.stdout, done.stderr) == ("b a a\n", "")

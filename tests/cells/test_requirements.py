@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kube_magics.cells.requirements import Requirements, check, read
+from kube_magics.cells.files.requirements import Requirements, check, read
 from kube_magics.errors import OptionError
 
 

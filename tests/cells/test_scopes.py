@@ -9,8 +9,8 @@ import textwrap
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from kube_magics.cells.reads import Outside
-from kube_magics.cells.scopes import analyze
+from kube_magics.cells.analysis.reads import Outside
+from kube_magics.cells.analysis.scopes import analyze
 from tests.cells.programs import NAMES, execute, programs
 
 NEW = pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 695 needs Python 3.12")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kube_magics.cells import bundle, files
+from kube_magics.cells import bundle
 from kube_magics.cells.capture import Capture
+from kube_magics.cells.files import chosen
 from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError
 from kube_magics.runner import unpack
@@ -66,7 +67,7 @@ def test_a_script_and_what_it_imports(folder: Path, tmp_path: Path) -> None:
     captured = capture_script("src/train.py", ["--lr", "1"], folder)
     assert captured.summary() == "travels: src/train.py (182 B), modules: kms_near (11 B)"
     assert set(captured.imports) == {"numpy"}
-    with_data = captured.with_files(files.gather(["src/data.txt"], folder))
+    with_data = captured.with_files(chosen.gather(["src/data.txt"], folder))
     assert there(with_data, tmp_path / "job") == "['src/train.py', '--lr', '1'] near __main__\ndata\n"
     assert captured.files(None)["work/src/train.py"] == str(folder / "src/train.py")
 

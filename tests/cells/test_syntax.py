@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from IPython.utils.text import DollarFormatter, SList
 
+from kube_magics.cells.analysis.syntax import parse_cell
 from kube_magics.cells.capture import capture_call
-from kube_magics.cells.syntax import parse_cell
 from kube_magics.errors import CaptureError, CellError
 from kube_magics.magics.notebook import python
 from kube_magics.runner.commands import Lines, duration

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from kube_magics.cells.jobcode import Definitions
+from kube_magics.cells.definitions.jobcode import Definitions
+from kube_magics.cells.definitions.sources import imported
 from kube_magics.cells.results import load_result
-from kube_magics.cells.sources import imported
 from kube_magics.errors import RemoteError
 from kube_magics.jobs import remote
 from kube_magics.runner import chain, failure, linesource, protocol

@@ -15,8 +15,8 @@ from kube_magics.artifacts.pieces import Digest, StoreError
 from kube_magics.artifacts.store import Remote, at, protocol, requirements
 from kube_magics.backends.local import LocalBackend
 from kube_magics.cells.capture import capture
-from kube_magics.cells.data import Data
 from kube_magics.cells.notebook import Notebook
+from kube_magics.cells.values.data import Data
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Origin
 from kube_magics.jobs.store import Store

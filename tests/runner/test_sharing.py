@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kube_magics.cells.jobcode import Definitions
+from kube_magics.cells.definitions.jobcode import Definitions
 from kube_magics.cells.results import Arrived, load_result
 from kube_magics.errors import ResultError
 from kube_magics.runner.keep import keep
