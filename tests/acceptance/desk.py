@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.cluster import Cluster, Namespace
+from tests.cluster.objects import objects
 from tests.kernel import Kernel, Ran
 
 T = TypeVar("T")
@@ -63,9 +64,7 @@ class Desk:
         jobs = self.state / "jobs"
         found |= {f"folder {path.name}" for path in jobs.iterdir() if path.is_dir()} if jobs.is_dir() else set()
         if self.space is not None:
-            kinds = "jobs,pods,configmaps,secrets"
-            names = self.space.admin("get", kinds, f"--namespace={self.space.name}", "--output=name").stdout.split()
-            found |= set(names) - {"configmap/kube-root-ca.crt"}
+            found |= {each.name for each in objects(self.space)} - {"configmap/kube-root-ca.crt"}
         return found
 
     def settles(self, before: set[str]) -> None:

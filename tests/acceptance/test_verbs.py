@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kube_magics import errors
+from tests.acceptance.belongings import belongings, deleted, only
 from tests.acceptance.desk import Desk, admin_of, eventually, without
 from tests.cluster import Cluster
 
@@ -207,6 +208,27 @@ def test_a_job_of_kubectl(there: Desk, by_kubectl: str) -> None:
     there.right("%kube delete plain")
     there.settles(before - {left for left in before if "plain" in left})
     eventually(lambda: not [left for left in there.left() if "plain" in left], "the end of its pod")
+
+
+@pytest.mark.cluster
+def test_delete_leaves_nothing_of_any_kind(there: Desk) -> None:
+    """Of a job with a bundle of its own objects, while it runs; and another job's are not touched."""
+    there.right("import os\nballast = os.urandom(1_000_000)")
+    for name in ("stays", "goes"):
+        there.right(
+            f"%%kubetrain --detach --name {name} --cpus 100m\nimport time\nprint(len(ballast))\ntime.sleep(100)"
+        )
+    there.says("goes", "1000000\n")
+    only(there, "stays", "goes")
+    assert sorted(each.partition("-")[0] for each in belongings(admin_of(there))["goes"]) == [
+        "configmap/goes",
+        "configmap/goes",
+        "job.batch/goes",
+        "pod/goes",
+    ]
+    deleted(there, "goes")
+    only(there, "stays")
+    deleted(there)
 
 
 @pytest.mark.cluster

@@ -1,4 +1,4 @@
-"""A notebook whose link to the cluster goes through the proxy; one kernel for a module."""
+"""A notebook whose link to the cluster goes through the proxy; one kernel for a module, which leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.belongings import deleted
 from tests.acceptance.desk import LOGS, Desk, desk
 from tests.cluster import Cluster
 from tests.faults.proxy import Proxy, proxy
@@ -37,3 +38,4 @@ def linked(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterat
 
     with desk(tmp_path_factory.mktemp("linked"), cluster, through=through) as found:
         yield Linked(found, made[0])
+        deleted(found)
