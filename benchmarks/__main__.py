@@ -14,6 +14,7 @@ from benchmarks import (
     cuts,
     done,
     first_line,
+    follow_20,
     load,
     log_rate,
     resume,
@@ -35,6 +36,7 @@ ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "resume": resume.measure,
     "stall": stall.measure,
     "cuts": cuts.measure,
+    "follow-20": follow_20.measure,
 }
 NAMES = (*ALONE, *ON_THE_CLUSTER)
 
