@@ -70,6 +70,10 @@ class Kernel:
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
 
+    def restart(self) -> None:
+        """As a front end's button does it, a cell that runs or not."""
+        self._manager.restart_kernel()
+
     def run(self, source: str, timeout_s: float = 90) -> Ran:
         """Execute one cell to its end."""
         return self.finish(self.send(source), timeout_s)

@@ -1,6 +1,6 @@
 """The notebook that this process runs, as whoever loaded the extension says; else the `__main__` of a script.
 
-And what of it only the extension can do: show a picture.
+And what of it only the extension can do or know: show a picture, whether somebody is there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from kube_magics.runner.images import Picture
 
 _reader: Callable[[], Notebook] | None = None
 _display: Callable[[Picture], None] | None = None
+_answers: Callable[[], bool] | None = None
+_leaving: Callable[[], bool] | None = None
 
 
 def set_reader(reader: Callable[[], Notebook]) -> None:
@@ -26,6 +28,22 @@ def set_display(display: Callable[[Picture], None]) -> None:
     """`display` shows a picture where the running cell's output goes."""
     global _display  # noqa: PLW0603 - one front end per process
     _display = display
+
+
+def set_presence(answers: Callable[[], bool], leaving: Callable[[], bool]) -> None:
+    """`answers` and `leaving` as the two functions below."""
+    global _answers, _leaving
+    _answers, _leaving = answers, leaving
+
+
+def answers() -> bool:
+    """Whether a person may answer the running cell; nobody does where an executor (nbclient, papermill) runs it."""
+    return _answers is None or _answers()
+
+
+def leaving() -> bool:
+    """Whether this process is being shut down."""
+    return _leaving is not None and _leaving()
 
 
 def display() -> Callable[[Picture], None] | None:

@@ -10,15 +10,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
 from kube_magics import errors
-from kube_magics.jobs import loop
+from kube_magics.jobs import here, loop
 
 ASK_S = 3.0
 """A second interrupt within this stops the job; an idle kernel would not hear it, so the cell goes on blocking."""
+SETTLE_S = 0.3
+"""One key press may come as two signals (to the group, and to the kernel), and one hand may press twice: what comes so
+soon after we have answered is no answer to us. And a kernel that is restarted is interrupted first: only after this is
+it sure that somebody wants the job to end."""
 VARIABLE = "KUBE_MAGICS_ON_INTERRUPT"
 STOP, DETACH = "stop", "detach"
 
@@ -28,8 +33,8 @@ class Stoppable(Protocol):
 
     name: str
 
-    def stop(self) -> str:
-        """End it, with its grace."""
+    def stopping(self) -> Coroutine[Any, Any, str]:
+        """End it, with its grace; on the loop."""
 
 
 def chosen(environment: Mapping[str, str] = os.environ) -> str | None:
@@ -47,7 +52,8 @@ class Interrupts:
     """Counts the interrupts of this thread's `with`; those of other threads Python does not have."""
 
     def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
-        self.count = 0
+        self.at: list[float] = []
+        """When each came."""
         self._heard = heard
         self._before: Any = None
         self._loop = loop.loop()
@@ -66,7 +72,7 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
+        self.at.append(time.monotonic())
         # Not called here: the thread that was interrupted may hold the very lock that this takes.
         self._loop.call_soon_threadsafe(self._heard)
 
@@ -79,8 +85,11 @@ class Waiting:
         self._chosen = chosen()
         self._interrupts = Interrupts(heard)
         self._seen = 0
+        self._answered_at = float("-inf")
         self._until: float | None = None
-        self._stopping = False
+        """The question stands so long."""
+        self._stop_at: float | None = None
+        self._stops: list[Future[str]] | None = None
 
     def __enter__(self) -> Self:
         self._interrupts.__enter__()
@@ -91,38 +100,62 @@ class Waiting:
 
     def look(self) -> None:
         """Do what the interrupts so far ask for. Raises Detached, or what stands in the way of a stop."""
-        if self._interrupts.count > self._seen:
+        came, now = self._interrupts.at[self._seen :], time.monotonic()
+        self._seen += len(came)
+        if any(at > self._answered_at + SETTLE_S for at in came):
             # What came before the line could be read is one interrupt, however often the button was pressed.
-            self._seen = self._interrupts.count
-            self._interrupted()
-        elif self._until is not None and time.monotonic() > self._until:
-            raise self._detached()
+            self._interrupted(now)
+        elif self._stop_at is not None and now > self._stop_at:
+            self._stop()
+        elif self._until is not None and now > self._until:
+            raise detached(self._jobs)
+        self._check_stops()
 
-    def _interrupted(self) -> None:
-        if self._stopping or self._chosen == DETACH:
-            raise self._detached()
+    def _interrupted(self, now: float) -> None:
+        nobody = self._chosen is None and not here.answers()
+        if self._stops is not None or self._chosen == DETACH or nobody or here.leaving():
+            raise detached(self._jobs, stopping=self._stops is not None)
         if self._until is None and self._chosen is None:
             goes_on = "it goes on" if len(self._jobs) == 1 else "they go on"
-            _say(f"interrupt again to STOP {self._named()}; {goes_on} running otherwise")
+            _say(f"interrupt again to STOP {_named(self._jobs)}; {goes_on} running otherwise")
             self._until = time.monotonic() + ASK_S
+        else:
+            self._until, self._stop_at = None, now + SETTLE_S
+        self._answered_at = time.monotonic()
+
+    def _stop(self) -> None:
+        if here.leaving():
+            raise detached(self._jobs)
+        _say(f"stopping {_named(self._jobs)}" + (f" ({VARIABLE}={STOP})" if self._chosen else ""))
+        # In the background: the cluster may not answer, and then a further interrupt still ends the waiting.
+        self._stops = [loop.start(job.stopping()) for job in self._jobs]
+        self._stop_at, self._answered_at = None, time.monotonic()
+
+    def _check_stops(self) -> None:
+        """What stands in the way of one is raised once all have been told."""
+        if not self._stops or not all(stop.done() for stop in self._stops):
             return
-        self._until, self._stopping = None, True
-        _say(f"stopping {self._named()}" + (f" ({VARIABLE}={STOP})" if self._chosen else ""))
-        for job in self._jobs:
-            job.stop()
+        failed = [error for stop in self._stops if (error := stop.exception()) is not None]
+        self._stops = []
+        for error in failed:
+            if not isinstance(error, errors.NotFound):  # over and gone: its follower says so
+                raise error
 
-    def _named(self) -> str:
-        return f"job{'s' if len(self._jobs) > 1 else ''} {', '.join(job.name for job in self._jobs)}"
 
-    def _detached(self) -> errors.Detached:
-        one, name = len(self._jobs) == 1, self._jobs[0].name
-        go_on = "goes on" if one else "go on"
-        if self._stopping:
-            go_on = "is being stopped" if one else "are being stopped"
-        return errors.Detached(
-            f"This cell no longer waits for {self._named()}; the job{'' if one else 's'} {go_on}.",
-            hint=f"%kube attach {name}   (or %kube stop {name})",
-        )
+def detached(jobs: Sequence[Stoppable], *, stopping: bool = False) -> errors.Detached:
+    """Nobody waits for `jobs` any longer."""
+    one, name = len(jobs) == 1, jobs[0].name
+    go_on = "goes on" if one else "go on"
+    if stopping:
+        go_on = "is being stopped" if one else "are being stopped"
+    return errors.Detached(
+        f"This cell no longer waits for {_named(jobs)}; the job{'' if one else 's'} {go_on}.",
+        hint=f"%kube attach {name}   (or %kube stop {name})",
+    )
+
+
+def _named(jobs: Sequence[Stoppable]) -> str:
+    return f"job{'s' if len(jobs) > 1 else ''} {', '.join(job.name for job in jobs)}"
 
 
 def _say(text: str) -> None:

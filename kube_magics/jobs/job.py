@@ -185,7 +185,11 @@ class Job:
 
     def stop(self) -> str:
         """TERM, grace, KILL; the job and its log stay. Returns what was done, as a sentence."""
-        said = loop.wait(self._backend.stop(self.name))
+        return loop.wait(self.stopping())
+
+    async def stopping(self) -> str:
+        """`stop`, on the loop."""
+        said = await self._backend.stop(self.name)
         records.close_named(self.name, self._backend.address)
         return said
 

@@ -34,16 +34,18 @@ def run(shell: Any, line: str, cell: str) -> Job | None:
     origin = Origin(shell.user_ns, captured.definitions(file), spec.returns, spec.timeout)
     notebook = here.notebook_path()
     stem = PurePath(notebook).stem if notebook else "cell"
-    return launch(shell, spec, captured, origin, stem=stem, cell=notebooks.sent(shell, cell))
+    sent = notebooks.sent(shell, cell)
+    return launch(shell, spec, captured, origin, stem=stem, cell=sent, notebook=notebook)
 
 
-def launch(shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, stem: str, cell: Sent) -> Job | None:
+def launch(
+    shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, stem: str, cell: Sent, notebook: str | None
+) -> Job | None:
     """From what travels to the job's end, or with --detach to the job; `stem` is what a generated name starts with."""
     began = time.monotonic()
     warn(captured.warnings)
     spec, backend = submitting.place(asked)
     warn(submitting.left_here(spec, backend.kind, captured))
-    notebook = here.notebook_path()
     if spec.dry_run:
         print_manifests(submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook))
         return None

@@ -43,11 +43,24 @@ def register_cell(shell: Any, source: str) -> str:
 
 def sent(shell: Any, text: str) -> Sent:
     """The running cell as its front end sent it; a terminal tells nothing of it."""
-    request = shell.get_parent() if hasattr(shell, "get_parent") else None
-    header, meta = (request or {}).get("header") or {}, (request or {}).get("metadata") or {}
+    header, meta = _request(shell).get("header") or {}, _request(shell).get("metadata") or {}
     at = header.get("date")
     at = datetime.fromisoformat(at) if isinstance(at, str) else at
     return Sent(text, meta.get("cellId"), header.get("session"), at.timestamp() if at else None)
+
+
+def answers(shell: Any) -> bool:
+    """Whether the running cell's front end takes questions; executors say that they do not."""
+    return bool((_request(shell).get("content") or {}).get("allow_stdin", True))
+
+
+def leaving(shell: Any) -> bool:
+    """Whether the kernel has been told to shut down, which it does once the running cell has ended."""
+    return bool(getattr(shell, "exit_now", False))
+
+
+def _request(shell: Any) -> dict[str, Any]:
+    return (shell.get_parent() if hasattr(shell, "get_parent") else None) or {}
 
 
 def _running(shell: Any) -> int:

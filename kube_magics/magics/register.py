@@ -57,6 +57,7 @@ def register(shell: Any) -> None:
     shell.register_magics(KubeMagics)
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)
+    here.set_presence(lambda: notebook.answers(shell), lambda: notebook.leaving(shell))
     if _with_body not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.insert(0, _with_body)
 

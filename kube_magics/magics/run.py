@@ -92,7 +92,8 @@ def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], fo
     # Names of the notebook are none of the script's: an exception class of its own is not one of the same name here.
     origin = Origin({}, captured.definitions(None), (), spec.timeout)
     text = captured.cargo.script.data.decode("utf-8", "replace") if captured.cargo.script else ""
-    return launch(shell, spec, captured, origin, stem=PurePath(script).stem, cell=notebooks.sent(shell, text))
+    sent, notebook = notebooks.sent(shell, text), here.notebook_path()
+    return launch(shell, spec, captured, origin, stem=PurePath(script).stem, cell=sent, notebook=notebook)
 
 
 def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:

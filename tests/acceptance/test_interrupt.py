@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,14 @@ from typing import Any
 
 import nbclient
 import nbformat
+import papermill
 import pexpect
 import pytest
 
+from kube_magics.jobs.interrupt import SETTLE_S
 from tests.acceptance.desk import Desk, eventually, suggested
+from tests.acceptance.desk import environment as environment_of
+from tests.kernel import Kernel
 
 pytestmark = pytest.mark.jobs
 
@@ -51,9 +56,17 @@ def begun(desk: Desk, name: str, *, setting: str = "") -> Iterator[str]:
         desk.right("os.environ.pop('KUBE_MAGICS_ON_INTERRUPT')")
 
 
+def asked(kernel: Kernel, request: str) -> None:
+    """Interrupt a cell, and wait until the next interrupt counts."""
+    kernel.interrupt()
+    eventually(lambda: "interrupt again" in kernel.peek(request).stderr, "the question")
+    time.sleep(SETTLE_S)
+
+
 def test_the_first_leaves_the_job_alone(anywhere: Desk) -> None:
-    """It goes on blocking a while, then raises: Run All halts, the job goes on."""
+    """It goes on blocking a while, then raises: Run All halts, the job goes on. Pressed twice by one hand it is one."""
     with begun(anywhere, "lasting") as request:
+        anywhere.kernel.interrupt()
         anywhere.kernel.interrupt()
         ran = anywhere.kernel.finish(request)
         assert ran.error == "Detached", ran
@@ -67,8 +80,7 @@ def test_the_first_leaves_the_job_alone(anywhere: Desk) -> None:
 
 def test_the_second_stops_the_job_with_its_grace(anywhere: Desk) -> None:
     with begun(anywhere, "ending") as request:
-        anywhere.kernel.interrupt()
-        eventually(lambda: "interrupt again" in anywhere.kernel.peek(request).stderr, "the question")
+        asked(anywhere.kernel, request)
         anywhere.kernel.interrupt()
         ran = anywhere.kernel.finish(request)
         assert ran.error == "JobStopped", ran
@@ -100,14 +112,17 @@ def test_a_choice_that_does_not_exist_is_refused_before_anything_is_made(here: D
     assert here.left() == before
 
 
-@pytest.mark.long
-def test_the_button_pressed_twice_by_one_hand_is_one_interrupt(here: Desk) -> None:
-    """Both come before the question can be read."""
-    with begun(here, "double") as request:
-        here.kernel.interrupt()
-        here.kernel.interrupt()
-        ran = here.kernel.finish(request)
-        assert ran.error == "Detached", ran
+def test_a_kernel_that_is_restarted_after_an_interrupt_does_not_stop_the_job(here: Desk) -> None:
+    """Before it tells a kernel to shut down, Jupyter interrupts it: that is nobody's answer."""
+    with Kernel(here.folder, environment_of(here)) as kernel:
+        assert kernel.run("%load_ext kube_magics").error is None
+        request = kernel.send(f"%%kubetrain --name outlives\n{LASTS}")
+        here.says("outlives", "up\n")
+        asked(kernel, request)
+        kernel.restart()
+        assert status(here, "outlives") == "running"
+        assert here.right("%kube logs outlives").stdout == "up\n"
+    here.right("%kube delete outlives")
 
 
 def environment(desk: Desk) -> dict[str, str]:
@@ -151,6 +166,7 @@ def test_control_c_in_a_terminal(here: Desk) -> None:
         shell.expect("up\r\n")
         shell.sendintr()
         shell.expect("interrupt again")
+        time.sleep(SETTLE_S)
         shell.sendintr()
         shell.expect("saved\r\n")
         shell.expect("JobStopped: ")
@@ -161,11 +177,14 @@ def test_control_c_in_a_terminal(here: Desk) -> None:
             here.run(f"%kube delete {name}")
 
 
+LOADS = "%load_ext kube_magics\nimport kube_magics.magics.kubetrain"
+
+
 def test_the_timeout_of_an_executor(here: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """nbclient, and papermill with it, interrupts the kernel: the cell fails, the job goes on."""
+    """nbclient interrupts the kernel, again and again: the cell fails, the job goes on, and nothing is asked."""
     for name, value in environment(here).items():
         monkeypatch.setenv(name, value)
-    cells = ["%load_ext kube_magics\nimport kube_magics.magics.kubetrain", f"%%kubetrain --name executed\n{LASTS}"]
+    cells = [LOADS, f"%%kubetrain --name executed\n{LASTS}"]
     book: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(
         book,
@@ -177,6 +196,32 @@ def test_the_timeout_of_an_executor(here: Desk, monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="Detached: "):
         client.execute()
     eventually(lambda: status(here, "executed") == "running", "the job")
-    said = [output for output in book.cells[1].outputs if output.get("name") == "stderr"]
-    assert ASKED.format("executed") in said[0]["text"], book.cells[1].outputs
+    said = "".join(output.get("text", "") for output in book.cells[1].outputs)
+    assert "up\n" in said, "what it had printed is in the notebook"
+    assert "interrupt again" not in said
     here.right("%kube delete executed")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("more", [{}, {"interrupt_on_timeout": True}], ids=["kills", "interrupts"])
+def test_the_timeout_of_papermill(here: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, more: Any) -> None:
+    """As it is used, it shuts the kernel down, which interrupts it first."""
+    for name, value in environment(here).items():
+        monkeypatch.setenv(name, value)
+    cells = [LOADS, f"%%kubetrain --name milled\n{LASTS}"]
+    book: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(book, tmp_path / "in.ipynb")
+    with pytest.raises((nbclient.exceptions.CellTimeoutError, papermill.PapermillExecutionError)):
+        papermill.execute_notebook(
+            tmp_path / "in.ipynb",
+            tmp_path / "out.ipynb",
+            cwd=tmp_path,
+            kernel_name="python3",
+            execution_timeout=15,
+            progress_bar=False,
+            **more,
+        )
+    eventually(lambda: status(here, "milled") == "running", "the job")
+    if more:
+        assert "the job goes on" in (tmp_path / "out.ipynb").read_text()
+    here.right("%kube delete milled")

@@ -1,0 +1,112 @@
+"""Which signals count: real ones, to this very process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from kube_magics import errors
+from kube_magics.jobs import here
+from kube_magics.jobs.interrupt import SETTLE_S, Waiting
+
+
+class Told:
+    """Something that can be stopped."""
+
+    def __init__(self, name: str = "told", error: Exception | None = None) -> None:
+        self.name = name
+        self.stopped = 0
+        self._error = error
+
+    async def stopping(self) -> str:
+        self.stopped += 1
+        if self._error is not None:
+            raise self._error
+        return "stopped"
+
+
+@pytest.fixture(autouse=True)
+def usual() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+    here.set_presence(lambda: True, lambda: False)
+
+
+def press(waiting: Waiting) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    waiting.look()
+
+
+def look_often(waiting: Waiting) -> None:
+    for _ in range(500):
+        waiting.look()
+        time.sleep(0.01)
+
+
+def until(waiting: Waiting, told: Told) -> None:
+    """Look until it has been stopped."""
+    while not told.stopped:
+        waiting.look()
+        time.sleep(0.01)
+
+
+def test_an_echo_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither to the question nor, once it is being stopped, a wish to wait no longer."""
+    told = Told()
+    with Waiting([told]) as waiting:
+        press(waiting)
+        press(waiting)
+        time.sleep(SETTLE_S)
+        waiting.look()
+        assert not told.stopped
+        press(waiting)
+        press(waiting)
+        until(waiting, told)
+        press(waiting)
+        time.sleep(SETTLE_S)
+        waiting.look()
+        with pytest.raises(errors.Detached, match="is being stopped"):
+            press(waiting)
+    assert capsys.readouterr().err.splitlines() == [
+        "interrupt again to STOP job told; it goes on running otherwise",
+        "stopping job told",
+    ]
+    assert told.stopped == 1
+
+
+def test_all_are_stopped_though_one_cannot_be() -> None:
+    """One that is over and gone needs no words; a refusal is raised once all have been told."""
+    gone, refused, told = Told("gone", errors.NotFound("no")), Told("refused", errors.Forbidden("no")), Told()
+    with Waiting([gone, refused, told]) as waiting:
+        press(waiting)
+        time.sleep(SETTLE_S)
+        press(waiting)
+        with pytest.raises(errors.Forbidden):
+            look_often(waiting)
+    assert (gone.stopped, refused.stopped, told.stopped) == (1, 1, 1)
+
+
+def test_an_executor_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its timeout strikes again and again, and nobody means a stop by it."""
+    here.set_presence(lambda: False, lambda: False)
+    with Waiting([Told()]) as waiting, pytest.raises(errors.Detached, match="the job goes on"):
+        press(waiting)
+    assert not capsys.readouterr().err
+
+
+def test_a_process_that_ends_stops_nothing() -> None:
+    """Whoever shuts a kernel down interrupts it first, and tells it only then."""
+    told = Told()
+    with Waiting([told]) as waiting:
+        press(waiting)
+        time.sleep(SETTLE_S)
+        press(waiting)
+        here.set_presence(lambda: True, lambda: True)
+        with pytest.raises(errors.Detached, match="the job goes on"):
+            until(waiting, told)
+    assert not told.stopped
