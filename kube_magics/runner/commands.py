@@ -240,7 +240,7 @@ def duration(span_s: float, precision: int = 3) -> str:
 
 def _clocks() -> tuple[float, float, float]:
     used = resource.getrusage(resource.RUSAGE_SELF)  # os.times() counts in hundredths
-    return used.ru_utime, used.ru_stime, time.time()
+    return used.ru_utime, used.ru_stime, time.monotonic()
 
 
 def _shown(name: str, value: str) -> str:
