@@ -218,10 +218,19 @@ class Pump:
         if copy:
             copy.close()
         if copy and copy.problem:
-            said = f"[kube_magics: {copy.problem}]\n".encode()
-            self.totals.lines += 1
-            self.totals.bytes += len(said) - 1
-            self._write(protocol.encode_lines(protocol.STDERR, said), now)
+            self.say(copy.problem, now)
+
+    def say(self, text: str, now: float) -> None:
+        """A line of our own, at the end: it counts as the user's, on stderr."""
+        said = f"[kube_magics: {text}]\n".encode()
+        if any(stream.partly_sent and stream.number == protocol.STDERR for stream in self.streams.values()):
+            said = b"\n" + said
+        lines = said.count(b"\n")
+        self.totals.lines += lines
+        self.totals.bytes += len(said) - lines
+        self._write(protocol.encode_lines(protocol.STDERR, said), now)
+        if self.copy:
+            self.copy.write(protocol.STDERR, said)
 
     def _mark_if_due(self, now: float) -> None:
         if self.totals.lines - self._marked.lines >= MARK_LINES or now >= self._mark_due():
@@ -259,11 +268,13 @@ class Pump:
         if now - self._last_write >= protocol.HEARTBEAT_S:
             self.event({"e": "beat"}, now)
 
-    def finish(self, clock: Callable[[], float]) -> None:
-        """The program has ended: take what its pipes still hold, send what has no newline, let the pipes go.
+    def finish(self, clock: Callable[[], float]) -> list[int]:
+        """The program has ended: take what its pipes still hold, send what has no newline. Then comes `close`.
 
-        One pipe's worth each: a grandchild that goes on writing does not hold the end.
+        One pipe's worth each: a grandchild that goes on writing does not hold the end. Gives the inodes of the pipes
+        that others still hold open.
         """
+        held = []
         for stream in self._in_order():
             left = 2 * PIPE_BYTES
             while stream.open and left > 0:
@@ -274,6 +285,13 @@ class Pump:
                         break
                 elif not taken:
                     break
-            stream.close()
+            if stream.open and not self.output.full:
+                held.append(os.fstat(stream.fd).st_ino)
             if stream.tail:
                 self._send_partial(stream, clock())
+        return held
+
+    def close(self) -> None:
+        """Let the pipes go; who still writes to them is told by a signal."""
+        for stream in self.streams.values():
+            stream.close()

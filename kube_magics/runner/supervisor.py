@@ -123,12 +123,25 @@ class Supervisor:
         self._ran_s = (self._custody.ended or 0.0) - self._child.began
         now = time.monotonic()
         self._announce(now)
-        self._pump.finish(time.monotonic)
+        self._let_go(now)
         self._messages.read(now)
         self._send_pictures(now)
         for event in self._messages.rest():
             self._pump.event(event, now)
         return True
+
+    def _let_go(self, now: float) -> None:
+        """Of the program's output; who holds it open longer than is waited for is named in the log."""
+        held = self._pump.finish(time.monotonic)
+        if held:
+            try:
+                from .lingering import sentence
+
+                said = sentence(held, PIPE_GRACE_S)
+            except (ImportError, OSError):  # the program has removed our files
+                said = f"something held the program's output for {PIPE_GRACE_S:g} s after its end"
+            self._pump.say(said, now)
+        self._pump.close()
 
     def _wish(self) -> dict[str, Any] | None:
         """The step that a program wants done first, which has ended without even introducing itself."""
@@ -157,6 +170,7 @@ class Supervisor:
         self._pump.event({"e": "stage", "name": step["stage"]}, self._child.began)
         self._follow()
         self._pump.finish(time.monotonic)
+        self._pump.close()
         status = self._custody.status
         if status and not self._custody.asked:
             said = self._pump.kept(time.monotonic())

@@ -44,7 +44,8 @@ class Bench:
     def finish(self) -> None:
         os.close(self.out)
         os.close(self.err)
-        self.pump.finish(lambda: self.now)
+        assert self.pump.finish(lambda: self.now) == []
+        self.pump.close()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kube_magics.runner.supervisor import PIPE_GRACE_S
 from tests.runner import bundles
 from tests.runner.bundles import Runner, run
 
@@ -184,9 +185,31 @@ os.write(1, pids)
 
 
 def test_a_grandchild_that_keeps_the_output_holds_the_end_for_its_grace_only(tmp_path: Path) -> None:
-    log = run(tmp_path, "import subprocess\nsubprocess.Popen(['sleep', '60'])\nprint('out')")
-    assert log.out == b"out\n"
+    log = run(tmp_path, "import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid)")
+    pid = int(log.out)
+    said = f"what it has left running holds its output: sleep (pid {pid}). The job ends without that"
+    assert log.err.decode() == f"[kube_magics: the program ended {PIPE_GRACE_S:g} s ago, and {said}]\n"
     assert log.end["reason"] == "completed"
+    assert not alive(pid)
+
+
+def test_a_grandchild_that_writes_without_end_does_not_hold_the_job(tmp_path: Path) -> None:
+    """What it writes within its grace is in the log, whole lines."""
+    source = """
+import os, time
+pid = os.fork()
+if not pid:
+    while True:
+        os.write(1, b"on and on\\n" * 100)
+        time.sleep(0.01)
+print("left", pid)
+"""
+    log = run(tmp_path, source)
+    lines = log.out.split(b"\n")
+    (pid,) = (int(line.split()[1]) for line in lines if line.startswith(b"left "))
+    assert {line for line in lines if not line.startswith(b"left ")} == {b"on and on", b""}
+    assert f"(pid {pid})".encode() in log.err
+    assert (log.end["reason"], alive(pid)) == ("completed", False)
 
 
 def test_output_that_the_program_closes_itself_is_no_end(tmp_path: Path) -> None:
