@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import platformdirs
 
@@ -122,21 +122,14 @@ def write_atomically(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def whole_lines(log: Any, *, last: bool) -> bytes:
-    """The next block of whole lines; `last`: an unterminated line at the end counts as one."""
-    data: bytes = log.read(READ_BYTES)
+def whole_lines(log: BinaryIO, *, last: bool) -> bytes:
+    """The next block of whole lines, however long they are; `last`: an unterminated line at the end counts as one."""
+    data = log.read(READ_BYTES)
+    if len(data) == READ_BYTES and b"\n" not in data:
+        data += log.readline()
     cut = data.rfind(b"\n") + 1
-    if cut == len(data):
-        return data
-    if cut:
-        log.seek(cut - len(data), os.SEEK_CUR)
-        return data[:cut]
-    if last or len(data) == READ_BYTES:
-        return data + b"\n" if last and len(data) < READ_BYTES else data + _rest_of_line(log)
-    log.seek(-len(data), os.SEEK_CUR)
-    return b""
-
-
-def _rest_of_line(log: Any) -> bytes:
-    rest: bytes = log.readline()
-    return rest if rest.endswith(b"\n") else rest + b"\n"
+    if last and data and not cut:
+        return data + b"\n"
+    if cut < len(data):
+        log.seek(cut - len(data), os.SEEK_CUR)  # it is still being written
+    return data[:cut]

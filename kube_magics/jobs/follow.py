@@ -215,7 +215,7 @@ class Follower:
             self.outcome.corrupt.pop(name, None)
 
     def _finish(self) -> None:
-        self.log.flush()
+        self.log.complete()
         self.done.set()
         self.screen.wake()
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kube_magics.runner.logcopy import Held
+
 FOLDER = Path(".kube_magics") / "logs"
 """Beside the notebook: the path that is printed is relative to it."""
 
@@ -28,7 +30,7 @@ class LogFile:
         """Whole lines written, both streams."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")
-        self._pieces: dict[int, list[bytes]] = {}
+        self._held: dict[int, Held] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -38,15 +40,14 @@ class LogFile:
 
     def write(self, stream: int, block: bytes) -> None:
         """`block` of whole lines; pieces that came before belong to its first one."""
-        pieces = self._pieces.pop(stream, None)
-        if pieces:
-            self._file.writelines(pieces)
+        if stream in self._held:
+            self._held.pop(stream).move_to(self._file)
         self._file.write(block)
         self.lines += block.count(b"\n")
 
     def piece(self, stream: int, data: bytes) -> None:
         """Bytes of a line that is not whole yet."""
-        self._pieces.setdefault(stream, []).append(data)
+        self._held.setdefault(stream, Held()).add(data)
 
     def note(self, text: str) -> None:
         """A line of our own: only for what is missing."""
@@ -55,10 +56,14 @@ class LogFile:
     def flush(self) -> None:
         self._file.flush()
 
-    def close(self) -> None:
-        """Also writes lines that never ended."""
+    def complete(self) -> None:
+        """The job has ended, and with it the lines that never did."""
         if not self._file.closed:
-            for pieces in self._pieces.values():
-                self._file.writelines(pieces)
-            self._pieces.clear()
-            self._file.close()
+            for held in self._held.values():
+                held.move_to(self._file)
+            self._held.clear()
+            self._file.flush()
+
+    def close(self) -> None:
+        self.complete()
+        self._file.close()

@@ -10,7 +10,44 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
+
+HELD_BYTES = 256 * 1024
+"""Of a line that is not whole yet, in memory. A progress bar may go on for days without a newline."""
+COPIED_BYTES = 64 * 1024
+
+
+class Held:
+    """The pieces of one stream's unfinished line, until they may stand in the file: the other stream's lines must not
+    stand within it. What is more than a little waits on disk."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._spilled: IO[bytes] | None = None
+
+    def add(self, data: bytes) -> None:
+        """Raises OSError where the disk for what is held is full."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > HELD_BYTES:
+            if self._spilled is None:
+                import tempfile  # which no job needs that ends its lines
+
+                self._spilled = tempfile.TemporaryFile()  # noqa: SIM115 - closed by move_to
+            self._spilled.write(b"".join(self._pieces))
+            self._pieces, self._size = [], 0
+
+    def move_to(self, file: BinaryIO) -> None:
+        """All of it goes there; nothing is held any more."""
+        if self._spilled is not None:
+            with self._spilled as spilled:
+                spilled.seek(0)
+                file.writelines(iter(lambda: spilled.read(COPIED_BYTES), b""))
+            self._spilled = None
+        if self._pieces:
+            file.writelines(self._pieces)
+            self._pieces, self._size = [], 0
 
 
 class LogCopy:
@@ -21,7 +58,7 @@ class LogCopy:
         """Why it is not, or no longer, written."""
         self._path = path
         self._file: BinaryIO | None = None
-        self._pieces: dict[int, list[bytes]] = {}
+        self._held: dict[int, Held] = {}
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self._file = _fresh(path)
@@ -33,7 +70,8 @@ class LogCopy:
         if self._file is None:
             return
         try:
-            self._file.writelines(self._pieces.pop(stream, []))
+            if stream in self._held:
+                self._held.pop(stream).move_to(self._file)
             self._file.write(block)
             self._file.flush()  # blocks are large where there is much to write
         except OSError as error:
@@ -41,15 +79,20 @@ class LogCopy:
 
     def piece(self, stream: int, data: bytes) -> None:
         """Bytes of a line that is not whole yet."""
-        self._pieces.setdefault(stream, []).append(data)
+        if self._file is None:
+            return
+        try:
+            self._held.setdefault(stream, Held()).add(data)
+        except OSError as error:
+            self._fail(error)
 
     def close(self) -> None:
         """Also writes lines that never ended."""
         if self._file is None:
             return
         try:
-            for pieces in self._pieces.values():
-                self._file.writelines(pieces)
+            for held in self._held.values():
+                held.move_to(self._file)
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -59,6 +102,7 @@ class LogCopy:
 
     def _fail(self, error: OSError) -> None:
         file, self._file = self._file, None
+        self._held.clear()
         self.problem = f"--log-to {self._path}: {error.strerror or error}; the copy ends here"
         if file is not None:
             try:
