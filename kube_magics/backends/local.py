@@ -249,10 +249,10 @@ class LocalBackend:
         if state.over or state.phase == INCOMPLETE:
             return f"{name} is over already ({state.phase})."
         pid = int(jobfolder.facts(self._folder / name)["pid"])
-        # The runner passes INT on, TERM after a third of the grace, KILL at its end.
+        # The runner passes INT on (TERM to who has a handler for it), TERM after a third of the grace, KILL at its end.
         _signal(pid, signal.SIGINT)
         asyncio.get_running_loop().call_later(GRACE_S + STOP_MARGIN_S, self._kill, name)
-        return f"{name} is being stopped: it was told to end (INT, then TERM, KILL after {GRACE_S} s); its log stays."
+        return f"{name} is being stopped: it was told to end (INT or TERM, KILL after {GRACE_S} s); its log stays."
 
     def _kill(self, name: str) -> None:
         home = self._folder / name

@@ -1,5 +1,11 @@
 """The user's process and everything below it: signals passed on, time limits, stopping with grace, reaping.
 
+TERM goes to the program's own process alone, as it does to a container's first one. What the program has started is its
+own to end: a worker that dies under its hands is an error there, or is waited for without an end, and nothing is saved.
+What it leaves behind, when it has ended for a stop, is told too then, and has the rest of the grace. INT goes to its
+whole process group, as a terminal's Ctrl-C does: that is what pools, subprocess and shells are made for. A program that
+has a handler for TERM has said how it wants to be ended, and hears that one in INT's place.
+
 The steps before and after the program are in the same custody, one after the other: one time limit, one way to stop.
 """
 
@@ -38,6 +44,7 @@ class Custody:
         self._time_limit = now + spec["timeout_s"] if spec.get("timeout_s") else NEVER
         self._term_at = NEVER
         self._kill_at = NEVER
+        self._heirs_told = False
         self._caught: list[int] = []
         self.wakeup, write_end = os.pipe()
         os.set_blocking(self.wakeup, False)
@@ -49,6 +56,7 @@ class Custody:
         """The next process, once the one before has ended."""
         self._pid = pid
         self.status = self.ended = None
+        self._heirs_told = False
         self.reap()
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
@@ -81,6 +89,8 @@ class Custody:
         """Tell the program, by file and by signal. INT is followed by TERM at a third of the grace, all by KILL."""
         if self.ended is not None and self.last:
             return
+        if number == SIGINT and _catches(self._pid, SIGTERM):
+            number = SIGTERM
         if not self.asked:
             self.asked = why
             self._kill_at = now + self._grace_s
@@ -90,13 +100,27 @@ class Custody:
         self.signal(number)
 
     def signal(self, number: int) -> None:
-        """To the whole process group of the user's program."""
+        """To the user's program; INT and KILL to its whole process group."""
         if self.ended is not None or not self._pid:
             return
         try:
-            os.killpg(self._pid, number)
+            (os.killpg if number in (SIGINT, SIGKILL) else os.kill)(self._pid, number)
         except OSError:
             return  # it has just ended
+
+    def heirs(self) -> bool:
+        """Whether something of a program that has ended for a stop still runs, and has some of the grace left."""
+        if not self.asked or self.ended is None or self._kill_at == NEVER:
+            return False
+        try:
+            from .sampler import descendants
+        except (ImportError, OSError):
+            return False  # the program has removed its own folder
+        left = list(descendants(os.getpid()))
+        if left and not self._heirs_told:
+            self._heirs_told = True
+            _tell(left, SIGTERM)
+        return bool(left)
 
     def reap(self) -> None:
         """Every process that has ended: ours, and orphans that were handed to us."""
@@ -120,15 +144,29 @@ class Custody:
         until = time.monotonic() + SWEEP_S
         while time.monotonic() < until:
             left = list(descendants(os.getpid()))
-            for pid in left:
-                try:
-                    os.kill(pid, SIGKILL)
-                except OSError:
-                    continue
+            _tell(left, SIGKILL)
             self.reap()
             if not left:
                 return
             time.sleep(0.002)
+
+
+def _catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler of its own for a signal; False where the kernel does not tell."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            caught = [int(line.split()[1], 16) for line in file if line.startswith("SigCgt:")]
+    except OSError:
+        return False
+    return bool(caught and caught[0] >> (number - 1) & 1)
+
+
+def _tell(pids: list[int], number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except OSError:
+            continue
 
 
 def _touch(path: str) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PIPE_GRACE_S = 2.0
 """Grandchildren that keep the program's output open hold the end for at most so long."""
+HEIRS_LOOK_S = 0.2
+"""Where the end of what the program has left behind is not told to us."""
 GET_READY_S = 0.25
 """A program that has written nothing by then will not mind the rest of the runner being imported."""
 START_PATIENCE_S = 1.0
@@ -199,7 +201,9 @@ class Supervisor:
 
     def _over(self) -> bool:
         ended = self._custody.ended
-        return ended is not None and (not self._pump.open or time.monotonic() >= ended + PIPE_GRACE_S)
+        if ended is None or self._custody.heirs():
+            return False
+        return not self._pump.open or time.monotonic() >= ended + PIPE_GRACE_S
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -251,7 +255,8 @@ class Supervisor:
         """When the clock asks for something."""
         due = [self._pump.due(now), self._custody.due()]
         if self._custody.ended is not None:
-            due.append(self._custody.ended + PIPE_GRACE_S)
+            held_until = self._custody.ended + PIPE_GRACE_S
+            due.append(held_until if held_until > now else now + HEIRS_LOOK_S)
         if self._output.waiting and not self._output.pollable:
             due.append(now + FULL_DISK_RETRY_S)
         if self._announced:

@@ -133,6 +133,58 @@ def test_stop_lets_the_program_save_in_a_handler(tmp_path: Path) -> None:
     assert (log.events[-1]["reason"], log.code) == ("stopped", 5)
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_program_that_saves_when_it_is_told_live_until_it_ends(tmp_path: Path, method: str) -> None:
+    """A worker that dies under its hands is an error there (torch's DataLoader), or waited for without an end (a pool)."""
+    source = f"""
+import multiprocessing, signal, time
+with multiprocessing.get_context({method!r}).Pool(2) as pool:
+    pool.map(work, range(2))
+    told = []
+    signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    working = pool.map_async(work, range(4))
+    {READY}
+    while not told:
+        time.sleep(0.01)
+    saved = working.get(30)
+"""
+    work = "import time\ndef work(n):\n    time.sleep(0.2)\n    return n\n"
+    runner = Runner(tmp_path, source, work, returns=["saved"], grace_s=10)
+    runner.until(b"ready")
+    runner.signal(signal.SIGTERM)
+    log = runner.wait()
+    assert log.results() == {"saved": [0, 1, 2, 3]}, log.raw
+    assert (log.events[-1]["reason"], log.code) == ("stopped", 0)
+
+
+def test_what_a_program_leaves_behind_when_it_is_told_to_end_is_told_too_and_may_save(tmp_path: Path) -> None:
+    """A script under `!`, say: its shell, or the cell, has ended at once."""
+    child = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.3), print("saved", flush=True), sys.exit()))
+print("ready", flush=True)
+time.sleep(60)
+"""
+    source = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}], start_new_session=True)"
+    runner = Runner(tmp_path, source)
+    seen = runner.until(b"ready")
+    runner.signal(signal.SIGTERM)
+    log = bundles.Log(seen + runner.wait().raw)
+    assert log.out == b"ready\nsaved\n"
+    assert (log.end["reason"], log.end["signal"]) == ("stopped", signal.SIGTERM)
+
+
+def test_what_it_leaves_behind_has_the_rest_of_the_grace(tmp_path: Path) -> None:
+    child = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    )
+    source = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    runner = Runner(tmp_path, source, grace_s=0.5)
+    runner.until(b"ready")
+    runner.signal(signal.SIGTERM)
+    assert runner.wait().events[-1]["signal"] == signal.SIGTERM
+
+
 def test_what_does_not_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
     source = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{READY}{SLEEP}"
     runner = Runner(tmp_path, source, grace_s=0.2)
@@ -151,6 +203,23 @@ def test_an_interrupt_is_followed_by_a_termination(tmp_path: Path) -> None:
     log = runner.wait()
     assert log.out == b"no\n"
     assert (log.events[-1]["reason"], log.events[-1]["signal"]) == ("stopped", signal.SIGTERM)
+
+
+def test_a_program_with_a_handler_for_termination_is_not_interrupted(tmp_path: Path) -> None:
+    """A kubelet never sends INT: who is ready for TERM must be able to save here as there."""
+    source = f"""
+import signal, time
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+{READY}
+while not told:
+    time.sleep(0.01)
+saved = 42
+"""
+    runner = Runner(tmp_path, source, returns=["saved"])
+    runner.until(b"ready")
+    runner.signal(signal.SIGINT)
+    assert runner.wait().results() == {"saved": 42}
 
 
 def test_the_time_limit_ends_the_program(tmp_path: Path) -> None:
