@@ -1,4 +1,5 @@
-"""Sources as a pod needs them: without comments, docstrings and annotations, every line where it was. Does not travel.
+"""Sources as a pod needs them: without comments, docstrings and annotations, hardly indented, every line where it was.
+Does not travel.
 
 A bundle has to fit into 64 KiB of an environment variable, and the less of that the runner takes, the more of the
 user's data gets a pod without a volume, 300 ms earlier. A pod also compiles whatever it imports, annotations too.
@@ -27,7 +28,26 @@ def bare(source: str, *, typed: bool = True) -> str:
     for (top, left), (bottom, right), instead in reversed(_outermost(cuts)):
         whole = lines[top][:left] + instead + lines[bottom][right:]
         lines[top : bottom + 1] = [whole] + [b""] * (bottom - top)
-    return b"\n".join(lines).decode() + "\n"
+    return _narrow(b"\n".join(lines).decode() + "\n")
+
+
+def _narrow(source: str) -> str:
+    """`source`, indented by one blank a level, and not at all within brackets."""
+    lines = source.split("\n")
+    level, begins = 0, True
+    seen: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        row = token.start[0]
+        if token.type in (tokenize.INDENT, tokenize.DEDENT):
+            level += 1 if token.type == tokenize.INDENT else -1
+        elif token.type == tokenize.NEWLINE:
+            begins = True
+        elif token.type not in (tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER):
+            if row not in seen:
+                lines[row - 1] = " " * level * begins + lines[row - 1].lstrip()
+            seen.update(range(row, token.end[0] + 1))  # a string of several lines is left as it is
+            begins = False
+    return "\n".join(lines)
 
 
 def _outermost(cuts: Iterable[Cut]) -> list[Cut]:

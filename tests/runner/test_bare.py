@@ -70,35 +70,35 @@ TYPE_CHECKING = False
 
 
 if TYPE_CHECKING:
-    import signal as signals
+ import signal as signals
 else:
-    import _signal as signals
+ import _signal as signals
 
 mark = "# no comment, -> no type: x"
 
 
 class Line:
-    ""
+ ""
 
-    ""
-    ""
+ ""
+ ""
 
-    def __init__(self, é, *rest, most = 3, **others):
-        self.text = é + "ü"
-        self.rest = rest
-
-
-
-    async def read(
-        self,
-        size,
+ def __init__(self, é, *rest, most = 3, **others):
+  self.text = é + "ü"
+  self.rest = rest
 
 
-        /,
-    ):
+
+ async def read(
+self,
+size,
 
 
-        ""
+/,
+):
+
+
+  ""
 """
 
 
