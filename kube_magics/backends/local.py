@@ -63,7 +63,7 @@ class LocalBackend:
 
     def runner_options(self, submission_name: str) -> Mapping[str, Any]:
         results = str(self._folder / submission_name / RESULTS)
-        return {"result_limit_bytes": None, "results_dir": results, "cwd": str(Path.cwd())}
+        return {"result_limit_bytes": None, "results_dir": results, "cwd": str(Path.cwd()), "guarded": True}
 
     def manifests(self, submission: Submission) -> list[dict[str, Any]]:
         raise errors.OptionError(

@@ -65,11 +65,10 @@ def process_started(pid: int) -> float | None:
 
 
 def running(argument: str) -> int | None:
-    """The process that was started with this argument as its last."""
-    for process in psutil.process_iter(["cmdline"]):
-        if (process.info["cmdline"] or [""])[-1] == argument:
-            return int(process.pid)
-    return None
+    """The process that was started with this argument as its last; not its guard, which was forked from it."""
+    every = psutil.process_iter(["cmdline", "create_time"])
+    found = [(each.info["create_time"], each.pid) for each in every if (each.info["cmdline"] or [""])[-1] == argument]
+    return min(found)[1] if found else None
 
 
 def kill_tree(pid: int) -> None:

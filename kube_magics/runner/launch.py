@@ -66,6 +66,10 @@ class Launcher:
         self._python = spec.get("python") or sys.executable or "python3"
         self._program = [os.path.join(folder, arg) if arg == "main.py" else arg for arg in spec.get("argv") or MAIN]
         self._env = environment(dict(os.environ), folder)
+        self.mark = f"KUBE_MAGICS_EVENTS={fifo}"
+        """Stands in the environment of every process of the job that has not cleared it."""
+        self.guard = 0
+        """A process below this one that is none of the job's; see guard.py."""
         self._env.update(KUBE_MAGICS_EVENTS=fifo, KUBE_MAGICS_STOP=stop_file(folder), KUBE_MAGICS_RESULTS=results)
         self._cwd = spec.get("cwd") or _made(folder, "work")
 

@@ -15,6 +15,10 @@ def main(folder: str) -> int:
     if os.getpid() != 1:
         launch.adopt_orphans()
     launcher = launch.Launcher(folder, spec)
+    if spec.get("guarded"):
+        from . import guard
+
+        launcher.guard = guard.watch(launcher.mark)
     before = spec.get("before")
     child = launcher.step(before[0]) if before else launcher.program()
     # Only now: the user's interpreter starts while these are imported.

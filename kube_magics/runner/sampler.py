@@ -27,9 +27,11 @@ LATER_AFTER_S = 600.0
 class Usage:
     """Processor time and memory of the job: the container's control group, or here, the processes below the runner."""
 
-    def __init__(self, cgroup: Cgroup, own_container: bool) -> None:
+    def __init__(self, cgroup: Cgroup, own_container: bool, stranger: int = 0) -> None:
+        """`stranger`: the one process below the runner that is none of the job's."""
         self._cgroup = cgroup
         self._own_container = own_container
+        self._stranger = stranger
 
     def read(self) -> tuple[float | None, int | None]:
         """Seconds of processor time so far, bytes in use now."""
@@ -37,7 +39,7 @@ class Usage:
             cpu_s, memory_bytes = self._cgroup.cpu_s(), self._cgroup.memory_bytes()
             if cpu_s is not None and memory_bytes is not None:
                 return cpu_s, memory_bytes
-        return _of_processes(list(descendants(os.getpid())))
+        return _of_processes([pid for pid in descendants(os.getpid()) if pid != self._stranger])
 
 
 class Sampler:

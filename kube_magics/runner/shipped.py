@@ -33,6 +33,7 @@ ONLY_WITH = {
     "versions.py": "pickled",
     "script.py": "script",
     "logcopy.py": "log_to",
+    "guard.py": "guarded",
     **dict.fromkeys(_INSTALLING, "install"),
 }
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""

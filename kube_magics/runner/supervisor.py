@@ -307,7 +307,9 @@ class Supervisor:
                 self._ready_by = NEVER
                 return
 
-            self._sampler = Sampler(Usage(self._cgroup, os.getpid() == 1), self._gpus, time.monotonic())
+            self._sampler = Sampler(
+                Usage(self._cgroup, os.getpid() == 1, self._launcher.guard), self._gpus, time.monotonic()
+            )
             self._closing = Closing(self._folder, self._spec, self._launcher.began_ns, self._pump)
 
     def _finish(self) -> int:
