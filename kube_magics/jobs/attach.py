@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.definitions.jobcode import Definitions
-from kube_magics.jobs import loop, records
+from kube_magics.jobs import followed, loop, records
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.job import Job, Origin
@@ -40,11 +41,17 @@ def attach(
 
 def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: int | None = None) -> Job:
     """The job of `state`, followed on the background loop; `origin` as in `Job`."""
+    follower = followed.find(backend, state)
+    if follower is not None:
+        screen = Screen(str(follower.log.path), tail=tail)
+        with suppress(OSError):  # its log file is gone: from the cluster, then
+            loop.wait(follower.show_on(screen))
+            return Job(backend, state.name, follower, origin, screen=screen)
     path = free(FOLDER / f"{state.name}.log")
     screen = Screen(str(path), tail=tail)
     follower = Follower(backend, state.name, LogFile(path), screen, ours=state.ours)
-    loop.start(follower.run())
-    return Job(backend, state.name, follower, origin)
+    followed.begin(backend, follower)
+    return Job(backend, state.name, follower, origin, screen=screen)
 
 
 def completed(origin: Origin, state: Snapshot, returns_files: Sequence[str]) -> Origin:

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
 from kube_magics.backends.contract import Backend, Outage, Piece
-from kube_magics.jobs.logfile import LogFile
+from kube_magics.jobs.logfile import READ_BYTES, LogFile
 from kube_magics.jobs.screen import STDERR, STDOUT, Screen
 from kube_magics.runner import images, protocol
+from kube_magics.runner.images import Picture
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 
 FLUSH_S = 0.5
@@ -47,7 +49,7 @@ class Outcome:
 
 
 class Follower:
-    """Runs on the loop; `screen` and `done` are for the cell's thread."""
+    """Runs on the loop; screens and `done` are for the cell's thread."""
 
     def __init__(self, backend: Backend, name: str, log: LogFile, screen: Screen, *, ours: bool = True) -> None:
         """`ours`: its log is our runner's; else every line of it is the program's own, whatever it looks like."""
@@ -57,7 +59,8 @@ class Follower:
         self.done = threading.Event()
         """The job's last word is here, or there will be none."""
         self.log = log
-        self.screen = screen
+        self._screens = WeakSet([screen])
+        """Of those who look at it: a `Job` that nobody has any more needs none."""
         self._backend = backend
         self._totals = protocol.Totals()
         self._assembler = protocol.Assembler()
@@ -79,6 +82,24 @@ class Follower:
             self._finish()
             self.log.close()
 
+    async def show_on(self, screen: Screen) -> None:
+        """`screen` gets all the output so far, and what comes. Raises OSError where the log file is gone."""
+        for piece in self.log.replay():
+            if isinstance(piece, Picture):
+                screen.picture(piece)
+                continue
+            stream, block = piece
+            # By lines as they came, which is how a traceback is known.
+            for lines in block.splitlines(keepends=True) if stream == STDERR else [block]:
+                screen.add(stream, lines)
+            if len(block) >= READ_BYTES:  # else nothing may come between what there is and what comes
+                await asyncio.sleep(0)
+        if self.outcome.error is not None:
+            screen.drop_traceback(self.outcome.error.get("crc"))
+        if self.outcome.snapshot is not None and (why := _why_it_waits(self.outcome.snapshot)):
+            screen.add(STDERR, why)
+        self._screens.add(screen)
+
     async def _flush_often(self) -> None:
         """So that `tail -f` on the log file is never far behind."""
         while True:
@@ -93,7 +114,7 @@ class Follower:
             self._tell_why_it_waits(piece)
             self.outcome.snapshot = piece
         elif isinstance(piece, Outage):
-            self.screen.add(STDERR, f"[kube_magics: {_said(piece)}]\n".encode())
+            self._show(STDERR, f"[kube_magics: {_said(piece)}]\n".encode())
         elif piece.sure:
             self._note(piece.why)
         else:
@@ -102,16 +123,12 @@ class Follower:
 
     def _note(self, text: str) -> None:
         self.log.note(text)
-        self.screen.add(STDERR, f"[kube_magics: {text}]\n".encode())
+        self._show(STDERR, f"[kube_magics: {text}]\n".encode())
 
     def _tell_why_it_waits(self, state: Snapshot) -> None:
         before = self.outcome.snapshot.cause if self.outcome.snapshot else None
-        cause = state.cause
-        if cause is None or cause == before or state.started or state.over or cause.hopeless:
-            return
-        said = f"\n  said: {cause.said}" if cause.said else ""
-        fix = f"\n  next: {cause.fix}" if cause.fix else ""
-        self.screen.add(STDERR, f"job {self.name} waits: {cause.sentence}{said}{fix}\n".encode())
+        if state.cause != before and (why := _why_it_waits(state)):
+            self._show(STDERR, why)
 
     def _hopeless(self) -> bool:
         state = self.outcome.snapshot
@@ -148,7 +165,7 @@ class Follower:
         self._totals.lines += count
         self._totals.bytes += len(lines) - count
         self.log.write(stream, lines)
-        self.screen.add(stream, lines)
+        self._show(stream, lines)
 
     def _marked(self, line: protocol.Line) -> None:
         if line.event is None:
@@ -161,7 +178,7 @@ class Follower:
             data = protocol.partial_bytes(event)
             stream = STDERR if event.get("s") == STDERR else STDOUT
             self.log.piece(stream, data)
-            self.screen.add(stream, data)
+            self._show(stream, data)
         elif kind == "start":
             self.outcome.versions = dict(event.get("versions") or {})
         elif kind == "mark":
@@ -176,18 +193,20 @@ class Follower:
             self._picture(self._images.add(event))
         elif kind == "error":
             self.outcome.error = event
-            self.screen.drop_traceback(event.get("crc"))
+            for screen in self._screens:
+                screen.drop_traceback(event.get("crc"))
         elif kind == "end":
             self._count(event)
             self.outcome.end = event
             self._finish()
 
-    def _picture(self, picture: images.Picture | None) -> None:
+    def _picture(self, picture: Picture | None) -> None:
         if picture is None:
             return
         if picture.data:
-            self.log.note(picture.line)
-            self.screen.picture(picture)
+            self.log.picture(picture)
+            for screen in self._screens:
+                screen.picture(picture)
         if picture.note:
             self._note(picture.note)
 
@@ -217,7 +236,22 @@ class Follower:
     def _finish(self) -> None:
         self.log.complete()
         self.done.set()
-        self.screen.wake()
+        for screen in self._screens:
+            screen.wake()
+
+    def _show(self, stream: int, data: bytes) -> None:
+        for screen in self._screens:
+            screen.add(stream, data)
+
+
+def _why_it_waits(state: Snapshot) -> bytes:
+    """What is shown of a job that does not run yet; empty: nothing is known to be in its way."""
+    cause = state.cause
+    if cause is None or state.started or state.over or cause.hopeless:
+        return b""
+    said = f"\n  said: {cause.said}" if cause.said else ""
+    fix = f"\n  next: {cause.fix}" if cause.fix else ""
+    return f"job {state.name} waits: {cause.sentence}{said}{fix}\n".encode()
 
 
 def _said(outage: Outage) -> str:

@@ -59,17 +59,26 @@ class Job:
     """
 
     def __init__(
-        self, backend: Backend, name: str, follower: Follower | None = None, origin: Origin | None = None
+        self,
+        backend: Backend,
+        name: str,
+        follower: Follower | None = None,
+        origin: Origin | None = None,
+        *,
+        screen: Screen | None = None,
     ) -> None:
         self.name = name
         """Unique in its namespace."""
         self._backend = backend
         self._follower = follower
         self._origin = origin
+        self._screen = screen
         self._lock = threading.Lock()
         self._values: dict[str, Any] | None = None
         self._error: BaseException | None = None
         self._files: dict[str, int] = {}
+        self._arrivals: Arrivals | None = None
+        self._noted = False
 
     @property
     def namespace(self) -> str:
@@ -139,10 +148,19 @@ class Job:
 
     def values(self) -> dict[str, Any]:
         """The values that arrived, by name, of a job that is over; empty when it failed. See `failure`."""
+        values = self._arrived()
+        self._note_fetched()
+        return values
+
+    def bring(self, namespace: MutableMapping[str, Any]) -> None:
+        """The values of a job that is over, as names of `namespace`; an interrupt on their way loses none."""
+        namespace.update({name: value for name, value in self._arrived().items() if name.isidentifier()})
+        self._note_fetched()
+
+    def _arrived(self) -> dict[str, Any]:
         with self._lock:
             if self._values is None:
                 self._values, self._error = self._collect()
-                self._note_fetched()
             return self._values
 
     def files(self) -> dict[str, int]:
@@ -176,7 +194,7 @@ class Job:
     @property
     def screen(self) -> Screen | None:
         """The output that waits to be shown; None for a job of another process."""
-        return self._follower.screen if self._follower else None
+        return self._screen
 
     @property
     def log_path(self) -> Path | None:
@@ -227,15 +245,18 @@ class Job:
         values = arrivals.values(origin.returns, self._loads(origin)) if error is None else {}
         if origin.home is not None:
             self._files = arrivals.files(origin.home)
-        if outcome.end is not None:
-            arrivals.clear()
+        self._arrivals = arrivals
         return values, error or arrivals.error()
 
     def _note_fetched(self) -> None:
         """So that the same cell, run again, is a new job. In the background: the cell need not wait for it."""
-        if self._follower is None or self._origin is None or self._origin.sealed or not self._origin.submission_id:
+        if self._noted or self._follower is None or self._origin is None or self._origin.sealed:
             return
-        outcome = self._follower.outcome
+        self._noted, outcome = True, self._follower.outcome
+        if outcome.end is not None and self._arrivals is not None:
+            self._arrivals.clear()
+        if not self._origin.submission_id:
+            return
         if outcome.end is not None or (outcome.snapshot is not None and outcome.snapshot.over):
             records.close(self._origin.submission_id)
             uid = outcome.snapshot.uid if outcome.snapshot else None

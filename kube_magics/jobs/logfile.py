@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
+from kube_magics.runner.images import Picture
 from kube_magics.runner.logcopy import Held
 
 FOLDER = Path(".kube_magics") / "logs"
 """Beside the notebook: the path that is printed is relative to it."""
+STDERR = 2
+PICTURE = 0
+"""In the place of a stream: the line stands for a picture."""
+MOST_RUNS = 100_000
+"""How often it is remembered that the streams have changed: what comes then counts as one of them."""
+READ_BYTES = 1 << 20
 
 
 def free(path: Path) -> Path:
@@ -31,6 +40,10 @@ class LogFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")
         self._held: dict[int, Held] = {}
+        self._stream: int | None = None
+        self._runs = array("Q")
+        """Where a run of lines of one stream begins in the file, times four, and its stream."""
+        self._pictures: list[Picture] = []
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +53,7 @@ class LogFile:
 
     def write(self, stream: int, block: bytes) -> None:
         """`block` of whole lines; pieces that came before belong to its first one."""
+        self._run_of(stream)
         if stream in self._held:
             self._held.pop(stream).move_to(self._file)
         self._file.write(block)
@@ -51,6 +65,53 @@ class LogFile:
 
     def note(self, text: str) -> None:
         """A line of our own: only for what is missing."""
+        self._run_of(STDERR)
+        self._line(text)
+
+    def picture(self, picture: Picture) -> None:
+        """A line that stands for it."""
+        if len(self._runs) < MOST_RUNS:
+            self._stream = None
+            self._run_of(PICTURE)
+            self._pictures.append(picture)
+        self._line(picture.line)
+
+    def replay(self) -> Iterator[tuple[int, bytes] | Picture]:
+        """All so far, in order, as it came: whole lines and their stream, pictures, then what is not a line yet.
+
+        What is written while it is read comes too. Raises OSError where the file is gone.
+        """
+        pictures = iter(self._pictures)
+        with self.path.open("rb") as file:
+            number = 0
+            while number < len(self._runs):
+                begin, stream = divmod(self._runs[number], 4)
+                if stream == PICTURE:
+                    yield next(pictures)
+                file.seek(begin)
+                while data := self._read(file, number):
+                    if stream != PICTURE:
+                        yield stream, data
+                number += 1
+        for stream, held in self._held.items():
+            yield stream, held.newest
+
+    def _read(self, file: BinaryIO, run: int) -> bytes:
+        """The next lines of a run."""
+        if not self._file.closed:
+            self._file.flush()
+        end = self._runs[run + 1] // 4 if run + 1 < len(self._runs) else None
+        size = READ_BYTES if end is None else min(READ_BYTES, end - file.tell())
+        data = file.read(size)
+        whole = not data or data.endswith(b"\n") or file.tell() == end
+        return data if whole else data + file.readline()
+
+    def _run_of(self, stream: int) -> None:
+        if stream != self._stream and len(self._runs) < MOST_RUNS:
+            self._runs.append(self._file.tell() * 4 + stream)
+            self._stream = stream
+
+    def _line(self, text: str) -> None:
         self._file.write(f"[kube_magics: {text}]\n".encode())
 
     def flush(self) -> None:
@@ -59,7 +120,8 @@ class LogFile:
     def complete(self) -> None:
         """The job has ended, and with it the lines that never did."""
         if not self._file.closed:
-            for held in self._held.values():
+            for stream, held in self._held.items():
+                self._run_of(stream)
                 held.move_to(self._file)
             self._held.clear()
             self._file.flush()

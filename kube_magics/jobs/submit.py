@@ -19,7 +19,7 @@ from kube_magics.cells.files.chosen import gather
 from kube_magics.cells.notebook import Sent
 from kube_magics.cells.values.data import Data
 from kube_magics.cells.weight import too_large
-from kube_magics.jobs import loop, orphans, packages, records
+from kube_magics.jobs import followed, loop, orphans, packages, records
 from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
@@ -222,9 +222,9 @@ def submit(prepared: Prepared, origin: Origin | None, key: str = "", cell: Sent 
         if prepared.store is not None:
             prepared.store.send(prepared.parcel)
         loop.start(create()).result()
-        loop.start(follower.run())
+        followed.begin(backend, follower)
         orphans.clear_once(backend)
-        return Job(backend, submission.name, follower, origin)
+        return Job(backend, submission.name, follower, origin, screen=screen)
     except KeyboardInterrupt:
         with Interrupts():  # a second one would leave half of it
             # The loop takes its work in order: what was begun before the interrupt, this finds.

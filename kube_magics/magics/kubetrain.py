@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from kube_magics import errors
 from kube_magics.cells.capture import Capture, capture
 from kube_magics.cells.notebook import Sent
 from kube_magics.jobs import again, here
@@ -82,7 +83,11 @@ def print_manifests(prepared: submitting.Prepared) -> None:
 
 def finish(shell: Any, job: Job) -> None:
     """Bind what came back, say how it went, raise what went wrong."""
-    shell.user_ns.update({name: value for name, value in job.values().items() if name.isidentifier()})
+    try:
+        job.bring(shell.user_ns)
+    except KeyboardInterrupt:
+        what = f"Interrupted while the results of job {job.name} were being loaded: they are still where they were."
+        raise errors.Detached(what, hint=f"%kube attach {job.name}   (or run the cell again)") from None
     print(last_line(job))
     if job.lost:
         print(job.lost)

@@ -38,6 +38,11 @@ class Held:
             self._spilled.write(b"".join(self._pieces))
             self._pieces, self._size = [], 0
 
+    @property
+    def newest(self) -> bytes:
+        """The end of it."""
+        return b"".join(self._pieces)
+
     def move_to(self, file: BinaryIO) -> None:
         """All of it goes there; nothing is held any more."""
         if self._spilled is not None:

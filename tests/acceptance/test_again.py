@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import Desk, environment, eventually
+from tests.acceptance.desk import LOGS, Desk, environment, eventually
 from tests.kernel import Kernel
 
 pytestmark = pytest.mark.jobs
@@ -72,6 +72,7 @@ def test_run_again_it_is_the_same_job(anywhere: Desk) -> None:
     assert "\nup\n" in ran.stdout
     assert anywhere.kernel.value("n") == "3"
     assert jobs(anywhere) == [name]
+    assert len(list((anywhere.folder / LOGS).glob(f"{name}*"))) == 1, "who detached and who attached follow it once"
     ran = anywhere.right(cell.format(""))
     assert "same cell" not in ran.stdout, "its value had been fetched: a new job"
     assert len(jobs(anywhere)) == 2
@@ -86,6 +87,21 @@ def test_results_that_nobody_has_fetched_are_fetched(anywhere: Desk) -> None:
     assert "job ended of this same cell has ended, and its results have not been fetched yet: attached" in ran.stdout
     assert "\nline\n" in ran.stdout
     assert anywhere.kernel.value("n") == "42"
+
+
+def test_attached_while_the_detached_one_still_follows(anywhere: Desk) -> None:
+    """Each has the whole of it: output with its pictures and streams, the value; and the cluster is asked once."""
+    anywhere.right(
+        "import kube_magics\ndef work():\n    import sys, time\n    print('one')\n    print('two', file=sys.stderr, flush=True)\n"
+        "    time.sleep(3)\n    print('three')\n    return 42\njob = kube_magics.train(work, name='shared', cpus='100m')"
+    )
+    anywhere.says("shared", "two\n")
+    ran = anywhere.right("%kube attach shared")
+    lines = [line for line in ran.stdout.splitlines() if not line.startswith("job ")]
+    assert (lines, ran.stderr, ran.values) == (["one", "three"], "two\n", ["42"])
+    assert anywhere.kernel.value("job.result()") == "42"
+    assert anywhere.right("%kube attach shared --tail 1").values == ["42"], "and once more, now that it is over"
+    assert [path.name for path in (anywhere.folder / LOGS).glob("shared*")] == ["shared.log"]
 
 
 @pytest.mark.parametrize(

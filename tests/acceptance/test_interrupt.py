@@ -21,6 +21,7 @@ import pytest
 from kube_magics.jobs.interrupt import SETTLE_S
 from tests.acceptance.desk import Desk, eventually, suggested
 from tests.acceptance.desk import environment as environment_of
+from tests.acceptance.test_killed import SLOW
 from tests.kernel import Kernel
 
 pytestmark = pytest.mark.jobs
@@ -110,6 +111,25 @@ def test_a_choice_that_does_not_exist_is_refused_before_anything_is_made(here: D
     here.right("os.environ.pop('KUBE_MAGICS_ON_INTERRUPT')")
     assert ran.error == "ConfigError", ran
     assert here.left() == before
+
+
+def test_while_a_result_is_loaded(here: Desk) -> None:
+    """It is as good as not fetched: the same cell takes it up again."""
+    here.right(SLOW)
+    cell = "%%kubetrain --name slow --returns n,many\nn = 42\nmany = Slow()\nmany.x = 1"
+    request = here.kernel.send(cell)
+    eventually((here.folder / "loading").exists, "the loading of its value")
+    here.kernel.interrupt()
+    ran = here.kernel.finish(request)
+    assert ran.error == "Detached", ran
+    assert "still where they were" in ran.traceback
+    assert suggested(ran) == "%kube attach slow"
+    assert here.kernel.value("'n' in globals()") == "False"
+    (here.folder / "go on").touch()
+    ran = here.right(cell)
+    assert "its results have not been fetched yet: attached" in ran.stdout
+    assert here.kernel.value("(n, type(many) is Slow)") == "(42, True)"
+    here.right("%kube delete slow")
 
 
 def test_a_kernel_that_is_restarted_after_an_interrupt_does_not_stop_the_job(here: Desk) -> None:

@@ -20,6 +20,15 @@ from tests.kernel import Kernel
 pytestmark = pytest.mark.jobs
 
 CELL = "%%kubetrain --cpus 100m --returns n --name {name}\nimport time\nprint('up', flush=True)\ntime.sleep({seconds})\nn = len(data)"
+SLOW = """class Slow:
+    def __setstate__(self, state):
+        import pathlib, time
+        self.__dict__.update(state)
+        pathlib.Path('loading').touch()
+        while not pathlib.Path('go on').exists():
+            time.sleep(0.05)
+"""
+"""What takes its time to be unpickled."""
 SMALL, LARGE = "data = b'x' * 42", "import os\ndata = os.urandom(60_000)"
 
 
@@ -75,6 +84,23 @@ def test_killed_while_it_runs_or_before_its_value_was_fetched(anywhere: Desk, se
         assert "acceptance.ipynb" in kernel.run("%kube jobs").stdout, "where it came from"
         taken_up(kernel, cell)
         assert kernel.run(f"%kube delete {name}").error is None
+
+
+def test_killed_while_its_value_is_loaded(here: Desk) -> None:
+    """It has not been fetched: nothing on the job, and no record, says so before the value has its name."""
+    cell = "%%kubetrain --name loading --returns n\nprint('up')\nn = Slow()\nn.x = 1"
+    with another(here) as kernel:
+        kernel.run(SLOW)
+        kernel.send(cell)
+        eventually((here.folder / "loading").exists, "the loading of its value")
+        killed(kernel)
+    (here.folder / "go on").touch()
+    with another(here) as kernel:
+        kernel.run(SLOW)
+        ran = kernel.run(cell)
+        assert "its results have not been fetched yet: attached" in ran.stdout, ran
+        assert kernel.value("n.x") == "1"
+        kernel.run("%kube delete loading")
 
 
 @pytest.mark.cluster

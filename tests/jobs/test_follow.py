@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from binascii import crc32
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,46 @@ def test_an_outage_is_shown_and_is_no_line_of_the_log(tmp_path: Path) -> None:
         "two\n"
     )
     assert follower.outcome.lost_lines == 0
+
+
+def told(screen: Screen) -> list[Any]:
+    """What a notebook is shown: pieces of text joined, pictures by their data."""
+    return [piece if isinstance(piece, tuple) else piece.data for piece in screen.take(last=True)]
+
+
+def test_who_looks_later_is_shown_the_same(tmp_path: Path) -> None:
+    """Streams, pictures, a line that has not ended, no traceback of what is raised; in the middle and after the end."""
+    png = struct.pack(">8sI4sII", images.SIGNATURE, 13, b"IHDR", 2, 1) + bytes(20)
+    dots = [protocol.encode_event(event) for event in images.events(1, images.Picture(png, "a dot"))]
+    traceback = [b"Traceback (most recent call last):", b"KeyError: 1"]
+    early = [b"one\n", protocol.encode_line(protocol.STDERR, b"err"), b"two\n", *dots, *dots, b"three\n"]
+    late = [b"rest\n", *(protocol.encode_line(protocol.STDERR, line) for line in (b"warned", *traceback))]
+    ends = [{"e": "error", "crc": crc32(b"\n".join([*traceback, b""])), "type": "KeyError"}, {"e": "end", "code": 1}]
+    first, second, third, tail = Screen("log"), Screen("log"), Screen("log"), Screen("log", tail=1)
+
+    async def play() -> None:
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        class Halting(Recorded):
+            async def follow(self, name: str) -> AsyncIterator[Piece]:
+                for piece in (*early, *protocol.partial_events(protocol.STDOUT, b"half ")):
+                    yield piece
+                reached.set()
+                await go_on.wait()
+                for piece in (*late, *map(protocol.encode_event, ends)):
+                    yield piece
+
+        backend: Any = Halting()
+        follower = Follower(backend, "job", LogFile(tmp_path / "log"), first)
+        following = asyncio.ensure_future(follower.run())
+        await reached.wait()
+        await follower.show_on(second)
+        go_on.set()
+        await following
+        for screen in (third, tail):
+            await follower.show_on(screen)
+
+    asyncio.run(play())
+    expected = [(1, "one\n"), (2, "err\n"), (1, "two\n"), png, png, (1, "three\nhalf rest\n"), (2, "warned\n")]
+    assert told(first) == told(second) == told(third) == expected
+    assert "three" not in str(told(tail))
