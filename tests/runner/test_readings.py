@@ -46,32 +46,33 @@ def write(folder: Path, files: dict[str, str]) -> None:
         path.write_text(text)
 
 
-def test_control_groups_version_2(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        {
-            "membership": "0::/kubepods/x\n",
-            "memory.current": "1000\n",
-            "memory.stat": "anon 5\ninactive_file 300\n",
-            "memory.events": "oom 3\noom_kill 2\n",
-            "memory.peak": "5000\n",
-            "cpu.stat": "usage_usec 1500000\nuser_usec 1\n",
-        },
-    )
+@pytest.mark.parametrize("folder", ["", "kubepods/x/"])
+def test_control_groups_version_2(tmp_path: Path, folder: str) -> None:
+    """As a container sees its own group, at the root, and below the host's path."""
+    files = {
+        "memory.current": "1000\n",
+        "memory.stat": "anon 5\ninactive_file 300\n",
+        "memory.events": "oom 3\noom_kill 2\n",
+        "memory.peak": "5000\n",
+        "cpu.stat": "usage_usec 1500000\nuser_usec 1\n",
+    }
+    write(tmp_path, {"membership": "0::/kubepods/x\n", **{folder + name: text for name, text in files.items()}})
     group = Cgroup(str(tmp_path), str(tmp_path / "membership"))
     assert (group.memory_bytes(), group.oom_kills(), group.peak_bytes(), group.cpu_s()) == (700, 2, 5000, 1.5)
 
 
-def test_control_groups_version_1_below_the_hosts_path(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["", "a/b/"])
+@pytest.mark.parametrize("cpu", ["cpuacct", "cpu,cpuacct"])
+def test_control_groups_version_1(tmp_path: Path, folder: str, cpu: str) -> None:
     write(
         tmp_path,
         {
             "membership": "4:memory:/a/b\n2:cpu,cpuacct:/a/b\n0::/\n",
-            "memory/a/b/memory.usage_in_bytes": "1000\n",
-            "memory/a/b/memory.stat": "inactive_file 1\ntotal_inactive_file 300\n",
-            "memory/a/b/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
-            "memory/a/b/memory.max_usage_in_bytes": "5000\n",
-            "cpuacct/a/b/cpuacct.usage": "2500000000\n",
+            f"memory/{folder}memory.usage_in_bytes": "1000\n",
+            f"memory/{folder}memory.stat": "inactive_file 1\ntotal_inactive_file 300\n",
+            f"memory/{folder}memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+            f"memory/{folder}memory.max_usage_in_bytes": "5000\n",
+            f"{cpu}/{folder}cpuacct.usage": "2500000000\n",
         },
     )
     group = Cgroup(str(tmp_path), str(tmp_path / "membership"))
