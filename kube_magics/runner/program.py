@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 VALUE = "@value"
 DEEPEST = 10_000
-"""Half of what fits into a stack of 8 MB."""
+DEEP_BYTES = 800
+"""Of stack for each level of what is pickled: twice what it takes."""
 ONLY_AST = 0x400
 TOP_LEVEL_AWAIT = 0x2000
 
@@ -272,7 +273,12 @@ def _make_ready(spare: int) -> None:
     would be killed, instead of one value missing.
     """
     os.closerange(spare, spare + 1)  # which does not mind that the program has closed it
-    sys.setrecursionlimit(min(sys.getrecursionlimit(), DEEPEST))
+    if sys.getrecursionlimit() > 1000:
+        import resource
+
+        stack_bytes = resource.getrlimit(resource.RLIMIT_STACK)[0]
+        deepest = DEEPEST if stack_bytes == resource.RLIM_INFINITY else min(DEEPEST, stack_bytes // DEEP_BYTES)
+        sys.setrecursionlimit(min(sys.getrecursionlimit(), deepest))
 
 
 def _begun(spec: dict[str, Any], folder: str, names: Names) -> Program:

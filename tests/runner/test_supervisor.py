@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -314,53 +311,6 @@ def test_a_program_that_cannot_be_started_says_why(tmp_path: Path, options: dict
     log = run(tmp_path, "", **options)
     assert problem in log.error["message"]
     assert (log.end["reason"], log.code) == ("start", 70)
-
-
-def test_the_program_finds_a_usable_environment(tmp_path: Path) -> None:
-    source = """
-import getpass, os, tempfile
-assert os.access(os.path.expanduser("~"), os.W_OK) and os.path.expanduser("~") != "/"
-assert getpass.getuser() and os.environ["LOGNAME"]
-for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
-    os.makedirs(os.environ[name], exist_ok=True)
-tempfile.TemporaryFile().close()
-print(os.environ["MPLBACKEND"])
-"""
-    env = {
-        "HOME": "/",
-        "TMPDIR": "/no/such",
-        "XDG_CACHE_HOME": "/dev/null/cache",
-        "USER": "",
-        "LOGNAME": "",
-        "MPLBACKEND": "x",
-    }
-    log = run(tmp_path, source, env=env)
-    assert (log.out, log.err) == (b"Agg\n", b"")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """One that another user may enter: those of pytest are closed anew by every session that begins."""
-    with tempfile.TemporaryDirectory() as found:
-        yield Path(found)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can be someone else")
-def test_a_uid_without_name_and_a_small_stack_will_do(folder: Path) -> None:
-    bundles.unpack(folder, bundles.files("import getpass, os\nprint(os.getuid(), getpass.getuser())"))
-    for path in [folder, *folder.rglob("*")]:
-        os.chown(path, 123456, 0)
-    command = [sys.executable, "-I", "-S", str(folder / "kube_magics_runner" / "__main__.py"), str(folder)]
-    python = Path(sys.executable).resolve()
-    if not all(parent.stat().st_mode & 0o001 for parent in python.parents):
-        command[0] = "/usr/bin/python3"
-    setup = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20)); os.setgroups([]); os.setuid(123456); os.execv(sys.argv[1], sys.argv[1:])"
-    env = {"PATH": os.environ["PATH"], "KUBE_MAGICS_TERMINATION_LOG": "/no/such"}
-    done = subprocess.run(
-        [sys.executable, "-c", setup, *command], env=env, capture_output=True, check=False, timeout=60
-    )
-    log = bundles.Log(done.stdout, done.returncode)
-    assert (log.out, log.end["reason"], done.stderr) == (b"123456 user\n", "completed", b"")
 
 
 def test_the_first_process_of_a_pid_namespace_reaps_and_hears_signals(tmp_path: Path) -> None:
