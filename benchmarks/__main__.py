@@ -17,6 +17,7 @@ from benchmarks import (
     follow_20,
     load,
     log_rate,
+    notebook_flood,
     resume,
     runner_start,
     stall,
@@ -25,7 +26,11 @@ from benchmarks import (
 from benchmarks.measure import RESULTS, ROUNDS, Sample, table, write
 from benchmarks.place import CannotRun, Place, place
 
-ALONE: dict[str, Callable[[int], list[Sample]]] = {"load": load.measure, "capture": capture.measure}
+ALONE: dict[str, Callable[[int], list[Sample]]] = {
+    "load": load.measure,
+    "capture": capture.measure,
+    "notebook-flood": notebook_flood.measure,
+}
 ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "submit-warm": submit_warm.measure,
     "first-line": first_line.measure,
