@@ -31,6 +31,11 @@ EVENTS_EVERY_S = 2.0
 NO_CONTAINER_S = 5.0
 """A pod on its node without a container after this: its events may say which volume is in the way."""
 NO_LOG = "you may not read logs here (the right `get pods/log`): no output is shown, and no value comes back"
+NO_MORE = "you may no longer read logs here (the right `get pods/log`): no more output is shown"
+LOST = "the node no longer has this log"
+TRIES = 30
+"""For the log of an ended container at a node that does not know its pod: ten seconds. One that has just started does
+not know any, until it has heard of them."""
 QUEUE_BLOCKS = 64
 """Blocks of lines that wait for a slow reader; then the connection itself is slowed."""
 
@@ -38,10 +43,11 @@ QUEUE_BLOCKS = 64
 class Following:
     """Watches and log of one job, from before the job exists. To be used on one event loop."""
 
-    def __init__(self, client: Client, namespace: str, name: str) -> None:
+    def __init__(self, client: Client, namespace: str, name: str, *, tries: int = TRIES) -> None:
         self._client = client
         self._namespace = namespace
         self._name = name
+        self._tries = tries
         self._job: Mapping[str, Any] | None = None
         self._job_seen = False
         self._job_gone = False
@@ -161,24 +167,30 @@ class Following:
 
     async def _read_log(self) -> None:
         """Stream the log from the container's first moment to its end; then wait until the state is final."""
-        pauses = _pauses()
+        pauses, logs, vain = _pauses(), dict[str, PodLog](), 0
         while not self._logless():
             state = self.snapshot
             if not state.scheduled or state.pod is None:
                 await self._next_change()
                 continue
+            uid = state.pod_uid or ""
+            if uid not in self._pods:
+                break
             ended = await self._over()
-            log = pod_log(self._client, state, self._pods[state.pod_uid or ""])
+            # One for each pod: it knows how far it was read.
+            log = logs.setdefault(uid, pod_log(self._client, state, self._pods[uid]))
             try:
                 async for piece in log.lines(self._over):
                     await self._queue.put(piece)
                 break
             except errors.Forbidden:
-                await self._queue.put(Gap(NO_LOG, sure=True))
+                await self._queue.put(Gap(NO_MORE if log.position.last else NO_LOG, sure=True))
                 break
             except errors.NotFound:
-                # The pod is gone, or its node has not heard of it yet: the watch knows which.
-                if ended or state.pod_uid not in self._pods:
+                # The pod is gone, which the watch knows; or its node has not heard of it yet.
+                vain += ended
+                if vain > self._tries:
+                    await self._queue.put(Gap(LOST))
                     break
                 await self._start_or(next(pauses))
             except errors.Rejected:

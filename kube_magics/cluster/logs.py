@@ -93,7 +93,8 @@ class PodLog:
         """Follow to the end; `over` says whether the container has terminated (or its pod is gone).
 
         Yields blocks of whole lines, each ended by a newline (the log's very last line may have had none). Raises
-        Forbidden and NotFound, and Rejected while the container has not ended and nothing was read yet.
+        NotFound, after which it may be called again and goes on where it was; Rejected while the container has not
+        ended and nothing was read yet; Forbidden at once then, else after a minute.
         """
         misses, vain, tail = 0, 0, b""
         while True:
@@ -126,8 +127,9 @@ class PodLog:
                     yield piece
         except errors.Unreachable:
             read.away = True
-        except (errors.Unauthorized, errors.ConfigError):
-            # A token that is renewed just now; a log-in program that needs the network which is away.
+        except (errors.Unauthorized, errors.Forbidden, errors.ConfigError):
+            # A token that is renewed just now; an API server that has not read the rights yet, since it has just
+            # started; a log-in program that needs the network which is away.
             if not self.position.last or misses > GIVE_UP * 4:
                 raise
             read.away = True

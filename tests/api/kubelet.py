@@ -22,12 +22,13 @@ class Fault:
     """What happens to one connection."""
 
     kind: str
-    """`cut` (no end of the body), `eof` (a clean one), `stall` (alive, silent), `refuse` (HTTP 500), `mute`."""
+    """`cut` (no end of the body), `eof` (a clean one), `stall` (alive, silent), `refuse` (by `status`), `mute`."""
     after_bytes: int = 0
     says: bytes = b""
     """Sent just before."""
     then: Callable[[], None] = lambda: None
     """What happens to the log just before."""
+    status: int = 500
 
 
 class Log:
@@ -80,7 +81,9 @@ class Log:
             return web.Response(body=b"".join(self.lines[self.first :][-int(query["tailLines"]) :]))
         fault = self.faults.popleft() if self.faults else Fault("none")
         if fault.kind == "refuse":
-            return web.json_response({"kind": "Status", "code": 500, "message": "no kubelet"}, status=500)
+            fault.then()
+            refusal = {"kind": "Status", "code": fault.status, "message": "no kubelet"}
+            return web.json_response(refusal, status=fault.status)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         if fault.kind == "mute":
             await self._hang(request)
