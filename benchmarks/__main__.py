@@ -19,6 +19,7 @@ from benchmarks import (
     log_rate,
     notebook_flood,
     resume,
+    runner_line,
     runner_start,
     stall,
     submit_warm,
@@ -30,6 +31,7 @@ ALONE: dict[str, Callable[[int], list[Sample]]] = {
     "load": load.measure,
     "capture": capture.measure,
     "notebook-flood": notebook_flood.measure,
+    "runner-line": runner_line.measure,
 }
 ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "submit-warm": submit_warm.measure,
