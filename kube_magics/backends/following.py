@@ -119,37 +119,34 @@ class Following:
             self._nodes = await every_node(self._client)
 
     async def _ask_events(self) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/events"
-        query = {"fieldSelector": f"involvedObject.kind=Job,involvedObject.name={self._name}"}
-        pause_s = NO_POD_S
-        while not self._pods:
+        pause_s, may = NO_POD_S, True
+        while may and not self._pods:
             await asyncio.sleep(pause_s)
             pause_s = EVENTS_EVERY_S
-            if self._job is None or self._pods:
-                continue
-            try:
-                self._events = list((await self._client.get(path, query))["items"])
-            except errors.Forbidden:
-                return
-            except errors.ClusterError:
-                continue
-            await self._refresh()
+            if self._job is not None and not self._pods:
+                may = await self._take_events("Job", self._name)
 
     async def _ask_mounts(self) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/events"
-        while not self.snapshot.started and not self.snapshot.over:
+        may = True
+        while may and not self.snapshot.started and not self.snapshot.over:
             await asyncio.sleep(NO_CONTAINER_S)
             state = self.snapshot
-            if state.started or not state.scheduled or state.pod is None:
-                continue
-            query = {"fieldSelector": f"involvedObject.kind=Pod,involvedObject.name={state.pod}"}
-            try:
-                self._events = list((await self._client.get(path, query))["items"])
-            except errors.Forbidden:
-                return
-            except errors.ClusterError:
-                continue
-            await self._refresh()
+            if not state.started and state.scheduled and state.pod is not None:
+                may = await self._take_events("Pod", state.pod)
+
+    async def _take_events(self, kind: str, name: str) -> bool:
+        """Of one object; whether it is worth asking again."""
+        path = f"/api/v1/namespaces/{self._namespace}/events"
+        query = {"fieldSelector": f"involvedObject.kind={kind},involvedObject.name={name}"}
+        try:
+            self._events = list((await self._client.get(path, query))["items"])
+        except errors.Forbidden:
+            return False
+        except errors.KubeMagicsError:
+            # Also what a log-in program says: it ends no following, which can do without events.
+            return True
+        await self._refresh()
+        return True
 
     async def _refresh(self) -> None:
         if self._job is None and not self._job_gone:

@@ -23,7 +23,7 @@ SILENCE_S = 10.0
 GRACE_S = 10.0
 OPEN_TIMEOUT_S = 30.0
 REFUSALS = 10
-"""In a row, of credentials that were accepted before: half a minute."""
+"""In a row, of credentials and rights that were accepted before: half a minute."""
 TOO_MANY_REQUESTS = 429
 
 
@@ -53,66 +53,89 @@ async def watch(
 ) -> AsyncGenerator[Listed | Changed, None]:
     """Yield `Listed`, then every change; a new `Listed` whenever changes may have been missed.
 
-    Ends never. A connection that breaks, is silent or refused for a moment is opened again with a growing pause;
-    Forbidden, Unauthorized, NotFound and an invalid request are raised, since waiting does not mend them.
+    Ends never. A connection that breaks, is silent or refused for a moment is opened again with a growing pause; so is
+    one that is refused for want of rights or credentials which had been enough: for half a minute. NotFound, an invalid
+    request and what was refused from the first are raised, since waiting does not mend them.
     """
     version: str | None = None
-    vain = 0
+    vain, patience = 0, _Patience()
     while True:
         try:
             if version is None:
                 found = await client.get(path, params)
-                version = found["metadata"]["resourceVersion"]
+                version, patience.listed = found["metadata"]["resourceVersion"], True
                 yield Listed(tuple(found.get("items") or ()))
-            async with aclosing(
-                _events(client, path, {**params, "resourceVersion": version}, server_s, grace_s)
-            ) as events:
+            async with AsyncExitStack() as stack:
+                content = await _opened(stack, client, path, {**params, "resourceVersion": version}, server_s)
+                patience.opened = True
+                events = await stack.enter_async_context(aclosing(_events(client, content, server_s + grace_s)))
                 async for event in events:
-                    vain = 0
+                    vain, patience.refusals = 0, 0
                     version = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
                         yield Changed(event["type"], event["object"])
             # The server's own time limit, or a break that looks like it.
-            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+            back = False
         except errors.Gone:
-            version = None
-            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
-        except (errors.Unauthorized, errors.ConfigError):
-            # A token that is renewed just now; a log-in program that needs the network which is away.
-            if version is None or vain >= REFUSALS:
-                raise
-            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
-        except errors.Rejected as refused:
-            if refused.status is not None and refused.status < 500 and refused.status != TOO_MANY_REQUESTS:
-                raise
-            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+            version, back = None, False
         except errors.Unreachable:
-            if not await client.link.back():
-                await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
+            back = await client.link.back()
+        except errors.KubeMagicsError as error:
+            if not patience.bears(error):
+                raise
+            back = False
+        if not back:
+            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
         vain = min(vain + 1, 10)
 
 
-async def _events(
-    client: Client, path: str, params: Mapping[str, str], server_s: float, grace_s: float
-) -> AsyncGenerator[dict[str, Any], None]:
+@dataclass
+class _Patience:
+    """With a server that refuses."""
+
+    listed: bool = False
+    """Once, as it was asked."""
+    opened: bool = False
+    refusals: int = 0
+
+    def bears(self, error: errors.KubeMagicsError) -> bool:
+        """Whether it may pass by itself."""
+        if isinstance(error, errors.Rejected):
+            return error.status is None or error.status >= 500 or error.status == TOO_MANY_REQUESTS
+        self.refusals += 1
+        if isinstance(error, errors.Forbidden):
+            # By an API server that has just started, and has not read yet who has which rights.
+            return self.opened and self.refusals <= REFUSALS
+        # A token that is renewed just now; a log-in program that needs the network which is away.
+        passes = isinstance(error, (errors.Unauthorized, errors.ConfigError))
+        return passes and self.listed and self.refusals <= REFUSALS
+
+
+async def _opened(
+    stack: AsyncExitStack, client: Client, path: str, params: Mapping[str, str], server_s: float
+) -> aiohttp.StreamReader:
     asked = {**params, "watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(max(1, int(server_s)))}
-    async with AsyncExitStack() as stack:
-        try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                content = await stack.enter_async_context(client.stream(path, asked))
-        except TimeoutError as error:
-            raise errors.Unreachable("The watch was not answered.") from error
-        parts: list[bytes] = []
-        # Not readline(): an object may be larger than any buffer limit.
-        while data := await _data(client, content, server_s + grace_s):
-            first, newline, rest = data.partition(b"\n")
-            if not newline:
-                parts.append(data)
-                continue
-            *lines, tail = rest.split(b"\n")
-            for line in (b"".join((*parts, first)), *lines):
-                yield _event(line)
-            parts = [tail]
+    try:
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            return await stack.enter_async_context(client.stream(path, asked))
+    except TimeoutError as error:
+        raise errors.Unreachable("The watch was not answered.") from error
+
+
+async def _events(
+    client: Client, content: aiohttp.StreamReader, silence_s: float
+) -> AsyncGenerator[dict[str, Any], None]:
+    parts: list[bytes] = []
+    # Not readline(): an object may be larger than any buffer limit.
+    while data := await _data(client, content, silence_s):
+        first, newline, rest = data.partition(b"\n")
+        if not newline:
+            parts.append(data)
+            continue
+        *lines, tail = rest.split(b"\n")
+        for line in (b"".join((*parts, first)), *lines):
+            yield _event(line)
+        parts = [tail]
 
 
 async def _data(client: Client, content: aiohttp.StreamReader, silence_s: float) -> bytes:

@@ -37,7 +37,7 @@ def error_of(name: str, outcome: Outcome, timeout_s: int | None) -> BaseExceptio
 
 def _unfollowed(name: str, failure: BaseException) -> BaseException:
     if isinstance(failure, errors.KubeMagicsError):
-        goes_on = f"%kube logs {name}   (the job goes on, unseen from here)"
+        goes_on = f"%kube attach {name}   (the job goes on, unseen from here)"
         failure.hint = f"{failure.hint}\n{goes_on}" if failure.hint else goes_on
     return failure
 

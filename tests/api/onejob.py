@@ -48,13 +48,14 @@ FAILED = {"conditions": [{"type": "Failed", "status": "True"}]}
 class OneJob:
     """What the cluster knows; change it and whoever watches is told."""
 
-    def __init__(self, pod: dict[str, Any] | None = None) -> None:
+    def __init__(self, **there: dict[str, Any]) -> None:
+        """Of nothing else said, a job that runs; `pods={}`: no pod yet."""
         self.log = Log()
         self.refusals: dict[str, deque[int]] = defaultdict(deque)
         """HTTP codes for the next requests of `jobs`, `pods`, `events`, `watch jobs`, `watch pods`."""
         self.asked: list[str] = []
         """What was asked for, in these words."""
-        self._there = {"jobs": a_job(), "pods": pod or running()}
+        self._there = {kind: found for kind, found in {"jobs": a_job(), "pods": running(), **there}.items() if found}
         self._told: list[tuple[str, bytes | None]] = []
         """(of which kind, the line of a watch; None: it is broken)"""
         self._more = asyncio.Event()
@@ -70,6 +71,10 @@ class OneJob:
     def cut(self, kind: str) -> None:
         """Break the watches of `jobs` or `pods` that are open."""
         self._tell(kind, None)
+
+    async def until_asked(self, what: str, times: int = 1) -> None:
+        while self.asked.count(what) < times:
+            await asyncio.sleep(0.005)
 
     def _tell(self, kind: str, line: bytes | None) -> None:
         self._told.append((kind, line))
@@ -114,8 +119,8 @@ class OneJob:
 
 
 @asynccontextmanager
-async def followed(job: OneJob, **patience: int) -> AsyncIterator[Following]:
-    async with api(job.answer) as client:
+async def followed(job: OneJob, user: dict[str, Any] | None = None, **patience: int) -> AsyncIterator[Following]:
+    async with api(job.answer, user) as client:
         following = Following(client, NAMESPACE, NAME, **patience)
         following.start()
         try:

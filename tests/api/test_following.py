@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from kube_magics import errors
 from kube_magics.backends.contract import Piece
 from kube_magics.backends.following import LOST
 from kube_magics.cluster.pieces import Gap
@@ -73,6 +76,58 @@ def test_a_node_that_refuses_for_a_moment_in_the_middle_of_a_log(status: int, ti
     assert lines(pieces) == job.log.text
     assert not gaps(pieces)
     assert states(pieces)[-1].phase == "succeeded"
+
+
+@pytest.mark.parametrize("status", [401, 403, 410, 429, 503])
+def test_a_server_that_refuses_a_watch_for_a_moment(status: int) -> None:
+    """As one does that has just started; after 410 also the list that follows."""
+
+    async def follow() -> list[Snapshot | Piece]:
+        job = OneJob()
+        async with followed(job) as following:
+            collecting = asyncio.ensure_future(collected(following))
+            for kind in ("jobs", "pods"):
+                await job.until_asked(f"watch {kind}")
+                job.refusals[f"watch {kind}"].extend([status] * (2 if status == 401 else 1))
+                job.refusals[kind].extend([401, 401])
+                job.cut(kind)
+                await job.until_asked(f"watch {kind}", 2)
+            finish(job)
+            return await collecting
+
+    assert states(asyncio.run(follow()))[-1].phase == "succeeded"
+
+
+def test_a_watch_that_is_refused_from_the_first_is_not_waited_for() -> None:
+    def job_of() -> OneJob:
+        job = OneJob()
+        job.refusals["watch pods"].append(403)
+        return job
+
+    with pytest.raises(errors.Forbidden):
+        seen(job_of)
+
+
+def test_a_log_in_program_that_fails_once_costs_no_more_than_events(tmp_path: Path) -> None:
+    failing, program = tmp_path / "failing", tmp_path / "login"
+    given = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}
+    program.write_text(f"#!/bin/sh\nrm {failing} 2>&- && exit 1\necho '{json.dumps(given)}'\n")
+    program.chmod(0o700)
+    user = {"exec": {"apiVersion": given["apiVersion"], "command": str(program), "interactiveMode": "Never"}}
+
+    async def follow() -> list[Snapshot | Piece]:
+        job = OneJob(pods={})
+        job.refusals["events"].append(401)
+        async with followed(job, user) as following:
+            collecting = asyncio.ensure_future(collected(following))
+            failing.touch()
+            while failing.exists():
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)  # time for the error to do harm
+            finish(job)
+            return await collecting
+
+    assert states(asyncio.run(follow()))[-1].phase == "succeeded"
 
 
 def test_a_node_that_does_not_know_the_pod_of_an_ended_log_any_more() -> None:
