@@ -8,7 +8,10 @@ from pathlib import Path
 from kube_magics import errors
 from kube_magics.spec.job import JobSpec
 
-_WITHOUT_MEANING = ("image", "shm", "read_only_root", "cache")
+_WITHOUT_MEANING = (
+    *("image", "image_pull_secret", "shm", "read_only_root", "run_as", "cache", "ttl", "gpu_resource", "queue"),
+    *("priority", "node_selector", "toleration", "service_account", "labels", "annotations"),
+)
 
 
 def environment(spec: JobSpec) -> dict[str, str]:
@@ -37,14 +40,14 @@ def check(spec: JobSpec) -> None:
 def remarks(spec: JobSpec) -> list[str]:
     """What the user should know of the options asked for, a sentence each."""
     found = []
-    idle = [f"--{field.replace('_', '-')}" for field in _WITHOUT_MEANING if getattr(spec, field) not in (None, False)]
+    idle = [f"--{field.replace('_', '-')}" for field in _WITHOUT_MEANING if field in spec.given]
     if idle:
         verb = "has" if len(idle) == 1 else "have"
         found.append(
             f"on this machine {' and '.join(filter(None, [', '.join(idle[:-1]), idle[-1]]))} {verb} no meaning"
         )
     if spec.returns_files and not spec.files:
-        found.append("on this machine the job's folder is the notebook's: what --returns-files names is here already")
+        found.append("on this machine the job works in a folder of yours: what --returns-files names is there already")
     if spec.secret:
         named = ", ".join(secret.variable or f"the keys of {secret.name}" for secret in spec.secret)
         found.append(f"on this machine --secret is the notebook's own environment: {named}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,7 +22,7 @@ from kube_magics.manifests import job as job_manifests
 from kube_magics.runner import shipped
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names, volumes
-from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.spec.job import JobSpec, Submission, image_of
 from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job
 
 ATTEMPTS = 4
@@ -162,7 +160,7 @@ class KubernetesBackend:
     def _job(self, submission: Submission) -> dict[str, Any]:
         return job_manifests.job(
             submission,
-            image=image_for(submission.spec),
+            image=image_of(submission.spec),
             boot=shipped.boot(),
             fixed_user=self._fixed_user is not False,
         )
@@ -286,9 +284,3 @@ def _is_of(submission: Submission, job: Mapping[str, Any]) -> bool:
 def _podless(job: Mapping[str, Any]) -> bool:
     """It should have a pod, and nothing says yet that it is over."""
     return not job["spec"].get("suspend") and not job.get("status", {}).get("conditions")
-
-
-def image_for(spec: JobSpec) -> str:
-    """--image, else KUBE_MAGICS_IMAGE, else the slim image of the notebook's Python minor."""
-    default = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
-    return spec.image or os.environ.get("KUBE_MAGICS_IMAGE") or default

@@ -25,7 +25,7 @@ from kube_magics.backends import elsewhere, jobfolder, machine
 from kube_magics.backends.contract import GpuNode, GpuReport, Piece
 from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS
 from kube_magics.cells.files.cargo import WORK
-from kube_magics.manifests.pod import GRACE_S
+from kube_magics.manifests.pod import GRACE_S, grace
 from kube_magics.runner.unpack import unpack
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
@@ -110,6 +110,7 @@ class LocalBackend:
             "cell": submission.cell_digest,
             "returns": list(submission.spec.returns),
             "gpus": submission.spec.gpus,
+            "grace_s": grace(submission.spec),
             "artifacts": submission.artifacts,
             "version": submission.version,
         }
@@ -248,11 +249,12 @@ class LocalBackend:
         state = await self.poll(name)
         if state.over or state.phase == INCOMPLETE:
             return f"{name} is over already ({state.phase})."
-        pid = int(jobfolder.facts(self._folder / name)["pid"])
+        facts = jobfolder.facts(self._folder / name)
+        pid, grace_s = int(facts["pid"]), facts.get("grace_s") or GRACE_S
         # The runner passes INT on (TERM to who has a handler for it), TERM after a third of the grace, KILL at its end.
         _signal(pid, signal.SIGINT)
-        asyncio.get_running_loop().call_later(GRACE_S + STOP_MARGIN_S, self._kill, name)
-        return f"{name} is being stopped: it was told to end (INT or TERM, KILL after {GRACE_S} s); its log stays."
+        asyncio.get_running_loop().call_later(grace_s + STOP_MARGIN_S, self._kill, name)
+        return f"{name} is being stopped: it was told to end (INT or TERM, KILL after {grace_s} s); its log stays."
 
     def _kill(self, name: str) -> None:
         home = self._folder / name

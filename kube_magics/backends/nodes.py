@@ -9,8 +9,7 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends.contract import GpuNode, GpuReport
 from kube_magics.cluster.client import Client
-from kube_magics.manifests.pod import GPU_RESOURCE
-from kube_magics.telemetry.objects import part, rows
+from kube_magics.telemetry.objects import gpus, part, rows
 from kube_magics.telemetry.snapshot import condition
 
 MOST_NODES = 500
@@ -42,7 +41,7 @@ async def gpu_report(client: Client, namespace: str) -> GpuReport:
         return GpuReport(seen, tuple(hidden))
     found = []
     for node in nodes:
-        total = int(node["status"].get("allocatable", {}).get(GPU_RESOURCE, 0))
+        total = gpus(part(node, "status", "allocatable"))
         name, labels = node["metadata"]["name"], node["metadata"].get("labels") or {}
         if total or _PRODUCT in labels:
             count = used.get(name, 0) if everything else None
@@ -66,7 +65,6 @@ def _used(pods: list[Mapping[str, Any]]) -> dict[str, int]:
         if not node or pod["status"].get("phase") in ("Succeeded", "Failed"):
             continue
         for container in pod["spec"]["containers"]:
-            limits = (container.get("resources") or {}).get("limits") or {}
-            if GPU_RESOURCE in limits:
-                used[node] = used.get(node, 0) + int(limits[GPU_RESOURCE])
+            if count := gpus(part(container, "resources", "limits")):
+                used[node] = used.get(node, 0) + count
     return used

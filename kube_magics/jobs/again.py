@@ -26,7 +26,7 @@ from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 PATIENCE_S = 2.0
 """For the states of older jobs: to name them is worth no more."""
 MOST_NAMED = 3
-_HOW = ("detach", "new", "dry_run")
+_HOW = ("detach", "new", "dry_run", "given")
 """Options that change nothing of the job."""
 
 

@@ -73,7 +73,7 @@ def _own_failure(name: str, reason: str, outcome: Outcome) -> errors.JobError:
         what = f"Job {name} is over, and how it ended is not known: its runner failed."
         return errors.PodLost(what, said=said, hint=f"%kube logs {name}, then run the cell again")
     what = f"Job {name} could not start its program."
-    return errors.JobNotStarted(what, said=said, hint="correct --python or --image")
+    return errors.JobNotStarted(what, said=said, hint="correct --python, --workdir or --image")
 
 
 def _cause(outcome: Outcome) -> str | None:

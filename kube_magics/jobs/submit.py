@@ -29,7 +29,7 @@ from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import AFTER, BEFORE, Store
 from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
-from kube_magics.manifests.pod import GRACE_S
+from kube_magics.manifests.pod import grace
 from kube_magics.manifests.volumes import CACHE_MOUNT
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names
@@ -72,6 +72,11 @@ def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
     """`spec` with its defaults, and the backend it will run on. Raises OptionError for a credential in --env, and for
     what a job cannot have there."""
     check_environment(spec.env, spec.capture)
+    if spec.files and spec.workdir:
+        raise errors.OptionError(
+            "--files come into a folder of the job's own, and --workdir names another one.",
+            hint=f"--files {','.join(spec.files)}   (without --workdir)",
+        )
     chosen()
     spec = with_defaults(spec)
     backend = backend_for(spec)
@@ -109,7 +114,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         "returns": list(spec.returns),
         "returns_files": list(spec.returns_files),
         "timeout_s": spec.timeout,
-        "grace_s": GRACE_S,
+        "grace_s": grace(spec),
         "gpus": spec.gpus,
         **backend.runner_options(name),
     }
@@ -118,6 +123,8 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     if spec.files:
         # A folder of its own, with these files and no others, on this machine too: what works there works anywhere.
         options["cwd"] = None
+    if spec.workdir:
+        options["workdir"] = spec.workdir
     submission_id = str(uuid.uuid4())
     store = Store.of(spec.artifacts, name, submission_id) if spec.artifacts else None
     if store is not None:

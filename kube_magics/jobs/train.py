@@ -14,8 +14,8 @@ from kube_magics.jobs import here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import VALUE, Job, Origin
 from kube_magics.jobs.show import show, warn
-from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.parse import checked
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def train(
     """
     if isinstance(fn, Remote):
         fn = fn._fn  # noqa: SLF001 - of this module; its options are those of `fn(…)`; here they are given anew
-    spec = JobSpec.of(options.checked(asked))
+    spec = JobSpec.of(checked(asked))
     if spec.returns or spec.dry_run:
         raise OptionError("train() gives the function's value, all of it.", hint="leave returns= and dry_run= out")
     if not isinstance(args, Sequence) or isinstance(args, (str, bytes)):
@@ -82,6 +82,6 @@ def remote(fn: Callable[..., Any] | None = None, /, **asked: Any) -> Any:
 
     Raises OptionError at the definition for a wrong option.
     """
-    if options.checked(asked)["detach"]:
+    if checked(asked).get("detach"):
         raise OptionError("A call of a remote function gives its value.", hint="NAME.submit(…) gives the Job at once")
     return Remote(fn, asked) if fn is not None else lambda fn: Remote(fn, asked)

@@ -12,10 +12,10 @@ from kube_magics.jobs import loop
 from kube_magics.jobs import submit as submitting
 from kube_magics.manifests.documents import Document, documents
 from kube_magics.spec.job import JobSpec
-from kube_magics.spec.options import split_known
+from kube_magics.spec.options import PLACE
+from kube_magics.spec.parse import split_known
 
 MAGIC = "%kube create"
-PLACE = ("namespace", "context", "backend")
 
 
 def run(words: Sequence[str]) -> None:

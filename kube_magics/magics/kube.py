@@ -23,11 +23,11 @@ from kube_magics.magics import table
 from kube_magics.magics.kubetrain import finish
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.names import checked_namespace, checked_object
-from kube_magics.spec.options import ATTACH, split_known, unknown_word
+from kube_magics.spec.options import ATTACH, PLACE
+from kube_magics.spec.parse import split_known, unknown_word
 from kube_magics.spec.verbs import VERBS, VERBS_HELP
 
 MAGIC = "%kube"
-PLACE = ("namespace", "context", "backend")
 
 
 def run(shell: Any, line: str) -> object:

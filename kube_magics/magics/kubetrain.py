@@ -19,15 +19,15 @@ from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.show import last_line, show, warn
 from kube_magics.magics import line as lines
 from kube_magics.magics import notebook as notebooks
-from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.parse import parse
 
 MAGIC = "%%kubetrain"
 
 
 def run(shell: Any, line: str, cell: str) -> Job | None:
     """The whole life of one cell; raises the job's exception, or what stood in the way. With --detach: its job."""
-    spec = JobSpec.of(options.parse(lines.tokens(line, shell.user_ns, MAGIC)))
+    spec = JobSpec.of(parse(lines.tokens(line, shell.user_ns, MAGIC)))
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
     captured = capture(source, notebooks.read(shell), returns=spec.returns, allowed=spec.capture, gpus=spec.gpus)

@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 
 from kube_magics.jobs import here
 from kube_magics.magics import notebook
-from kube_magics.spec import options
+from kube_magics.spec import pages
 from kube_magics.spec.verbs import VERBS_HELP
 
 _KUBETRAIN_HELP = f"""Run this cell as a job, on Kubernetes or on this machine.
@@ -22,7 +22,7 @@ _KUBETRAIN_HELP = f"""Run this cell as a job, on Kubernetes or on this machine.
 The cell, and only what it uses from the notebook, travels; its output shows live here; the names of --returns and
 exceptions come back as if it had run here. $name and {{expr}} in the line are replaced from the notebook.
 
-{options.help_text()}
+{pages.help_text()}
 """
 
 

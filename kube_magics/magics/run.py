@@ -16,18 +16,21 @@ from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.show import show
 from kube_magics.magics import notebook as notebooks
 from kube_magics.magics.kubetrain import finish, launch, print_manifests
-from kube_magics.spec import options
 from kube_magics.spec.credentials import check_arguments
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.options import OPTIONS
+from kube_magics.spec.parse import parse, takes
 
 MAGIC = "%kube run"
 NOT_FOR_SCRIPTS = {
     "returns": "the names of a script do not come back; --returns-files brings what it writes",
 }
-_TYPED = {typed: option for option in options.OPTIONS for typed in (f"--{option.name}", option.short) if typed}
+_TYPED = {typed: option for option in OPTIONS for typed in (f"--{option.name}", option.short) if typed}
 FOR_IMAGES = (
-    *("gpus", "cpus", "memory", "shm", "read_only_root", "name", "namespace", "context", "backend", "dry_run"),
-    *("timeout", "capture", "env", "secret", "volume", "detach"),
+    *("gpus", "gpu_resource", "cpus", "memory", "shm", "timeout", "grace", "ttl", "image_pull_secret", "run_as"),
+    *("workdir", "read_only_root", "env", "secret", "volume", "capture", "name", "detach", "dry_run"),
+    *("namespace", "context", "backend", "queue", "priority", "node_selector", "toleration", "service_account"),
+    *("labels", "annotations"),
 )
 
 
@@ -53,28 +56,17 @@ def split(words: Sequence[str]) -> tuple[str, list[str]]:
         before.append(word)
         option = _TYPED.get(word.partition("=")[0])
         if option is None:
-            options.parse([word], MAGIC)  # raises: whether the next word is its value, nobody can say
-        elif left and "=" not in word and _takes(option, word, left[0]):
+            parse([word], MAGIC)  # raises: whether the next word is its value, nobody can say
+        elif left and "=" not in word and takes(option, word, left[0]):
             before.append(left.pop(0))
     if not left:
         raise OptionError(f"{MAGIC} takes a script or an image.", hint=f"{MAGIC} train.py -- --lr 1e-3")
     return left[0], [*before, *left[1:]]
 
 
-def _takes(option: options.Option, typed: str, word: str) -> bool:
-    """Whether `word` behind an option is its value."""
-    if option.read is None or option.bare is None:
-        return option.read is not None
-    try:
-        option.read(typed, word)
-    except OptionError:
-        return False
-    return True
-
-
 def _parsed(target: str, words: Sequence[str], *, typed_dashes: bool) -> JobSpec:
     try:
-        return JobSpec.of(options.parse(words, MAGIC))
+        return JobSpec.of(parse(words, MAGIC))
     except OptionError as error:
         if not typed_dashes:
             # `%kube run train.py --lr 1e-3` is what one types first.
@@ -102,8 +94,8 @@ def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], fold
             f"{image} is no file, and {image}.py is one.",
             hint=f"{MAGIC} {image}.py   (the image: {MAGIC} docker.io/library/{image})",
         )
-    for option in options.OPTIONS:
-        if option.field not in FOR_IMAGES and getattr(spec, option.field) != option.default:
+    for option in OPTIONS:
+        if option.field not in FOR_IMAGES and option.field in spec.given:
             raise OptionError(
                 f"--{option.name} is for scripts and cells: an image runs as it is, with its own entry point.",
                 hint=f"{MAGIC} {image}   (without --{option.name})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kube_magics.manifests import bundle, pod, volumes
+from kube_magics.manifests import bundle, pod, scheduling, volumes
 from kube_magics.spec import names
 from kube_magics.spec.job import Submission
 
@@ -15,6 +15,7 @@ TTL_S = 7 * 24 * 3600
 def labels(submission: Submission) -> dict[str, str]:
     """On the Job, its pod and its ConfigMaps."""
     return {
+        **dict(submission.spec.labels),
         "app.kubernetes.io/managed-by": "kube-magics",
         names.LABEL_JOB: submission.name,
         names.LABEL_NOTEBOOK: names.label_value(submission.notebook or submission.folder),
@@ -37,11 +38,15 @@ def job(submission: Submission, *, image: str, boot: str, fixed_user: bool) -> d
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": submission.name, "labels": marks, "annotations": _annotations(submission)},
+        "metadata": {
+            "name": submission.name,
+            "labels": {**marks, **scheduling.queue(spec)},
+            "annotations": _annotations(submission),
+        },
         "spec": {
             "backoffLimit": 0,
-            "ttlSecondsAfterFinished": TTL_S,
-            "template": pod.template(spec, placement, marks, _notebook(submission)),
+            "ttlSecondsAfterFinished": TTL_S if spec.ttl is None else spec.ttl,
+            "template": pod.template(spec, placement, marks, {**dict(spec.annotations), **_notebook(submission)}),
         },
     }
 
@@ -83,6 +88,7 @@ def _annotations(submission: Submission) -> dict[str, str]:
         names.ANNOTATION_BUNDLE: submission.bundle_sha256,
     }
     return {
+        **dict(submission.spec.annotations),
         **_notebook(submission),
         names.ANNOTATION_SUBMISSION: submission.submission_id,
         **(bundled if submission.arguments is None else {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kube_magics.manifests import scheduling
 from kube_magics.manifests.volumes import WORK_ROOT, volumes
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec
@@ -13,13 +14,13 @@ DEFAULT_CPU_REQUEST = "500m"
 DEFAULT_MEMORY_REQUEST = "1Gi"
 """Stated defaults: a quota on cpu or memory refuses pods without requests."""
 
+USER, GROUP = 1000, 100
+"""Those of Jupyter's images."""
 GRACE_S = 30
 """From TERM to KILL, for the user's code; the pod's own grace is longer, so that the runner's last word gets out."""
 RUNNER_GRACE_S = 10
 BACKSTOP_S = 60
 """The pod's deadline stands this long behind the runner's own: it fires only when the runner hangs."""
-
-GPU_RESOURCE = "nvidia.com/gpu"
 
 _ENVIRONMENT = {
     # A uid without a passwd entry has `/` as its home and breaks getpass.getuser(), and with it torch.compile.
@@ -59,6 +60,7 @@ def template(
 ) -> dict[str, Any]:
     """The `spec.template` of a Job."""
     mounted, mounts = volumes(spec, placement.bundle_maps, placement.shm)
+    grace_s = grace(spec)
     return {
         "metadata": {
             "labels": {**labels, "sidecar.istio.io/inject": "false"},
@@ -73,10 +75,10 @@ def template(
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": GRACE_S + RUNNER_GRACE_S,
-            **_deadline(spec, 0 if placement.arguments is not None else GRACE_S + BACKSTOP_S),
-            "securityContext": _pod_security(placement),
-            **({"tolerations": [_gpu_toleration()]} if spec.gpus else {}),
+            "terminationGracePeriodSeconds": grace_s + RUNNER_GRACE_S,
+            **_deadline(spec, 0 if placement.arguments is not None else grace_s + BACKSTOP_S),
+            "securityContext": _pod_security(spec, placement),
+            **scheduling.of(spec),
             "containers": [_container(spec, placement, mounts)],
             **({"volumes": mounted} if mounted else {}),
         },
@@ -89,6 +91,7 @@ def _container(spec: JobSpec, placement: Placement, mounts: list[dict[str, Any]]
         "name": names.CONTAINER,
         "image": placement.image,
         **_program(spec, placement),
+        **({"workingDir": spec.workdir} if spec.workdir and placement.arguments is not None else {}),
         "env": _environment(spec, placement),
         **({"envFrom": whole} if whole else {}),
         "resources": _resources(spec),
@@ -128,16 +131,19 @@ def _deadline(spec: JobSpec, behind_s: int) -> dict[str, Any]:
     return {"activeDeadlineSeconds": spec.timeout + behind_s}
 
 
-def _pod_security(placement: Placement) -> dict[str, Any]:
-    return {
-        "runAsNonRoot": True,
-        **({"runAsUser": 1000, "fsGroup": 100} if placement.fixed_user else {}),
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+def grace(spec: JobSpec) -> int:
+    """From TERM to KILL, in seconds."""
+    return spec.grace or GRACE_S
 
 
-def _gpu_toleration() -> dict[str, Any]:
-    return {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
+def _pod_security(spec: JobSpec, placement: Placement) -> dict[str, Any]:
+    user: dict[str, int] = {}
+    if spec.run_as and spec.run_as != "image":
+        user = {"runAsUser": int(spec.run_as), "fsGroup": GROUP}
+    elif not spec.run_as and placement.fixed_user:
+        user = {"runAsUser": USER, "fsGroup": GROUP}
+    # Root only where it is asked for by its number: an image's own user may be anybody but root.
+    return {"runAsNonRoot": user.get("runAsUser") != 0, **user, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def _resources(spec: JobSpec) -> dict[str, Any]:
@@ -145,5 +151,5 @@ def _resources(spec: JobSpec) -> dict[str, Any]:
     # No CPU limit: throttling slows training for nothing. A memory limit only where the user named the size.
     limits = {"memory": spec.memory} if spec.memory else {}
     if spec.gpus:
-        requests[GPU_RESOURCE] = limits[GPU_RESOURCE] = str(spec.gpus)
+        requests[spec.gpu_resource] = limits[spec.gpu_resource] = str(spec.gpus)
     return {"requests": requests, **({"limits": limits} if limits else {})}

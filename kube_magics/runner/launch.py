@@ -71,7 +71,8 @@ class Launcher:
         self.guard = 0
         """A process below this one that is none of the job's; see guard.py."""
         self._env.update(KUBE_MAGICS_EVENTS=fifo, KUBE_MAGICS_STOP=stop_file(folder), KUBE_MAGICS_RESULTS=results)
-        self._cwd = spec.get("cwd") or _made(folder, "work")
+        self._workdir = spec.get("workdir")
+        self._cwd = self._workdir or spec.get("cwd") or _made(folder, "work")
 
     def program(self) -> Child:
         """The user's interpreter on main.py."""
@@ -87,6 +88,8 @@ class Launcher:
         err, err_child = os.pipe()
         child = Child(0, out, err)
         try:
+            if self._workdir:
+                os.makedirs(self._workdir, exist_ok=True)
             os.chdir(self._cwd)  # posix_spawn cannot, and the supervisor does not mind
             child.pid = os.posix_spawnp(
                 argv[0],

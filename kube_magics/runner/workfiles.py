@@ -99,7 +99,10 @@ def events(
             with open(path, "rb") as file:
                 yield from protocol.result_chunks(FILE + path, file.read())
         back.add(path)
-    lost = [each for each in written(since_ns) if each[0] not in back and each[0] not in too_large]
+    # A folder that the user has chosen may be on a volume, from where nothing is lost.
+    kept_there = spec.get("workdir") and os.stat(".").st_dev != os.stat("/").st_dev
+    young = [] if kept_there else written(since_ns)
+    lost = [each for each in young if each[0] not in back and each[0] not in too_large]
     unmatched = [pattern for pattern in asked if not any(matches(path, pattern) for path in found)]
     event: dict[str, Any] = {"e": "files", "lost": lost[:LISTED], "count": len(lost), "bytes": sum(s for _, s in lost)}
     event["too_large"] = dict(sorted(too_large.items(), key=lambda each: -each[1])[:LISTED])

@@ -13,7 +13,7 @@ from typing import Any
 
 from kube_magics.spec import names
 from kube_magics.telemetry.capacity import never_fits
-from kube_magics.telemetry.objects import part, rows, text
+from kube_magics.telemetry.objects import GPU, part, rows, text
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ def _refused(events: Sequence[Mapping[str, Any]]) -> Cause | None:
         return Cause("quota", "The namespace's quota does not allow this job.", said, fix, hopeless=True)
     if "violates PodSecurity" in said:
         fix = "show your administrator the sentence above: job pods of kube_magics fit the level `restricted`"
+        if "runAsNonRoot" in said or "runAsUser=0" in said:
+            fix = "leave --run-as 0 out, or --namespace with one that allows root"
         return Cause("policy", "The namespace's Pod Security level refuses the job's pod.", said, fix, hopeless=True)
     fix = "correct the option that the cluster names, and run the cell again"
     return Cause("refused", "The cluster refuses the job's pod.", said or None, fix, hopeless=True)
@@ -142,7 +144,8 @@ def _not_started(reason: str, said: str | None) -> Cause:
         return Cause("start", "The image has no such Python interpreter.", said, fix, hopeless=True)
     if said and "runAsNonRoot" in said:
         what = "The image insists on root, the job may not be root."
-        return Cause("start", what, said, "another --image", hopeless=True)
+        fix = "--run-as 1000, or another --image   (--run-as 0, where the namespace allows root)"
+        return Cause("start", what, said, fix, hopeless=True)
     absent = _NO_SECRET.search(said or "")
     if absent:
         name, key = absent["name"] or absent["of"].rpartition("/")[2], absent["key"]
@@ -178,7 +181,7 @@ def _unscheduled(pod: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> 
             beyond = never_fits(pod, nodes) if "Insufficient" in said else None
             if beyond is not None:
                 return Cause("unschedulable", beyond[0], said, beyond[1])
-            if "Insufficient nvidia.com/gpu" in said:
+            if any(GPU.search(name) for name in re.findall(r"Insufficient ([^\s,]+?)\.?(?=[\s,]|$)", said)):
                 fix = "%kube gpus shows what is free; wait, or ask for fewer --gpus"
                 return Cause("unschedulable", "Not enough free GPUs on any node.", said, fix)
             if "Insufficient" in said:

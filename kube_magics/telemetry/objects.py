@@ -5,8 +5,12 @@ An object may come from any tool and any version; a key that is not there must n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+GPU = re.compile(r"(?:^|[/.])gpu(?:$|[./])|/mig-|/gaudi$", re.IGNORECASE)
+"""In a resource's name: nvidia.com/gpu, nvidia.com/gpu.shared, nvidia.com/mig-1g.5gb, gpu.intel.com/i915."""
 
 
 def part(found: Any, *keys: str) -> Mapping[str, Any]:
@@ -28,3 +32,8 @@ def text(found: Any, *keys: str) -> str:
     *path, last = keys
     value = part(found, *path).get(last)
     return value if isinstance(value, str) else ""
+
+
+def gpus(quantities: Mapping[str, Any]) -> int:
+    """The devices among `requests`, `limits` or `allocatable`, whatever their vendor calls them."""
+    return sum(int(count) for name, count in quantities.items() if GPU.search(name) and str(count).isdecimal())

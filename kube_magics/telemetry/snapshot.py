@@ -10,7 +10,7 @@ from typing import Any
 
 from kube_magics.spec import names
 from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
-from kube_magics.telemetry.objects import part, rows, text
+from kube_magics.telemetry.objects import gpus, part, rows, text
 
 PENDING = "pending"
 RUNNING = "running"
@@ -193,8 +193,5 @@ def _end(terminated: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _gpus(template: Mapping[str, Any]) -> int:
-    total = 0
-    for container in rows(template, "spec", "containers"):
-        asked = {**part(container, "resources", "requests"), **part(container, "resources", "limits")}
-        total += sum(int(count) for name, count in asked.items() if name.endswith("/gpu") and str(count).isdecimal())
-    return total
+    resources = [part(container, "resources") for container in rows(template, "spec", "containers")]
+    return sum(gpus({**part(each, "requests"), **part(each, "limits")}) for each in resources)

@@ -79,7 +79,7 @@ def test_files_that_do_not_come_are_named_and_the_rest_arrives(here: Desk) -> No
 
 def test_files_are_here_already_where_the_folder_is_the_notebooks(here: Desk) -> None:
     ran = here.right("%%kubetrain --returns-files made.txt\nopen('made.txt', 'w').write('a')")
-    assert "what --returns-files names is here already" in ran.stdout
+    assert "what --returns-files names is there already" in ran.stdout
     assert "lost" not in ran.stdout
     assert (here.folder / "made.txt").exists()
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from kube_magics.backends import elsewhere
-from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.parse import parse
 from tests.acceptance.desk import Desk, admin_of, corrected, eventually, suggested, without
 from tests.cluster import Cluster
 from tests.cluster.claims import claim, unbound
@@ -21,7 +21,7 @@ SEEN = "import os\nseen = {name: os.environ.get(name) for name in ('GREETING', '
 
 
 def asked(line: str) -> JobSpec:
-    return JobSpec.of(options.parse(line.split()))
+    return JobSpec.of(parse(line.split()))
 
 
 def test_variables_are_set_as_they_are_written(anywhere: Desk) -> None:

@@ -13,8 +13,8 @@ from aiohttp import web
 from kube_magics import errors
 from kube_magics.backends.following import Following
 from kube_magics.backends.kubernetes import KubernetesBackend
-from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.parse import parse
 from kube_magics.telemetry.snapshot import Snapshot
 from tests.api.servers import api
 
@@ -51,7 +51,7 @@ def preflight(line: str, answers: Answers) -> tuple[errors.KubeMagicsError | Non
         async with api(answer) as client:
             backend = KubernetesBackend(client.access)
             try:
-                await backend.preflight(JobSpec.of(options.parse(line.split())))
+                await backend.preflight(JobSpec.of(parse(line.split())))
             except errors.KubeMagicsError as error:
                 return error
             finally:

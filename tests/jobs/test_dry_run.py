@@ -10,8 +10,8 @@ import yaml
 from kube_magics.backends.kubernetes import KubernetesBackend
 from kube_magics.jobs.submit import prepare
 from kube_magics.magics.kubetrain import print_manifests
-from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.parse import checked
 from tests.api.servers import access
 from tests.cells.book import Book
 
@@ -21,7 +21,7 @@ def test_data_that_nothing_has_uploaded_is_named(
     tmp_path: Path, size_mb: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Asking no cluster: there is none at that address."""
-    spec = JobSpec.of(options.checked({"artifacts": str(tmp_path), "dry_run": True, "image": "team/numpy"}))
+    spec = JobSpec.of(checked({"artifacts": str(tmp_path), "dry_run": True, "image": "team/numpy"}))
     captured = Book(f"import os\ndata = os.urandom({size_mb} * 1_000_000)").capture("print(len(data))")
     prepared = prepare(spec, KubernetesBackend(access("http://127.0.0.1:9")), captured, stem="cell", notebook=None)
     print_manifests(prepared)

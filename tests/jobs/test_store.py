@@ -20,8 +20,8 @@ from kube_magics.cells.values.data import Data
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Origin
 from kube_magics.jobs.store import Store
-from kube_magics.spec import options
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.parse import parse
 from tests.s3 import BUCKET, Server, server
 
 pytestmark = pytest.mark.jobs
@@ -132,7 +132,7 @@ class _Interrupted(Data):
 def test_an_interrupted_submit_takes_back_what_it_has_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "store").mkdir()
-    spec = JobSpec.of(options.parse(["--artifacts", str(tmp_path / "store"), "--name", "job"]))
+    spec = JobSpec.of(parse(["--artifacts", str(tmp_path / "store"), "--name", "job"]))
     backend = LocalBackend("a test", tmp_path / "jobs")
     captured = capture("%%kubetrain\n1", Notebook({}))
     prepared = submitting.prepare(spec, backend, captured, stem="cell", notebook=None)

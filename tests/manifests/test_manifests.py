@@ -15,6 +15,7 @@ import yaml
 from kube_magics.manifests import bundle, job
 from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.spec.marks import Toleration
 from kube_magics.spec.volumes import Volume
 from tests.cluster import Namespace
 
@@ -296,6 +297,75 @@ def test_the_cache_is_a_claim_that_may_be_mounted_besides() -> None:
     )
 
 
+def test_where_and_as_whom_it_runs() -> None:
+    asked = asking(
+        service_account="trainer",
+        image_pull_secret=("one", "two"),
+        priority="high",
+        node_selector=(("gpu", "a100"), ("spot", "")),
+        toleration=(Toleration("spot"), Toleration("team", "a", "NoSchedule"), Toleration("old", "", "NoExecute")),
+    )
+    tolerations = [
+        {"key": "spot", "operator": "Exists"},
+        {"key": "team", "operator": "Equal", "value": "a", "effect": "NoSchedule"},
+        {"key": "old", "operator": "Equal", "value": "", "effect": "NoExecute"},
+    ]
+    assert made(asked) == expected(
+        pod={
+            "serviceAccountName": "trainer",
+            "imagePullSecrets": [{"name": "one"}, {"name": "two"}],
+            "priorityClassName": "high",
+            "nodeSelector": {"gpu": "a100", "spot": ""},
+            "tolerations": tolerations,
+        }
+    )
+
+
+def test_gpus_by_another_name_and_their_vendors_taint() -> None:
+    found = made(asking(gpus=2, gpu_resource="nvidia.com/mig-1g.5gb"))["spec"]["template"]["spec"]
+    resources = found["containers"][0]["resources"]
+    assert resources["limits"] == {"nvidia.com/mig-1g.5gb": "2"}
+    assert resources["requests"] == {"cpu": "500m", "memory": "1Gi", "nvidia.com/mig-1g.5gb": "2"}
+    assert [each["key"] for each in found["tolerations"]] == ["nvidia.com/gpu", "nvidia.com/mig-1g.5gb"]
+
+
+@pytest.mark.parametrize(
+    ("user", "security"),
+    [
+        ("1001", {"runAsNonRoot": True, "runAsUser": 1001, "fsGroup": 100}),
+        ("0", {"runAsNonRoot": False, "runAsUser": 0, "fsGroup": 100}),
+        ("image", {"runAsNonRoot": True}),
+    ],
+)
+@pytest.mark.parametrize("fixed_user", [True, False])
+def test_whoever_the_user_names(user: str, security: dict[str, Any], *, fixed_user: bool) -> None:
+    wanted = expected(security={**security, "seccompProfile": {"type": "RuntimeDefault"}})
+    assert made(asking(run_as=user), fixed_user=fixed_user) == wanted
+
+
+def test_own_labels_and_annotations_are_on_job_and_pod_and_the_queues_on_the_job() -> None:
+    found = made(asking(labels=(("team", "vision"),), annotations=(("a/b", "c, d"),), queue="team-a"))
+    wanted = expected(annotations={"a/b": "c, d"})
+    wanted["metadata"]["labels"] = {"team": "vision", **LABELS, "kueue.x-k8s.io/queue-name": "team-a"}
+    template = wanted["spec"]["template"]["metadata"]
+    template["labels"] = {"team": "vision", **template["labels"]}
+    template["annotations"] = {"a/b": "c, d", **template["annotations"]}
+    assert found == wanted
+
+
+def test_times() -> None:
+    found = made(asking(grace=300, ttl=60, timeout=600))
+    wanted = expected(pod={"activeDeadlineSeconds": 960, "terminationGracePeriodSeconds": 310})
+    wanted["spec"]["ttlSecondsAfterFinished"] = 60
+    assert found == wanted
+
+
+def test_an_image_as_it_is_works_where_it_is_told() -> None:
+    as_it_is = replace(asking(workdir="/data"), arguments=("x",))
+    assert made(as_it_is)["spec"]["template"]["spec"]["containers"][0]["workingDir"] == "/data"
+    assert made(asking(workdir="/data")) == expected()
+
+
 def boot() -> str:
     return resources.files("kube_magics.runner").joinpath("boot.py").read_text("utf-8")
 
@@ -322,6 +392,18 @@ EVERY_KIND = {
     "torch": replace(PLAIN, imports=("torch",), notebook=None),
     "large": LARGE,
     "environment": asking(env=(("A", "$(B)"),), secret=(Secret("one"), Secret("two", "key", "KEY"))),
+    "placed": asking(
+        service_account="default",
+        image_pull_secret=("one",),
+        node_selector=(("gpu", "a100"),),
+        toleration=(Toleration("spot"), Toleration("team", "a", "NoSchedule")),
+        labels=(("team", "vision"),),
+        annotations=(("a/b", "c, d"),),
+        queue="team-a",
+        run_as="1001",
+        grace=300,
+        ttl=60,
+    ),
     "volumes": asking(volume=(Volume("data", "/data", True), Volume("data", "/more")), cache="packages", gpus=1),
 }
 

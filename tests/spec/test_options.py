@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import nullcontext
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -12,20 +12,28 @@ import pytest
 from kube_magics.errors import OptionError
 from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec
-from kube_magics.spec.options import BY_FIELD, OPTIONS, checked, help_text, parse, split_known
+from kube_magics.spec.marks import Toleration
+from kube_magics.spec.options import BY_FIELD, OPTIONS
+from kube_magics.spec.pages import help_text
+from kube_magics.spec.parse import checked, parse, split_known
 from kube_magics.spec.volumes import Volume, keeps
 
 RIGHT: dict[str, list[tuple[str, Any]]] = {
     "gpus": [("--gpus 2", 2), ("--gpus=0", 0)],
+    "gpu_resource": [
+        ("--gpu-resource nvidia.com/mig-1g.5gb", "nvidia.com/mig-1g.5gb"),
+        ("--gpu_resource amd.com/gpu", "amd.com/gpu"),
+        ("", "nvidia.com/gpu"),
+    ],
     "cpus": [("--cpus 4", "4"), ("--cpus 500m", "500m"), ("--cpus 0.5", "0.5")],
     "memory": [("--memory 16Gi", "16Gi"), ("--memory 512M", "512M")],
     "image": [("--image team/torch:2.6", "team/torch:2.6")],
     "name": [("--name digits-svm", "digits-svm")],
     "returns": [("--returns model,score", ("model", "score")), ("--returns 'model, score'", ("model", "score"))],
-    "namespace": [("--namespace team-a", "team-a")],
+    "namespace": [("--namespace team-a", "team-a"), ("-n team-a", "team-a")],
     "context": [("--context 'my lab'", "my lab")],
     "backend": [("--backend local", "local"), ("--backend kubernetes", "kubernetes")],
-    "dry_run": [("--dry-run", True), ("", False)],
+    "dry_run": [("--dry-run", True), ("--dry-run=true", True), ("--dry-run=no", False), ("", False)],
     "timeout": [("--timeout 90", 90), ("--timeout 2h30m", 9000), ("--timeout 1d", 86400)],
     "python": [("--python /opt/conda/bin/python", "/opt/conda/bin/python")],
     "shm": [("--shm", ""), ("--shm 8Gi", "8Gi"), ("", None)],
@@ -56,6 +64,36 @@ RIGHT: dict[str, list[tuple[str, Any]]] = {
     "returns_files": [("--returns-files '*.pt'", ("*.pt",))],
     "log_to": [("--log-to /data/logs/", "/data/logs/"), ("--log-to //data/./run.log", "/data/run.log")],
     "detach": [("--detach", True), ("", False)],
+    "grace": [("--grace 5m", 300), ("", None)],
+    "ttl": [("--ttl 12h", 43200), ("", None)],
+    "image_pull_secret": [("--image-pull-secret a,b --image-pull-secret c.d", ("a", "b", "c.d"))],
+    "workdir": [("--workdir /data/run/", "/data/run")],
+    "run_as": [("--run-as 0", "0"), ("--run-as image", "image"), ("", None)],
+    "queue": [("--queue team-a", "team-a")],
+    "priority": [("--priority high", "high")],
+    "service_account": [("--service-account trainer", "trainer")],
+    "node_selector": [
+        ("--node-selector gpu=a100,kubernetes.io/arch=amd64", (("gpu", "a100"), ("kubernetes.io/arch", "amd64"))),
+        ("--node-selector spot=", (("spot", ""),)),
+    ],
+    "toleration": [
+        ("--toleration spot", (Toleration("spot"),)),
+        (
+            "--toleration a.b/c=d:NoSchedule --toleration e=:NoExecute --toleration f:PreferNoSchedule",
+            (
+                Toleration("a.b/c", "d", "NoSchedule"),
+                Toleration("e", "", "NoExecute"),
+                Toleration("f", None, "PreferNoSchedule"),
+            ),
+        ),
+    ],
+    "labels": [
+        (
+            "--labels team=vision,app.kubernetes.io/part-of=x --labels a=",
+            (("team", "vision"), ("app.kubernetes.io/part-of", "x"), ("a", "")),
+        ),
+    ],
+    "annotations": [("--annotations 'a/b=c, d=e' --annotations f=", (("a/b", "c, d=e"), ("f", "")))],
     "new": [("--new", True), ("", False)],
 }
 WRONG: dict[str, list[str]] = {
@@ -92,6 +130,28 @@ WRONG: dict[str, list[str]] = {
     "artifacts": ["", "bucket", "s3:/x", "S3://x"],
     "returns_files": ["", ","],
     "log_to": ["", "logs/", "/data/../x"],
+    "gpu_resource": ["", "gpu", "a100", "AMD GPU", "nvidia.com/"],
+    "grace": ["", "0", "2d", "soon"],
+    "ttl": ["", "0", "a week"],
+    "image_pull_secret": ["", "My Secret", "a,,b", "a/b"],
+    "workdir": ["", "data", "~/x", "../x", "/data/../x"],
+    "run_as": ["", "root", "me", "-1", "1.5", "99999999999"],
+    "queue": ["", "Team A"],
+    "priority": ["", "High!"],
+    "service_account": ["", "system:admin"],
+    "node_selector": ["", "gpu", "=a100", "gpu=a 100", "a/b/c=d", "gpu=" + "x" * 64],
+    "toleration": ["", "=x", "a b", "key:Never", "key:noschedule", "a=b c:NoSchedule"],
+    "labels": [
+        "",
+        "team",
+        "team=a b",
+        "Team Name=x",
+        "kube-magics.dev/job=x",
+        "job-name=x",
+        "team=" + "x" * 64,
+        "batch.kubernetes.io/x=y",
+    ],
+    "annotations": ["", "a", "a b=c", "kube-magics.dev/cell=x"],
 }
 
 
@@ -107,7 +167,8 @@ def typed_back(hint: str | None) -> str:
 
 def test_table_fields_and_tests_are_the_same_names() -> None:
     names = [option.field for option in OPTIONS]
-    assert names == [field.name for field in fields(JobSpec)]
+    assert [*names, "given"] == [field.name for field in fields(JobSpec)]
+    assert {option.field: option.default for option in OPTIONS} | {"given": frozenset()} == vars(JobSpec())
     assert set(names) == set(RIGHT)
     assert set(WRONG) == {option.field for option in OPTIONS if option.read is not None}
 
@@ -115,11 +176,8 @@ def test_table_fields_and_tests_are_the_same_names() -> None:
 @pytest.mark.parametrize(("text", "field", "value"), [(t, f, v) for f, cases in RIGHT.items() for t, v in cases])
 def test_right(text: str, field: str, value: Any) -> None:
     found = line(text)
-    assert found[field] == value
-    assert {key: left for key, left in found.items() if key != field} == {
-        key: left for key, left in line("").items() if key != field
-    }
-    assert getattr(JobSpec.of(found), field) == value
+    assert found == ({field: value} if text else {})
+    assert JobSpec.of(found) == replace(JobSpec(), **{field: value}, given=frozenset(found))
 
 
 @pytest.mark.parametrize(("field", "text"), [(field, text) for field, texts in WRONG.items() for text in texts])
@@ -154,7 +212,11 @@ def test_every_example_is_right() -> None:
 
 @pytest.mark.parametrize(
     ("text", "near"),
-    [("--gpu 2", "--gpus"), ("--time 2h", "--timeout"), ("--mem=2Gi", "--memory"), ("--dryrun", "--dry-run")],
+    [
+        *[("--gpu 2", "--gpus"), ("--time 2h", "--timeout"), ("--mem=2Gi", "--memory"), ("--dryrun", "--dry-run")],
+        *[("--nproc_per_node 2", "--gpus"), ("--pvc x:/y", "--volume"), ("--sa x", "--service-account")],
+        *[("--tolerations x", "--toleration"), ("--Label a=b", "--labels"), ("--priorityclass x", "--priority")],
+    ],
 )
 def test_an_unknown_option_names_the_nearest(text: str, near: str) -> None:
     with pytest.raises(OptionError, match="has no option") as caught:
@@ -163,7 +225,7 @@ def test_an_unknown_option_names_the_nearest(text: str, near: str) -> None:
 
 
 def test_nothing_is_abbreviated_and_no_word_is_passed_over() -> None:
-    for text in ("--gp 1", "2", "-g 2", "--nonsense", "-- --gpus 1"):
+    for text in ("--gp 1", "2", "-g 2", "--nonsense", "-- --gpus 1", "--detach 1", "--detach=maybe"):
         with pytest.raises(OptionError):
             line(text)
 
@@ -183,6 +245,10 @@ def test_the_python_door_takes_python_values() -> None:
     assert checked({"returns": ["a", "b"], "gpus": 2, "memory": None, "timeout": 90}) == line(
         "--returns a,b --gpus 2 --timeout 90"
     )
+    assert checked({"env": {"A": 1}, "labels": {"team": "x"}, "volume": "a:/b"}) == line(
+        "--env A=1 --labels team=x --volume a:/b"
+    )
+    assert checked({"detach": False, "new": "yes"}) == {"detach": False, "new": True}
     assert checked({}) == line("")
 
 
@@ -204,7 +270,9 @@ def test_the_url_of_a_store_holds_no_credential(url: str) -> None:
     assert "--secret" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("given", [{"gpus": "two"}, {"gpus": True}, {"memory": 16}, {"returns": [1]}, {"timeout": 0}])
+@pytest.mark.parametrize(
+    "given", [{"gpus": "two"}, {"gpus": True}, {"memory": 16}, {"returns": [1]}, {"timeout": 0}, {"new": 2}]
+)
 def test_the_python_door_names_the_keyword(given: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as caught:
         checked(given)
@@ -226,7 +294,9 @@ def test_split_known() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [["--gpus", "1"], ["--namespace"], ["--backend", "x"], ["--dry-run"], ["-n", "a"]])
+@pytest.mark.parametrize(
+    "words", [["--gpus", "1"], ["--namespace"], ["--backend", "x"], ["--dry-run"], ["-n"], ["-f", "a"]]
+)
 def test_split_known_refuses_the_rest(words: list[str]) -> None:
     with pytest.raises(OptionError):
         split_known(words, ("namespace", "context", "backend"), "%kube logs")

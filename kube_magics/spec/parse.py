@@ -1,0 +1,165 @@
+"""From the words of a line, or the keywords of a call, to checked values; and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kube_magics.errors import OptionError
+from kube_magics.spec import volumes
+from kube_magics.spec.option import Option
+from kube_magics.spec.options import BY_FIELD, OPTIONS
+
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+def parse(tokens: Sequence[str], prog: str = "%%kubetrain") -> dict[str, Any]:
+    """The options of a line that is split into tokens already: field → value, of those that it names."""
+    found, stray = words(tokens, OPTIONS, prog)
+    if stray and "returns" in found and stray[0].strip(",").isidentifier():
+        # `--returns model, score`: what people type first.
+        names = ",".join(word.strip(",") for word in (found["returns"], *stray) if word.strip(",").isidentifier())
+        raise OptionError(f"{prog}: the names of --returns are separated by commas alone.", hint=f"--returns {names}")
+    if stray:
+        raise unknown_option(stray[0], OPTIONS, prog)
+    return checked(found, typed="--{}")
+
+
+def split_known(
+    tokens: Sequence[str], fields: Sequence[str], prog: str, more: Sequence[Option] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """The options of `fields`, and `more`, among `tokens`, and the words that are none."""
+    found, rest = words(tokens, [*(BY_FIELD[field] for field in fields), *more], prog)
+    values = {
+        option.field: value(option, f"--{option.name}", found.pop(option.field))
+        for option in more
+        if option.field in found
+    }
+    return checked(found, typed="--{}") | values, rest
+
+
+def words(tokens: Sequence[str], known: Sequence[Option], prog: str) -> tuple[dict[str, Any], list[str]]:
+    """What is given for each of the `known` options, unread, and the words that are no options."""
+    by_name = {typed: option for option in known for typed in (f"--{option.name}", option.short) if typed}
+    given: dict[str, Any] = {}
+    stray: list[str] = []
+    rest = list(tokens)
+    while rest:
+        word = rest.pop(0)
+        if word == "-" or not word.startswith("-"):
+            stray.append(word)
+            continue
+        typed, equals, text = word.partition("=")
+        option = by_name.get(typed.replace("_", "-"))  # torchrun takes both, too
+        if option is None:
+            raise unknown_option(word, known, prog)
+        raw: Any = text if equals else _behind(option, typed, rest)
+        if option.many:
+            given.setdefault(option.field, []).append(raw)
+        else:
+            given[option.field] = raw
+    return given, stray
+
+
+def _behind(option: Option, typed: str, rest: list[str]) -> Any:
+    """The value of an option that was typed without `=`."""
+    if option.flag:
+        return True
+    if option.bare is not None:
+        return rest.pop(0) if rest and takes(option, typed, rest[0]) else option.bare
+    if not rest or re.match(r"--?[A-Za-z]", rest[0]):
+        raise OptionError(f"--{option.name} needs a value.", hint=option.example)
+    return rest.pop(0)
+
+
+def takes(option: Option, typed: str, word: str) -> bool:
+    """Whether `word` behind an option is its value."""
+    if option.read is None or option.bare is None:
+        return not option.flag
+    try:
+        option.read(typed, word)
+    except OptionError:
+        return False
+    return True
+
+
+def checked(given: Mapping[str, Any], typed: str = "{}=") -> dict[str, Any]:
+    """Values by field, each read and checked; None stands for what is not given. `typed` shows how the caller wrote an
+    option's name."""
+    values: dict[str, Any] = {}
+    for field, raw in given.items():
+        option = BY_FIELD.get(field)
+        if option is None:
+            raise unknown_option(field, OPTIONS, "train()")
+        if raw is not None:
+            values[field] = value(option, typed.format(option.name if typed.startswith("--") else option.field), raw)
+    volumes.distinct("--volume" if typed.startswith("--") else "volume", values.get("volume") or ())
+    return values
+
+
+def value(option: Option, name: str, raw: Any) -> Any:
+    """`raw` (text, or what Python has for it) as the option's value; `name` is the option as it was typed."""
+    try:
+        return _read(option, name, raw)
+    except OptionError as error:
+        if name.endswith("="):  # `gpus=two`, not `gpus= two`
+            error.message = error.message.replace(f"{name} ", name)
+            error.hint = error.hint.replace(f"{name} ", name) if error.hint else None
+            error.args = (error.message,)
+        raise
+
+
+def _read(option: Option, name: str, raw: Any) -> Any:
+    if option.read is None:
+        return raw if isinstance(raw, bool) else _yes(name, str(raw))
+    if option.many:
+        items = raw.items() if isinstance(raw, Mapping) else raw if isinstance(raw, (list, tuple)) else [raw]
+        texts = ["=".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in items]
+        read = option.read
+        return tuple(found for text in texts for found in read(name, text))
+    if isinstance(raw, (list, tuple)):
+        raw = (" " if option.field == "pip" else ",").join(map(str, raw))
+    return option.read(name, str(raw))
+
+
+def _yes(name: str, text: str) -> bool:
+    word = text.strip().lower()
+    if word in (*_YES, *_NO):
+        return word in _YES
+    near = (difflib.get_close_matches(word, ("true", "false"), 1) or ["true"])[0]
+    raise OptionError(f"{name} {text}: only true or false is meant.", hint=f"{name.rstrip('=')}={near}")
+
+
+def nearest(word: str, known: Iterable[Option]) -> str | None:
+    """The name of the option that was probably meant."""
+    bare = word.split("=", 1)[0].strip("-").replace("_", "-").lower()
+    names = {name: option.name for option in known for name in (option.name, *option.also.split())}
+    near = difflib.get_close_matches(bare, list(names), n=1, cutoff=0.6)
+    return names[near[0]] if near else None
+
+
+def unknown_option(word: str, known: Iterable[Option], prog: str) -> OptionError:
+    """The error for a word that `prog` does not know, with the nearest one that it does."""
+    near = nearest(word, known)
+    what = (
+        f"{prog} has no option {word}."
+        if word.startswith("-") or prog.endswith("()")
+        else f"{prog} takes options only, and {word!r} is none."
+    )
+    everything = "help(kube_magics.train)" if prog.endswith("()") else f"{prog.split(maxsplit=1)[0]}?"
+    if near is None:
+        return OptionError(what, hint=f"{everything} shows all options")
+    meant = near.replace("-", "_") if prog.endswith("()") else f"--{near}"
+    return OptionError(what, hint=f"{meant}   ({everything} shows all options)")
+
+
+def unknown_word(word: str, known: Iterable[str], prog: str, what: str) -> OptionError:
+    """The error for a word that is none of `known`; `what` says what it should have been: `verb`, `setting`."""
+    names = list(known)
+    near = difflib.get_close_matches(word.split("=", 1)[0], names, n=1, cutoff=0.6)
+    return OptionError(
+        f"{prog} has no {what} {word}; it has {', '.join(names)}.",
+        hint=f"{prog} {near[0]}" if near else f"{prog.split(maxsplit=1)[0]}?",
+    )
