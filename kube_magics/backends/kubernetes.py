@@ -243,6 +243,9 @@ class KubernetesBackend:
         return f"{name} is being stopped: it was told to end; its log stays (%kube logs {name})."
 
     async def delete(self, name: str) -> None:
+        if (following := self._following.pop(name, None)) is not None:
+            # Of a submit that was interrupted: nobody has come to follow it.
+            following.stop()
         await self.client.delete(f"{self._jobs}/{name}")
 
     async def jobs(self) -> list[Snapshot]:

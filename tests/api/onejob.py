@@ -56,6 +56,8 @@ class OneJob:
         self.asked: list[str] = []
         """What was asked for, in these words."""
         self._there = {kind: found for kind, found in {"jobs": a_job(), "pods": running(), **there}.items() if found}
+        self.watched = 0
+        """Watches that are open."""
         self._told: list[tuple[str, bytes | None]] = []
         """(of which kind, the line of a watch; None: it is broken)"""
         self._more = asyncio.Event()
@@ -88,8 +90,12 @@ class OneJob:
         kind = request.path.rpartition("/")[2]
         if kind == "version":
             return web.json_response({})
+        if kind == "apis":
+            return web.json_response({"groups": []})
         if kind == "log":
             return await self.log.answer(request)
+        if request.method == "POST" or kind == NAME:
+            return await self._one(request)
         asked = f"watch {kind}" if "watch" in request.query else kind
         self.asked.append(asked)
         if refused := self.refusals[asked]:
@@ -100,9 +106,28 @@ class OneJob:
         items = [self._versioned(self._there[kind])] if kind in self._there else []
         return web.json_response({"metadata": {"resourceVersion": str(len(self._told))}, "items": items})
 
+    async def _one(self, request: web.Request) -> web.Response:
+        """Its Job, made, looked at, deleted."""
+        if request.method == "POST":
+            sent = await request.json()
+            self.set("jobs", {**sent, "metadata": {**sent["metadata"], "namespace": NAMESPACE, "uid": "job-uid"}})
+        elif "jobs" not in self._there:
+            return web.json_response({"kind": "Status", "code": 404}, status=404)
+        found = self._versioned(self._there["jobs"])
+        if request.method == "DELETE":
+            self.set("jobs", None)
+        return web.json_response(found)
+
     async def _watched(self, request: web.Request, kind: str) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
+        self.watched += 1
+        try:
+            return await self._events(request, response, kind)
+        finally:
+            self.watched -= 1
+
+    async def _events(self, request: web.Request, response: web.StreamResponse, kind: str) -> web.StreamResponse:
         at = int(request.query["resourceVersion"])
         while True:
             more = self._more

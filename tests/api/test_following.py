@@ -12,10 +12,13 @@ import pytest
 from kube_magics import errors
 from kube_magics.backends.contract import Piece
 from kube_magics.backends.following import LOST
+from kube_magics.backends.kubernetes import KubernetesBackend
 from kube_magics.cluster.pieces import Gap
+from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 from tests.api.kubelet import Fault
-from tests.api.onejob import COMPLETE, FAILED, OneJob, a_job, a_pod, collected, followed
+from tests.api.onejob import COMPLETE, FAILED, NAME, OneJob, a_job, a_pod, collected, followed
+from tests.api.servers import api
 
 START_NS = 1_790_000_000 * 10**9
 TERMINATED = {"terminated": {"exitCode": 0, "startedAt": "2026-11-26T03:00:00Z", "finishedAt": "2026-11-26T03:00:05Z"}}
@@ -128,6 +131,27 @@ def test_a_log_in_program_that_fails_once_costs_no_more_than_events(tmp_path: Pa
             return await collecting
 
     assert states(asyncio.run(follow()))[-1].phase == "succeeded"
+
+
+def test_a_job_that_is_deleted_before_anybody_follows_it_leaves_no_watch() -> None:
+    """As a submit that is interrupted does."""
+
+    async def submit() -> None:
+        job = OneJob(jobs={}, pods={})
+        one = Submission(
+            JobSpec(), NAME, "submission-1", b"zip", "0" * 64, cell_digest="", notebook=None, folder="", version=""
+        )
+        async with api(job.answer) as client, asyncio.timeout(10):
+            backend = KubernetesBackend(client.access)
+            await backend.submit(one)
+            while job.watched < 2:
+                await asyncio.sleep(0.01)
+            await backend.delete(NAME)
+            while job.watched:
+                await asyncio.sleep(0.01)
+            await backend.close()
+
+    asyncio.run(submit())
 
 
 def test_a_node_that_does_not_know_the_pod_of_an_ended_log_any_more() -> None:
