@@ -53,6 +53,8 @@ class Following:
         self._job_gone = False
         self._uid = ""
         self._pods: dict[str, Mapping[str, Any]] = {}
+        self._pods_seen = False
+        """Until then nothing is told: a job that has ended would look like one that never had a pod."""
         self._last_pod: Mapping[str, Any] | None = None
         """The one that was deleted last, as it was then: a Job that fails for it says only that it failed."""
         self._events: list[Mapping[str, Any]] = []
@@ -106,6 +108,7 @@ class Following:
             await self._ask_nodes(change.items if isinstance(change, Listed) else [change.object])
             if isinstance(change, Listed):
                 self._pods = {pod["metadata"]["uid"]: pod for pod in change.items}
+                self._pods_seen = True
             elif change.type == "DELETED":
                 self._pods.pop(change.object["metadata"]["uid"], None)
                 self._last_pod = change.object
@@ -149,7 +152,7 @@ class Following:
         return True
 
     async def _refresh(self) -> None:
-        if self._job is None and not self._job_gone:
+        if not self._pods_seen or (self._job is None and not self._job_gone):
             return
         job = None if self._job_gone else self._job
         self._uid = job["metadata"]["uid"] if job else self._uid

@@ -53,6 +53,8 @@ class OneJob:
         self.log = Log()
         self.refusals: dict[str, deque[int]] = defaultdict(deque)
         """HTTP codes for the next requests of `jobs`, `pods`, `events`, `watch jobs`, `watch pods`."""
+        self.late: dict[str, float] = {}
+        """Seconds that the answers to such requests take."""
         self.asked: list[str] = []
         """What was asked for, in these words."""
         self._there = {kind: found for kind, found in {"jobs": a_job(), "pods": running(), **there}.items() if found}
@@ -101,6 +103,7 @@ class OneJob:
         if refused := self.refusals[asked]:
             code = refused.popleft()
             return web.json_response({"kind": "Status", "code": code, "message": "not now"}, status=code)
+        await asyncio.sleep(self.late.get(asked, 0))
         if "watch" in request.query:
             return await self._watched(request, kind)
         items = [self._versioned(self._there[kind])] if kind in self._there else []

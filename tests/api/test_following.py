@@ -187,3 +187,19 @@ def test_a_pod_that_goes_away_before_its_node_has_given_a_line() -> None:
     assert states(pieces)[-1].phase == "failed"
     assert states(pieces)[-1].pod == "one-abcde"
     assert not gaps(pieces)
+
+
+@pytest.mark.parametrize("late", ["jobs", "pods"])
+def test_a_job_that_has_ended_is_told_with_its_pod_whichever_is_listed_first(late: str) -> None:
+    def job_of() -> OneJob:
+        job = OneJob(pods=a_pod(terminated={"exitCode": 139, "reason": "Error"}), jobs=a_job(**FAILED))
+        write(job, 0, 3)
+        job.log.terminate()
+        job.late[late] = 0.2
+        return job
+
+    job, pieces = seen(job_of)
+    assert lines(pieces) == job.log.text
+    assert [(state.phase, state.cause.kind if state.cause else None) for state in states(pieces)] == [
+        ("failed", "signal")
+    ]
