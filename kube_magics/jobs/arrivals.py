@@ -37,6 +37,10 @@ class Arrivals:
         self._wanted_still = False
         """Something in the store is nowhere else yet."""
 
+    def brought(self, name: str) -> bool:
+        """Whether the job has left it, whole, before it ended; not asked of one that is out of sight."""
+        return self._outcome.failure is None and self._source(name) is not None
+
     def values(self, names: Sequence[str], loads: Loads) -> dict[str, Any]:
         """Values by name; one that fails does not keep the others away."""
         found: dict[str, Any] = {}

@@ -13,8 +13,25 @@ from kube_magics.spec.quantities import human_bytes, human_seconds
 from kube_magics.telemetry.explain import SIGKILL, WANT_OF_MEMORY, Cause
 from kube_magics.telemetry.snapshot import GONE, PENDING, SUCCEEDED, SUSPENDED
 
-_SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV", 15: "TERM"}
-_CRASHES = ("ILL", "ABRT", "BUS", "FPE", "SEGV")
+_IN_ORDER = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT "
+    "CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+)
+_SIGNALS = dict(enumerate(_IN_ORDER.split(), 1))
+"""Linux', whatever this machine is."""
+_CRASHES = ("ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV")
+_WHAT_SENDS_IT = {
+    "SEGV": "(endless recursion ends so too, where sys.setrecursionlimit allows it)",
+    "ILL": "(a package built for newer processors than the node's ends so: another build of it, or another --image)",
+    "PIPE": "(it wrote into a pipe whose reader had ended)",
+    "XCPU": "(the CPU time that resource.setrlimit or the image allows was used up)",
+    "XFSZ": "(a file grew beyond what resource.setrlimit or the image allows)",
+    "ALRM": "(its own signal.alarm, without a handler)",
+    "SYS": "(it made a system call that containers here may not make)",
+    "KILL": WANT_OF_MEMORY.strip(),
+}
+_UNFLUSHED = 120
+"""Python's exit code."""
 
 
 def error_of(name: str, outcome: Outcome, timeout_s: int | None) -> BaseException | None:
@@ -98,10 +115,24 @@ def memory_note(end: Mapping[str, Any] | None) -> str | None:
     return f"{were} killed for want of memory while it ran: a larger --memory, or fewer workers"
 
 
+def crowd_note(event: Mapping[str, Any] | None) -> str | None:
+    """Of an exception that says, in words of its own, that no more threads or processes may be started."""
+    kind, said = (event or {}).get("type"), str((event or {}).get("message"))
+    last: Mapping[str, Any] = ([{}, *((event or {}).get("frames") or ())])[-1]
+    forking = kind == "BlockingIOError" and any("fork" in str(last.get(key)) for key in ("name", "text"))
+    if not forking and not (kind == "RuntimeError" and "can't start new thread" in said):
+        return None
+    return "its pod may have no more processes and threads: fewer workers, or ask your administrator for a higher limit"
+
+
 def _ended(name: str, code: Any, event: dict[str, Any]) -> errors.JobFailed:
     if event.get("exit") is None:
         what = f"Job {name} ended with exit code {code}."
         failed = errors.JobFailed(what, hint=f"%kube logs {name} shows its last lines")
+        if code == _UNFLUSHED:
+            failed.hint = (
+                "leave stdout and stderr open: Python ends so when it cannot write out the last that was printed"
+            )
         failed.exit_code = code
         return failed
     text = str(event.get("message"))
@@ -118,10 +149,8 @@ def _killed(name: str, number: int) -> errors.JobKilled:
     fix = f"%kube logs {name} shows its last lines"
     if signal in _CRASHES:
         fix = f"import faulthandler; faulthandler.enable()   (as the cell's first line: %kube logs {name} shows where)"
-    if signal == "SEGV":
-        fix += "   (endless recursion ends so too, where sys.setrecursionlimit allows it)"
-    if number == SIGKILL:
-        fix += WANT_OF_MEMORY
+    if signal in _WHAT_SENDS_IT:
+        fix += f"   {_WHAT_SENDS_IT[signal]}"
     if signal == "BUS":
         fix = f"--shm 1Gi, if it shares memory between processes; else:\n{fix}"
     killed = errors.JobKilled(f"Job {name} was killed by signal {signal}.", hint=fix)
@@ -141,7 +170,7 @@ def _stopped(name: str, outcome: Outcome) -> errors.JobError:
         what = "was deleted" if whole else "lost its pod: someone deleted it"
         return errors.JobDeleted(f"Job {name} {what}, which stopped it.", hint=f"run the cell again   ({log})")
     if cause is not None and cause.kind == "evicted":
-        return errors.PodLost(f"Job {name}: {cause.sentence}", said=cause.said, hint=f"run the cell again   ({log})")
+        return errors.PodLost(f"Job {name}: {cause.sentence}", said=cause.said, hint=f"{cause.fix}   ({log})")
     return errors.JobStopped(f"Job {name} was stopped.", hint=log)
 
 
@@ -200,6 +229,9 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     cause: Cause | None = state.cause
     if state.phase == SUSPENDED:
         return errors.JobStopped(f"Job {name} was suspended.", hint="run the cell again")
+    if state.phase == SUCCEEDED:
+        what = f"Job {name} has succeeded; its pod is gone, and with it its output and what it sent back."
+        return errors.PodLost(what, hint="run the cell again   (--log-to and --artifacts keep both)")
     if state.phase == GONE or (cause and cause.kind == "deleted"):
         what = "was deleted" if state.phase == GONE else "lost its pod: someone deleted it"
         return errors.JobDeleted(f"Job {name} {what}.", hint="run the cell again")
@@ -209,7 +241,7 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
         )
     fix = cause.fix.replace("NAME", name) if cause.fix else None
     kind = _KINDS.get(cause.kind, errors.PodLost)
-    if not state.started and kind is errors.PodLost:
+    if not state.started and kind is errors.PodLost and cause.kind != "failed":
         kind = errors.JobNotStarted
     error = kind(f"Job {name}: {cause.sentence}", said=cause.said, hint=fix)
     if isinstance(error, errors.JobFailed):

@@ -18,6 +18,8 @@ from kube_magics.runner.images import Picture
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 
 FLUSH_S = 0.5
+STOPPED_BY_S = 10.0
+"""A job that was told to end does not know by whom; its pod's state does, some seconds after its last word."""
 _MARKED = re.compile(rb"^[\x1e\x1f]", re.MULTILINE)
 
 
@@ -66,6 +68,7 @@ class Follower:
         self._assembler = protocol.Assembler()
         self._images = images.Reader()
         self._gap = ""
+        self._patience: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Until the job is over in the cluster's eyes too, which is seconds after its own last word."""
@@ -79,6 +82,8 @@ class Follower:
             self.outcome.failure = error
         finally:
             flushing.cancel()
+            if self._patience is not None:
+                self._patience.cancel()
             self._finish()
             self.log.close()
 
@@ -113,6 +118,8 @@ class Follower:
         elif isinstance(piece, Snapshot):
             self._tell_why_it_waits(piece)
             self.outcome.snapshot = piece
+            if self.outcome.end is not None and self._explained():
+                self._finish()
         elif isinstance(piece, Outage):
             self._show(STDERR, f"[kube_magics: {_said(piece)}]\n".encode())
         elif piece.sure:
@@ -196,9 +203,20 @@ class Follower:
             for screen in self._screens:
                 screen.drop_traceback(event.get("crc"))
         elif kind == "end":
-            self._count(event)
-            self.outcome.end = event
+            self._ended(event)
+
+    def _ended(self, event: Mapping[str, Any]) -> None:
+        self._count(event)
+        self.outcome.end = event
+        if event.get("reason") != "stopped" or self._explained():
             self._finish()
+        else:
+            self._patience = asyncio.get_running_loop().call_later(STOPPED_BY_S, self._finish)
+
+    def _explained(self) -> bool:
+        """Whether its state says how it ended, too."""
+        state = self.outcome.snapshot
+        return state is not None and (state.over or state.cause is not None)
 
     def _picture(self, picture: Picture | None) -> None:
         if picture is None:

@@ -242,7 +242,9 @@ class Job:
             return {}, self._ended(origin, outcome) or (untrusted(self.name) if origin.returns else None)
         arrivals = Arrivals(self._backend, self.name, outcome, origin.store)
         error = self._ended(origin, outcome)
-        values = arrivals.values(origin.returns, self._loads(origin)) if error is None else {}
+        # What a job has kept before it was ended from outside is no less worth for that.
+        names = origin.returns if error is None else [name for name in origin.returns if arrivals.brought(name)]
+        values = arrivals.values(names, self._loads(origin))
         if origin.home is not None:
             self._files = arrivals.files(origin.home)
         self._arrivals = arrivals
@@ -273,7 +275,7 @@ class Job:
             )
             if isinstance(error, ModuleNotFoundError) and error.name and modules.kind(error.name) == "local":
                 error.add_note(LOCAL.format(error.name))
-            if note := endings.memory_note(outcome.end):
+            for note in filter(None, (endings.memory_note(outcome.end), endings.crowd_note(outcome.error))):
                 error.add_note(f"[kube_magics: {note}]")
             return error
         return endings.error_of(self.name, outcome, origin.timeout_s)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 OWN_FAILURE = 70
 TIMED_OUT = 124
+STOPPED = 143
+"""Of a program that ended well when it was told to: with 0 the cluster would call a job complete that is not."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_BYTES = 4096
 QUOTED_LINES = 8
@@ -32,6 +34,7 @@ def how(status: int, asked: str, error: dict[str, Any] | None, oom_kills: int) -
     code = 128 + number if number is not None else os.WEXITSTATUS(status)
     if asked:
         reason = asked
+        code = TIMED_OUT if asked == "timeout" else code or STOPPED
     elif number == SIGKILL and oom_kills:
         reason = "oom"
     elif code and error and error.get("reason"):
@@ -40,7 +43,7 @@ def how(status: int, asked: str, error: dict[str, Any] | None, oom_kills: int) -
         reason = "signal"
     else:
         reason = "failed" if code else "completed"
-    return {"e": "end", "code": TIMED_OUT if asked == "timeout" else code, "signal": number, "reason": reason}
+    return {"e": "end", "code": code, "signal": number, "reason": reason}
 
 
 def why(step: dict[str, Any], status: int, said: str) -> dict[str, Any]:

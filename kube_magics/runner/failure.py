@@ -32,7 +32,7 @@ def ended_by(error: BaseException, folder: str, results: str) -> int:
         install = " ".join(getattr(error, "kube_magics_import", ()))
         description.update(reason=reason, text=f"{type(error).__name__}: {error}\n")
         description.update({"install": install} if install else {})
-        sys.stderr.write(description["text"])
+        _write(description["text"])
     else:
         if isinstance(error, ModuleNotFoundError) and error.name:
             from .imports import distribution
@@ -51,7 +51,7 @@ def exit_code(error: SystemExit) -> int:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    sys.stderr.write(f"{code}\n")
+    _write(f"{code}\n")
     return 1
 
 
@@ -59,12 +59,20 @@ def show(error: BaseException, text: str) -> None:
     """Through the user's own excepthook if there is one; else the text, with the cell's source lines."""
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     if sys.excepthook is sys.__excepthook__:
-        sys.stderr.write(text)
+        _write(text)
         return
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception:  # noqa: BLE001  (Python would go on too)
+        _write(text)
+
+
+def _write(text: str) -> None:
+    """To stderr, which the program may have closed: the exception itself still comes home."""
+    try:
         sys.stderr.write(text)
+    except (OSError, ValueError, AttributeError):
+        return
 
 
 def describe(error: BaseException, code: int | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from kube_magics.spec import names
 from kube_magics.telemetry.capacity import never_fits
+from kube_magics.telemetry.evictions import AGAIN, disruption, eviction
 from kube_magics.telemetry.objects import GPU, part, rows, text
 
 
@@ -65,11 +66,9 @@ def explain(
 ) -> Cause | None:
     """The cause of a job's state; None: nothing is wrong, or nothing is known. `nodes`: all of the cluster, or none."""
     if job is None:
-        return Cause("deleted", "The job was deleted.", fix="run the cell again")
+        return Cause("deleted", "The job was deleted.", fix=AGAIN)
     if pod is None:
-        return (
-            None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _job_failed(job)
-        )
+        return None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _podless(job)
     found = (
         _at_its_deadline(job)
         or _ended(pod)
@@ -217,20 +216,26 @@ def _unmountable(said: str) -> Cause:
 def _ended(pod: Mapping[str, Any]) -> Cause | None:
     reason, said = text(pod, "status", "reason"), text(pod, "status", "message") or None
     if reason == "Evicted":
-        fix = "ask for the --memory that the job needs, and run the cell again"
-        return Cause("evicted", "The node threw the pod out to save itself.", said, fix)
+        sentence, fix = eviction(said or "")
+        return Cause("evicted", sentence, said.strip() if said else None, fix)
     if reason == "DeadlineExceeded":
         return Cause("deadline", "The pod reached its deadline, or was stopped.", said, "a longer --timeout")
     disrupted = _has(pod, "DisruptionTarget")
     if disrupted:
-        said = text(disrupted, "message") or text(disrupted, "reason") or None
-        return Cause("evicted", "The pod was taken off its node.", said, "run the cell again")
+        by = text(disrupted, "reason")
+        sentence, fix = disruption(by)
+        return Cause("evicted", sentence, text(disrupted, "message") or by or None, fix)
     deleted_at = _deleted_at(part(pod, "metadata"))
     for container in _containers(pod):
         ended = part(container, "state", "terminated")
         if ended and ended.get("exitCode") != 0 and not (deleted_at and text(ended, "finishedAt") >= deleted_at):
             return _exit(ended)
-    return Cause("deleted", "The job's pod was deleted.", fix="run the cell again") if deleted_at else None
+    if deleted_at:
+        return Cause("deleted", "The job's pod was deleted.", fix=AGAIN)
+    if reason and text(pod, "status", "phase") == "Failed":
+        said = f"{reason}: {said}" if said else reason
+        return Cause("refused", "Its node did not take the pod, or gave it up.", said, AGAIN)
+    return None
 
 
 def _deleted_at(metadata: Mapping[str, Any]) -> str:
@@ -245,20 +250,19 @@ def _deleted_at(metadata: Mapping[str, Any]) -> str:
 
 def _exit(ended: Mapping[str, Any]) -> Cause:
     code, reason = ended.get("exitCode"), text(ended, "reason")
+    said = reason if reason != "Error" else None  # what every failure is called
     if reason == "OOMKilled":
         return Cause("oom", "The container was killed at its memory limit.", "OOMKilled", "a larger --memory")
     if reason in NEVER_STARTED:
         return _not_started(reason, text(ended, "message") or None)
     if not isinstance(code, int):
-        return Cause(
-            "exit", "The container ended, with which exit code is not known.", reason or None, "%kube logs NAME"
-        )
+        return Cause("exit", "The container ended, with which exit code is not known.", said or None, "%kube logs NAME")
     if code > 128:
         fix = "%kube logs NAME" + (WANT_OF_MEMORY if code - 128 == SIGKILL else "")
         sentence = f"The container was killed by signal {code - 128}."
-        return Cause("signal", sentence, reason or None, fix, exit_code=code)
+        return Cause("signal", sentence, said or None, fix, exit_code=code)
     sentence = f"The container ended with exit code {code}."
-    return Cause("exit", sentence, reason or None, "%kube logs NAME", exit_code=code)
+    return Cause("exit", sentence, said or None, "%kube logs NAME", exit_code=code)
 
 
 def _at_its_deadline(job: Mapping[str, Any]) -> Cause | None:
@@ -274,8 +278,16 @@ def _job_failed(job: Mapping[str, Any]) -> Cause | None:
     found = _has(job, "Failed", "FailureTarget")
     if found is None:
         return None
-    gave_up = Cause("failed", "The cluster gave the job up.", _reason(found), "run the cell again")
+    gave_up = Cause("failed", "The cluster gave the job up.", _reason(found), AGAIN)
     return _at_its_deadline(job) or gave_up
+
+
+def _podless(job: Mapping[str, Any]) -> Cause | None:
+    """Of a Job that was given up and has no pod (any more), which alone knew why."""
+    found = _job_failed(job)
+    if found is None or found.kind != "failed":
+        return found
+    return replace(found, sentence="Its pod is gone, and with it how it ended.")
 
 
 def _reason(condition: Mapping[str, Any] | None) -> str | None:

@@ -86,20 +86,21 @@ def of_job(
     meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
     state = part(_container_status(pod), "state")
     running, ended = part(state, "running"), part(state, "terminated")
+    end = _end(ended)
     ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
     node = text(pod, "spec", "nodeName") or None
     return Snapshot(
         name=text(meta, "name") or name,
         namespace=text(meta, "namespace") or namespace,
         phase=_phase(job, pod, state),
-        cause=explain(job, pod, events, nodes),
+        cause=_in_its_own_words(explain(job, pod, events, nodes), end),
         pod=text(pod, "metadata", "name") or None,
         pod_uid=text(pod, "metadata", "uid") or None,
         node=node,
         scheduled=node is not None,
         started=bool(ran),
         terminated=bool(ended) or text(pod, "status", "phase") in ("Succeeded", "Failed"),
-        end=_end(ended),
+        end=end,
         created_at=unix(meta.get("creationTimestamp")),
         started_at=unix(ran.get("startedAt") or (None if ended else part(job, "status").get("startTime"))),
         finished_at=unix(ended.get("finishedAt") or part(job, "status").get("completionTime")),
@@ -190,6 +191,16 @@ def _end(terminated: Mapping[str, Any]) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) and said.get("e") == "end" else None
+
+
+def _in_its_own_words(cause: Cause | None, end: Mapping[str, Any] | None) -> Cause | None:
+    """A program that failed by itself, as it told: its exception says more than an exit code, and a container of which
+    a worker was killed at the memory limit was not killed there."""
+    if cause is None or cause.kind not in ("exit", "oom") or not end or end.get("reason") != "failed":
+        return cause
+    said = str(end.get("error") or "") or None
+    sentence = f"The program ended with exit code {end.get('code')}."
+    return replace(cause, kind="exit", sentence=sentence, said=said, fix="%kube logs NAME")
 
 
 def _gpus(template: Mapping[str, Any]) -> int:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from kube_magics import errors
-from kube_magics.jobs.endings import error_of, memory_note
+from kube_magics.jobs.endings import crowd_note, error_of, memory_note
 from kube_magics.jobs.follow import Outcome
 from kube_magics.telemetry.explain import WANT_OF_MEMORY, Cause
-from kube_magics.telemetry.snapshot import FAILED, GONE, PENDING, RUNNING, Snapshot
+from kube_magics.telemetry.snapshot import FAILED, GONE, PENDING, RUNNING, SUCCEEDED, Snapshot
 
 OOM = Cause("oom", "The container was killed at its memory limit.", "OOMKilled", "a larger --memory")
 DELETED = Cause("deleted", "The job was deleted.", fix="run the cell again")
@@ -101,6 +101,51 @@ def test_a_runner_that_fails_later_is_no_job_that_did_not_start(reason: str, kin
 def test_what_was_deleted_under_a_job(state: Snapshot, told: str) -> None:
     error = error_of("digits", Outcome(end={"reason": "stopped", "code": 143, "signal": 15}, snapshot=state), None)
     assert type(error) is errors.JobDeleted
+    assert told in error.message
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ({"type": "RuntimeError", "message": "can't start new thread", "frames": []}, True),
+        ({"type": "BlockingIOError", "message": "[Errno 11]", "frames": [{"name": "f", "text": "os.fork()"}]}, True),
+        ({"type": "BlockingIOError", "message": "[Errno 11]", "frames": [{"name": "f", "text": "s.recv(1)"}]}, False),
+        ({"type": "BlockingIOError", "message": "[Errno 11]"}, False),
+        ({"type": "RuntimeError", "message": "no", "frames": [{"name": "fork", "text": "os.fork()"}]}, False),
+        (None, False),
+    ],
+)
+def test_too_many_processes_are_told_by_their_own_errors_alone(event: dict[str, Any] | None, told: bool) -> None:
+    assert (crowd_note(event) is not None) == told
+
+
+@pytest.mark.parametrize(("number", "name"), [(5, "TRAP"), (13, "PIPE"), (24, "XCPU"), (31, "SYS"), (40, "40")])
+def test_signals_have_linux_names(number: int, name: str) -> None:
+    assert f"by signal {name}." in str(ended(None, reason="signal", signal=number, code=128 + number))
+
+
+def test_what_was_stopped_for_its_node_says_what_its_node_says() -> None:
+    cause = Cause("evicted", "It wrote more than it may.", "exceeds the limit", "a --volume")
+    error = ended(cause, reason="stopped", code=143, signal=15)
+    assert type(error) is errors.PodLost
+    assert (error.said, "a --volume" in str(error.hint), "%kube logs digits" in str(error.hint)) == (
+        "exceeds the limit",
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        # Nothing says that they never ran.
+        (Snapshot("digits", "team", FAILED, Cause("failed", "Its pod is gone.")), "Its pod is gone"),
+        (Snapshot("digits", "team", SUCCEEDED, ours=True), "has succeeded; its pod is gone"),
+    ],
+)
+def test_a_job_that_has_outlived_its_pod(state: Snapshot, told: str) -> None:
+    error = error_of("digits", Outcome(snapshot=state), None)
+    assert type(error) is errors.PodLost
     assert told in error.message
 
 

@@ -281,6 +281,73 @@ def test_a_pod_that_ends_for_its_deletion(until: str, grace_s: int, kind: str) -
     assert kind_of(of_job(a_job(late), [pod])) == ("failed", "deadline", False)
 
 
+@pytest.mark.parametrize(
+    ("message", "told", "fix"),
+    [
+        ("Pod ephemeral local storage usage exceeds the total limit of containers 60Mi. ", "node's disk", "--volume"),
+        ('Container main exceeded its local ephemeral storage limit "60Mi". ', "node's disk", "--volume"),
+        ('Usage of EmptyDir volume "shm" exceeds the limit "4Mi". ', "its pod's volumes", "--shm"),
+        ("The node was low on resource: memory. Threshold quantity: 1Gi.", "out of memory", "--memory"),
+        ("The node was low on resource: ephemeral-storage. Container main was", "out of disk", "--volume"),
+        ("The node was low on resource: pids. ", "threw the pod out", "again"),
+        ("", "threw the pod out", "again"),
+    ],
+)
+def test_what_a_node_throws_a_pod_out_for(message: str, told: str, fix: str) -> None:
+    cause = of_job(a_job(), [a_pod(phase="Failed", reason="Evicted", message=message)]).cause
+    assert cause is not None
+    assert (cause.kind, cause.said) == ("evicted", message.strip() or None)
+    assert told in cause.sentence
+    assert fix in str(cause.fix)
+    assert told == "out of memory" or "memory" not in str(cause.fix)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("PreemptionByScheduler", "higher priority"),
+        ("DeletionByTaintManager", "node stopped answering"),
+        ("DeletionByPodGC", "node is gone"),
+        ("EvictionByEvictionAPI", "drained"),
+        ("TerminationByKubelet", "shut down"),
+        ("SomethingNew", "taken off its node"),
+    ],
+)
+def test_what_a_pod_has_to_go_for(reason: str, told: str) -> None:
+    found = conditions(("DisruptionTarget", "True"), reason=reason, message="the cluster's words")
+    pod = a_pod({"running": {"startedAt": None}}, phase="Running", **found)
+    pod["metadata"]["deletionTimestamp"] = "2026-11-23T21:00:09Z"
+    cause = of_job(a_job(), [pod]).cause
+    assert cause is not None
+    assert (cause.kind, cause.said, told in cause.sentence) == ("evicted", "the cluster's words", True)
+
+
+def test_a_pod_that_its_node_did_not_take() -> None:
+    pod = a_pod(phase="Failed", reason="OutOfcpu", message="Node didn't have enough resource: cpu")
+    snapshot = of_job(a_job(), [pod])
+    assert kind_of(snapshot) == ("failed", "refused", False)
+    assert snapshot.cause is not None
+    assert snapshot.cause.said == "OutOfcpu: Node didn't have enough resource: cpu"
+
+
+def test_a_program_that_failed_is_told_in_its_own_words() -> None:
+    """Also where the node calls the container killed for memory, of which only a worker was."""
+    for reason in ("Error", "OOMKilled"):
+        said = json.dumps({"e": "end", "reason": "failed", "code": 1, "error": "ValueError: no"})
+        cause = of_job(a_job(), [ended(1, reason, message=said)]).cause
+        assert cause is not None
+        assert (cause.kind, cause.said) == ("exit", "ValueError: no")
+    for reason, kind in (("Error", "signal"), ("OOMKilled", "oom")):
+        said = json.dumps({"e": "end", "reason": "signal", "code": 137, "signal": 9, "error": ""})
+        assert kind_of(of_job(a_job(), [ended(137, reason, message=said)]))[1] == kind
+
+
+def test_a_job_that_failed_and_has_no_pod_any_more() -> None:
+    cause = of_job(a_job(conditions(("Failed", "True"), reason="BackoffLimitExceeded")), []).cause
+    assert cause is not None
+    assert (cause.kind, cause.sentence) == ("failed", "Its pod is gone, and with it how it ended.")
+
+
 def test_a_suspended_job() -> None:
     assert kind_of(of_job(a_job(conditions(("Suspended", "True")), suspend=True), [])) == ("suspended", None, False)
 
