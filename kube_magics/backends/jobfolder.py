@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -117,9 +118,16 @@ def _changed_at(path: Path) -> float | None:
 
 def write_atomically(path: Path, text: str) -> None:
     """A reader sees the old text or the new one, never half of it."""
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text, "utf-8")
-    fresh.replace(path)
+    # Several processes may write at once: each has a file of its own.
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".new", delete=False, encoding="utf-8") as file:
+        fresh = Path(file.name)
+        try:
+            file.write(text)
+            file.close()
+            fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
 
 
 def whole_lines(log: BinaryIO, *, last: bool) -> bytes:

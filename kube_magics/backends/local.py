@@ -7,21 +7,19 @@ its own, so it outlives the kernel and is found again by any other. POSIX only: 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import elsewhere, jobfolder, machine
+from kube_magics.backends import elsewhere, jobfolder, localrunner, machine
 from kube_magics.backends.contract import GpuNode, GpuReport, Piece
 from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS
 from kube_magics.cells.files.cargo import WORK
@@ -31,10 +29,12 @@ from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import GONE, INCOMPLETE, Snapshot, incomplete
 
+DEVICES = ".devices"
+"""The lock of whoever gives devices to a job."""
 POLL_S = 0.02
 LONGEST_POLL_S = 0.2
 STOP_MARGIN_S = 5.0
-"""After the runner's own grace: then its whole session is killed."""
+"""After the runner's own grace: then it is killed, with all below it."""
 
 
 class LocalBackend:
@@ -45,11 +45,12 @@ class LocalBackend:
     place: str | None = None
     bundle_limit_bytes: int | None = None
 
-    def __init__(self, why: str, folder: Path | None = None) -> None:
+    def __init__(self, why: str, folder: Path | None = None, stop_margin_s: float = STOP_MARGIN_S) -> None:
         self._why = why
+        self._stop_margin_s = stop_margin_s
         self._folder = folder or jobfolder.jobs_folder()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._swept: set[str] = set()
+        self._swept: set[int] = set()
 
     @property
     def address(self) -> str:
@@ -132,36 +133,28 @@ class LocalBackend:
         (home / END).touch()
         environment = {**elsewhere.environment(spec), "KUBE_MAGICS_TERMINATION_LOG": str(home / END)}
         # Two submissions at once must not be given the same device: the lock is held until the facts are written.
-        with _locked(self._folder / ".devices"):
+        with localrunner.locked(self._folder / DEVICES):
             chosen = machine.free(spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use())
             if spec.gpus:
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
-            bundle = home / "bundle"
-            python = spec.python or sys.executable
-            with (home / LOG).open("wb") as log, (home / "runner.err").open("wb") as err:
-                try:
-                    child = subprocess.Popen(
-                        [python, "-I", "-S", str(bundle / "kube_magics_runner" / "__main__.py"), str(bundle)],
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=err,
-                        env=environment,
-                        start_new_session=True,
-                    )
-                except OSError as error:
-                    raise errors.SubmitError(
-                        f"The interpreter {python} cannot be started on this machine: {error.strerror}.",
-                        hint=f"--python {sys.executable}   (or leave --python out: it is the default)",
-                    ) from error
-            facts |= {"devices": chosen, "pid": child.pid, "pid_started": machine.process_started(child.pid)}
-            jobfolder.write_atomically(home / FACTS, json.dumps(facts))
+                # Before the process: should this one be killed now, what that one holds is known all the same.
+                facts["devices"] = chosen
+                jobfolder.write_atomically(home / FACTS, json.dumps(facts))
+            child = localrunner.start(home, spec.python or sys.executable, environment)
+            facts |= {"pid": child.pid, "pid_started": machine.process_started(child.pid)}
+            try:
+                jobfolder.write_atomically(home / FACTS, json.dumps(facts))
+            except BaseException:
+                machine.kill_tree(child.pid, facts["pid_started"])
+                child.wait()
+                raise
         self._children[submission.name] = child
 
     def _devices_in_use(self) -> set[str]:
         used: set[str] = set()
         for home in self._homes():
             facts = jobfolder.facts(home)
-            if facts.get("devices") and self._alive(home.name, facts):
+            if facts.get("devices") and self._alive(home.name, self._with_process(home)):
                 used |= set(facts["devices"])
         return used
 
@@ -171,7 +164,7 @@ class LocalBackend:
 
     def _alive(self, name: str, facts: Mapping[str, Any]) -> bool:
         child = self._children.get(name)
-        if child is not None:
+        if child is not None and child.pid == facts.get("pid"):  # else another kernel's, under a name that was ours
             return child.poll() is None
         started = machine.process_started(facts.get("pid", -1))
         return started is not None and started == facts.get("pid_started")
@@ -187,21 +180,26 @@ class LocalBackend:
         state = jobfolder.snapshot(home, facts, self.namespace, alive=self._alive(home.name, facts))
         if "pid" not in facts:
             return incomplete(state)
-        if state.terminated and state.end is None and home.name not in self._swept:
+        if state.terminated and state.end is None and facts["pid"] not in self._swept:
             # Without its runner the user's own process would go on unseen.
-            self._swept.add(home.name)
-            machine.kill_session(facts.get("pid", -1))
+            self._swept.add(facts["pid"])
+            machine.kill_session(facts["pid"])
         return state
 
     def _with_process(self, home: Path) -> dict[str, Any]:
         """The facts; whoever started the runner may have been killed before it could note which process that is."""
         facts = jobfolder.facts(home)
-        if facts and "pid" not in facts and (pid := machine.running(str(home / "bundle"))) is not None:
-            facts |= {"pid": pid, "pid_started": machine.process_started(pid)}
-            jobfolder.write_atomically(home / FACTS, json.dumps(facts))
-        return facts
+        if not facts or "pid" in facts or (pid := machine.running(str(home / "bundle"))) is None:
+            return facts
+        found = {"pid": pid, "pid_started": machine.process_started(pid)}
+        with localrunner.locked(self._folder / DEVICES, wait=False) as locked:
+            # Whoever starts it holds the lock, and notes the same and more.
+            if locked and (facts := jobfolder.facts(home)) and "pid" not in facts:
+                jobfolder.write_atomically(home / FACTS, json.dumps({**facts, **found}))
+        return {**found, **facts} if facts else facts
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
+        await self.poll(name)
         home = self._folder / name
         seen: Snapshot | None = None
         pause_s = POLL_S
@@ -216,6 +214,8 @@ class LocalBackend:
                 if block:
                     pause_s = POLL_S
                     yield block
+                    # A flood never ends, and everything else runs on this loop: also the stop.
+                    await asyncio.sleep(0)
                 if state.terminated and not block:
                     return
                 if not block:
@@ -244,6 +244,7 @@ class LocalBackend:
         with (self._folder / name / LOG).open("rb") as log:
             while block := jobfolder.whole_lines(log, last=True):
                 yield block
+                await asyncio.sleep(0)
 
     async def stop(self, name: str) -> str:
         state = await self.poll(name)
@@ -252,15 +253,10 @@ class LocalBackend:
         facts = jobfolder.facts(self._folder / name)
         pid, grace_s = int(facts["pid"]), facts.get("grace_s") or GRACE_S
         # The runner passes INT on (TERM to who has a handler for it), TERM after a third of the grace, KILL at its end.
-        _signal(pid, signal.SIGINT)
-        asyncio.get_running_loop().call_later(grace_s + STOP_MARGIN_S, self._kill, name)
+        localrunner.send(pid, signal.SIGINT)
+        late_s = grace_s + self._stop_margin_s
+        asyncio.get_running_loop().call_later(late_s, machine.kill_tree, pid, facts.get("pid_started"))
         return f"{name} is being stopped: it was told to end (INT or TERM, KILL after {grace_s} s); its log stays."
-
-    def _kill(self, name: str) -> None:
-        home = self._folder / name
-        facts = jobfolder.facts(home)
-        if facts and self._alive(name, facts):
-            machine.kill_tree(facts["pid"])
 
     async def delete(self, name: str) -> None:
         state = await self.poll(name)
@@ -288,18 +284,3 @@ class LocalBackend:
 
     async def close(self) -> None:
         """Nothing is held: the jobs go on."""
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        # It ended between our look and the signal: what was wanted.
-        return

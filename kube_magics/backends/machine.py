@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 
 import psutil
 
 from kube_magics.backends.contract import Gpu
 from kube_magics.errors import SubmitError
 from kube_magics.runner import nvml
+
+LINUX = sys.platform == "linux"
 
 
 def visible() -> list[Gpu]:
@@ -55,13 +59,26 @@ def free(count: int, *, cpu_ok: bool, taken: AbstractSet[str]) -> list[str]:
     return left[:count]
 
 
-def process_started(pid: int) -> float | None:
-    """When the process with this id started, in seconds since the epoch; None: there is none (or only its corpse)."""
+def process_started(pid: int) -> str | None:
+    """When the process with this id started, as what tells it from any other that ever has its number; None: there is
+    none (or only its corpse).
+
+    On Linux in ticks since the machine's start: seconds since the epoch would change whenever its clock is set.
+    """
     try:
+        if LINUX:
+            return _ticks(pid)
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except (psutil.Error, ValueError):
+        return None if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
+    except (psutil.Error, ValueError, OSError):
         return None
+
+
+def _ticks(pid: int) -> str | None:
+    # The second field is the program's name and may hold anything, but for what stands behind its last parenthesis.
+    state, *fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return None if state in "ZX" else f"{boot} {fields[18]}"
 
 
 def running(argument: str) -> int | None:
@@ -71,8 +88,10 @@ def running(argument: str) -> int | None:
     return min(found)[1] if found else None
 
 
-def kill_tree(pid: int) -> None:
-    """KILL to a process and all below it, whatever sessions they are in."""
+def kill_tree(pid: int, started: str | None) -> None:
+    """KILL to the process that had this id and began then, and to all below it, whatever sessions they are in."""
+    if started is None or process_started(pid) != started:
+        return  # the number is somebody else's by now
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]

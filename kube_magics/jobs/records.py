@@ -57,7 +57,7 @@ class Record:
     """Of the Job; None: its answer has not been seen."""
     arrived: bool = False
     """The job and all its files are there."""
-    process: tuple[str, int, float] = ("", 0, 0.0)
+    process: tuple[str, int, str] = ("", 0, "")
     """Who submits: host, process id, when that process began."""
 
     @property
@@ -77,7 +77,7 @@ def begin(submission: Submission, backend: Backend, key: str = "", cell: Sent | 
         cell=cell.id,
         lines=cell.lines,
         sent_at=time.time(),
-        process=(socket.gethostname(), os.getpid(), process_started(os.getpid()) or 0.0),
+        process=(socket.gethostname(), os.getpid(), process_started(os.getpid()) or ""),
     )
     _write(record)
     return record

@@ -1,0 +1,26 @@
+"""Jobs of this machine without a kernel: a cell as a submission, and the backend that runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kube_magics.backends.local import LocalBackend
+from kube_magics.cells.capture import capture
+from kube_magics.cells.notebook import Notebook
+from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.submit import Prepared
+from kube_magics.spec.job import JobSpec
+from kube_magics.spec.parse import parse
+
+SLEEPS = "import time\nprint('up', flush=True)\ntime.sleep(60)"
+
+
+def prepared(backend: LocalBackend, cell: str, *asked: str, name: str = "job") -> Prepared:
+    """`cell` with the options `asked`."""
+    spec = JobSpec.of(parse(["--name", name, *asked]))
+    captured = capture(f"%%kubetrain\n{cell}", Notebook({}))
+    return submitting.prepare(spec, backend, captured, stem="cell", notebook=None)
+
+
+def backend_in(folder: Path, stop_margin_s: float = 5.0) -> LocalBackend:
+    return LocalBackend("a test", folder / "jobs", stop_margin_s)
