@@ -88,8 +88,12 @@ class Job:
     @property
     def status(self) -> str:
         """`pending`, `running`, `succeeded`, `failed`, `suspended` or `gone`."""
-        if self._follower is not None and self._follower.outcome.end is not None:
-            return SUCCEEDED if succeeded(self._follower.outcome.end) else FAILED
+        if self._follower is not None:
+            outcome = self._follower.outcome
+            if outcome.end is not None:
+                return SUCCEEDED if succeeded(outcome.end) else FAILED
+            if outcome.snapshot is not None and outcome.snapshot.over:
+                return outcome.snapshot.phase
         return self.snapshot().phase
 
     def snapshot(self) -> Snapshot:
@@ -99,8 +103,7 @@ class Job:
     def wait(self, timeout: float | None = None) -> str:
         """Block until the job is over; returns its status. Raises TimeoutError after `timeout` seconds."""
         if self._follower is not None:
-            if not self._follower.done.wait(timeout):
-                raise TimeoutError(f"job {self.name} still runs after {timeout} s")
+            self._wait_for_last_word(timeout)
             return self.status
         until = None if timeout is None else time.monotonic() + timeout
         while not (state := self.snapshot()).over:
@@ -108,6 +111,10 @@ class Job:
                 raise TimeoutError(f"job {self.name} still runs after {timeout} s")
             time.sleep(1.0)
         return state.phase
+
+    def _wait_for_last_word(self, timeout: float | None) -> None:
+        if not self.done(timeout):
+            raise TimeoutError(f"job {self.name} still runs after {timeout} s")
 
     def done(self, timeout: float | None = None) -> bool:
         """Whether the last word of a job submitted here has come, waiting up to `timeout` seconds for it."""
@@ -137,7 +144,10 @@ class Job:
         Returns the function's value for `train` and `remote`, a dict of the `--returns` names for a cell, None where
         nothing was to come back.
         """
-        self.wait(timeout)
+        if self._follower is None:
+            self.wait(timeout)
+        # What ended it is known by then: an answer of the cluster could only stand in the way of saying so.
+        self._wait_for_last_word(timeout)
         values = self.values()
         if self._error is not None:
             # Raised for the second time, it does not show where it was raised for the first.
