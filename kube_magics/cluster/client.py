@@ -17,6 +17,7 @@ import aiohttp
 from kube_magics import errors
 from kube_magics.cluster import auth
 from kube_magics.cluster.connections import Connections
+from kube_magics.cluster.flight import Flight
 from kube_magics.cluster.link import Link
 
 ANSWER_TIMEOUT_S = 30.0
@@ -25,6 +26,8 @@ IDLE_S = 60.0
 LINK_TIMEOUT_S = 10.0
 """For the smallest of all answers."""
 CONNECT_TIMEOUT_S = 10.0
+LOG_IN_S = 30.0
+"""Of patience with a log-in program: who asked is told then, and the program goes on for the next."""
 KEEPALIVE_S = 150.0
 """Below the three minutes after which servers close idle connections."""
 READ_BUFFER_BYTES = 1 << 20
@@ -52,7 +55,8 @@ class Client:
         self.access = access
         self.connections = Connections(self._session)
         self.link = Link(self._ask, self.connections.lost)
-        self._renewing = asyncio.Lock()
+        self._headers = Flight[dict[str, str]]()
+        self._renewing = Flight[None]()
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
         """The object or list at `path` (`/api/v1/namespaces/x/pods`)."""
@@ -83,13 +87,15 @@ class Client:
     async def close(self) -> None:
         """Close every connection."""
         self.link.stop()
+        self._headers.stop()
+        self._renewing.stop()
         await self.connections.close()
 
     async def _ask(self) -> None:
         """Whatever comes back, the server is there."""
-        limits = aiohttp.ClientTimeout(total=LINK_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        # The log-in program's time included, which is asked first.
         with self._translated():
-            async with self._sent("GET", "/version", timeout=limits):
+            async with asyncio.timeout(LINK_TIMEOUT_S), self._sent("GET", "/version", timeout=aiohttp.ClientTimeout()):
                 pass
 
     async def _answer(
@@ -132,7 +138,8 @@ class Client:
             if response.status != 401:
                 yield response
                 return
-        await self._renew(access)
+        async with self._logging_in():
+            await self._renewing.join(access, lambda: self._renew(access))
         async with self._once(self.access, method, path, **request) as response:
             yield response
 
@@ -140,9 +147,7 @@ class Client:
     async def _once(
         self, access: auth.Access, method: str, path: str, **request: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        # Refreshing a token may start a program (exec plugins): never on the loop that reads everybody's logs.
-        own = await asyncio.to_thread(access.headers) if access.refreshes else access.headers()
-        headers = {**own, **request.pop("headers", {})}
+        headers = {**await self._own_headers(access), **request.pop("headers", {})}
         name = access.configuration.tls_server_name
         async with (
             self.connections.session() as session,
@@ -153,6 +158,24 @@ class Client:
             self.link.heard = time.monotonic()
             yield response
 
+    async def _own_headers(self, access: auth.Access) -> dict[str, str]:
+        if not access.refreshes:
+            return access.headers()
+        # Refreshing a token may start a program (exec plugins): never on the loop that reads everybody's logs.
+        async with self._logging_in():
+            return await self._headers.join(access, lambda: asyncio.to_thread(access.headers))
+
+    @asynccontextmanager
+    async def _logging_in(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(LOG_IN_S):
+                yield
+        except TimeoutError as error:
+            raise errors.Unreachable(
+                f"What logs you in to context {self.access.context} does not come to an end.",
+                hint="kubectl get pods   (in a terminal: it may ask for something)",
+            ) from error
+
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=self.access.tls())
         return aiohttp.ClientSession(
@@ -162,10 +185,9 @@ class Client:
     async def _renew(self, refused: auth.Access) -> None:
         # A rotated token file, or an exec plugin whose token was revoked early: everything is read again, once,
         # however many requests were refused with it. Open streams go on with the old session.
-        async with self._renewing:
-            if self.access is refused:
-                self.access = await asyncio.to_thread(auth.load, refused.source, refused.context, refused.namespace)
-                self.connections.leave()
+        if self.access is refused:
+            self.access = await asyncio.to_thread(auth.load, refused.source, refused.context, refused.namespace)
+            self.connections.leave()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,38 @@ def test_credentials_that_stay_refused_are_an_error_after_two_requests() -> None
 
     assert isinstance(error_of(answer), errors.Unauthorized)
     assert count == 2
+
+
+def test_a_log_in_program_is_started_once_for_all_who_wait(tmp_path: Path) -> None:
+    """And while it takes its time, it takes one thread."""
+    runs, go, program = tmp_path / "runs", tmp_path / "go", tmp_path / "login"
+    status = {"token": "t", "expirationTimestamp": "2020-01-01T00:00:00Z"}
+    given = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+    program.write_text(
+        f"#!/bin/sh\necho >> {runs}\n"
+        f"[ $(wc -l < {runs}) = 1 ] || until [ -e {go} ]; do sleep 0.05; done\n"
+        f"echo '{json.dumps(given)}'\n"
+    )
+    program.chmod(0o700)
+    user = {"exec": {"apiVersion": given["apiVersion"], "command": str(program), "interactiveMode": "Never"}}
+
+    async def ask() -> None:
+        async with api(fine, user) as client:
+            asked = [asyncio.ensure_future(client.get(PATH)) for _ in range(40)]
+            asked[0].cancel()
+            while len(runs.read_text()) < 2:
+                await asyncio.sleep(0.01)
+            asked[1].cancel()
+            late = [asyncio.ensure_future(client.get(PATH)) for _ in range(40)]
+            await asyncio.sleep(0.1)
+            try:
+                await asyncio.wait_for(asyncio.to_thread(time.monotonic), 5)
+            finally:
+                go.touch()
+            assert await asyncio.gather(*asked[2:], *late) == [{"fine": True}] * 78
+
+    asyncio.run(ask())
+    assert len(runs.read_text()) == 2
 
 
 def test_what_is_sent() -> None:
