@@ -49,7 +49,7 @@ def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: in
             return Job(backend, state.name, follower, origin, screen=screen)
     path = free(FOLDER / f"{state.name}.log")
     screen = Screen(str(path), tail=tail)
-    follower = Follower(backend, state.name, LogFile(path), screen, ours=state.ours)
+    follower = Follower(backend, state.name, LogFile(path, needed=False), screen, ours=state.ours)
     followed.begin(backend, follower)
     return Job(backend, state.name, follower, origin, screen=screen)
 

@@ -68,6 +68,8 @@ class Follower:
         self._assembler = protocol.Assembler()
         self._images = images.Reader()
         self._gap = ""
+        self._told = False
+        """That the log file is not whole."""
         self._patience: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -110,6 +112,7 @@ class Follower:
         while True:
             await asyncio.sleep(FLUSH_S)
             self.log.flush()
+            self._tell_of_the_log()
 
     def _take(self, piece: Snapshot | Piece) -> None:
         if isinstance(piece, bytes):
@@ -252,10 +255,19 @@ class Follower:
             self.outcome.corrupt.pop(name, None)
 
     def _finish(self) -> None:
-        self.log.complete()
-        self.done.set()
-        for screen in self._screens:
-            screen.wake()
+        try:
+            self.log.complete()
+            self._tell_of_the_log()
+        finally:  # whoever waits for the end must have it
+            self.done.set()
+            for screen in self._screens:
+                screen.wake()
+
+    def _tell_of_the_log(self) -> None:
+        if self.log.problem and not self._told:
+            self._told = True
+            text = f"{self.log.path} is not whole: {self.log.problem}; %kube logs {self.name} shows the rest"
+            self._show(STDERR, f"[kube_magics: {text}]\n".encode())
 
     def _show(self, stream: int, data: bytes) -> None:
         for screen in self._screens:

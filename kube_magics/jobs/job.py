@@ -190,8 +190,9 @@ class Job:
 
     def logs(self) -> str:
         """The log so far, both streams in the order they came, without kube_magics' own events."""
-        if self._follower is not None and self._follower.log.path.is_file():
-            return self._follower.log.path.read_text("utf-8", "replace")
+        log = self._follower.log if self._follower else None
+        if log is not None and not log.problem and log.path.is_file():
+            return log.path.read_text("utf-8", "replace")
         from kube_magics.jobs.listing import read_log
 
         return loop.wait(read_log(self._backend, self.name))

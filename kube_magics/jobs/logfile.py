@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -24,21 +25,34 @@ READ_BYTES = 1 << 20
 def free(path: Path) -> Path:
     """`path`, or the first of `NAME.2.log`, `NAME.3.log` … that does not exist: nothing is ever overwritten."""
     stem, number, found = path.stem.split(".")[0], 1, path
-    while found.exists():
-        number += 1
-        found = path.with_name(f"{stem}.{number}{path.suffix}")
+    with suppress(OSError):  # a folder that may not be read: whoever opens the file says so
+        while found.exists():
+            number += 1
+            found = path.with_name(f"{stem}.{number}{path.suffix}")
     return found
 
 
 class LogFile:
-    """Append-only; a line that comes in pieces is written when it is whole."""
+    """Append-only; a line that comes in pieces is written when it is whole.
 
-    def __init__(self, path: Path) -> None:
+    A disk that is full ends the file, and nothing else: the job goes on, and so does whoever follows it.
+    """
+
+    def __init__(self, path: Path, *, needed: bool = True) -> None:
+        """`needed`: raises OSError where it cannot be made; else it has a problem from the beginning."""
         self.path = path
         self.lines = 0
         """Whole lines written, both streams."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("wb")
+        self.problem: str | None = None
+        """Why it is not, or no longer, written; None: it is."""
+        self._file: BinaryIO | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("wb")
+        except OSError as error:
+            if needed:
+                raise
+            self._fail(error)
         self._held: dict[int, Held] = {}
         self._stream: int | None = None
         self._runs = array("Q")
@@ -53,34 +67,44 @@ class LogFile:
 
     def write(self, stream: int, block: bytes) -> None:
         """`block` of whole lines; pieces that came before belong to its first one."""
-        self._run_of(stream)
-        if stream in self._held:
-            self._held.pop(stream).move_to(self._file)
-        self._file.write(block)
+        if self._file is None:
+            return
+        try:
+            self._run_of(stream, self._file)
+            if stream in self._held:
+                self._held.pop(stream).move_to(self._file)
+            self._file.write(block)
+        except OSError as error:
+            self._fail(error)
         self.lines += block.count(b"\n")
 
     def piece(self, stream: int, data: bytes) -> None:
         """Bytes of a line that is not whole yet."""
-        self._held.setdefault(stream, Held()).add(data)
+        if self._file is None:
+            return
+        try:
+            self._held.setdefault(stream, Held()).add(data)
+        except OSError as error:
+            self._fail(error)
 
     def note(self, text: str) -> None:
         """A line of our own: only for what is missing."""
-        self._run_of(STDERR)
-        self._line(text)
+        self._line(STDERR, text)
 
     def picture(self, picture: Picture) -> None:
         """A line that stands for it."""
         if len(self._runs) < MOST_RUNS:
             self._stream = None
-            self._run_of(PICTURE)
             self._pictures.append(picture)
-        self._line(picture.line)
+        self._line(PICTURE, picture.line)
 
     def replay(self) -> Iterator[tuple[int, bytes] | Picture]:
         """All so far, in order, as it came: whole lines and their stream, pictures, then what is not a line yet.
 
-        What is written while it is read comes too. Raises OSError where the file is gone.
+        What is written while it is read comes too. Raises OSError where the file is gone, or not whole.
         """
+        if self.problem:
+            raise OSError(self.problem)
         pictures = iter(self._pictures)
         with self.path.open("rb") as file:
             number = 0
@@ -98,7 +122,7 @@ class LogFile:
 
     def _read(self, file: BinaryIO, run: int) -> bytes:
         """The next lines of a run."""
-        if not self._file.closed:
+        if self._file is not None:
             self._file.flush()
         end = self._runs[run + 1] // 4 if run + 1 < len(self._runs) else None
         size = READ_BYTES if end is None else min(READ_BYTES, end - file.tell())
@@ -106,26 +130,51 @@ class LogFile:
         whole = not data or data.endswith(b"\n") or file.tell() == end
         return data if whole else data + file.readline()
 
-    def _run_of(self, stream: int) -> None:
+    def _run_of(self, stream: int, file: BinaryIO) -> None:
         if stream != self._stream and len(self._runs) < MOST_RUNS:
-            self._runs.append(self._file.tell() * 4 + stream)
+            self._runs.append(file.tell() * 4 + stream)
             self._stream = stream
 
-    def _line(self, text: str) -> None:
-        self._file.write(f"[kube_magics: {text}]\n".encode())
+    def _line(self, stream: int, text: str) -> None:
+        if self._file is None:
+            return
+        try:
+            self._run_of(stream, self._file)
+            self._file.write(f"[kube_magics: {text}]\n".encode())
+        except OSError as error:
+            self._fail(error)
 
     def flush(self) -> None:
-        self._file.flush()
+        if self._file is None:
+            return
+        try:
+            self._file.flush()
+        except OSError as error:
+            self._fail(error)
 
     def complete(self) -> None:
         """The job has ended, and with it the lines that never did."""
-        if not self._file.closed:
+        if self._file is None:
+            return
+        try:
             for stream, held in self._held.items():
-                self._run_of(stream)
+                self._run_of(stream, self._file)
                 held.move_to(self._file)
-            self._held.clear()
             self._file.flush()
+        except OSError as error:
+            self._fail(error)
+        self._held.clear()
 
     def close(self) -> None:
         self.complete()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _fail(self, error: OSError) -> None:
+        file, self._file = self._file, None
+        self.problem = error.strerror or str(error)
+        if file is not None:
+            self._held.clear()
+            with suppress(OSError):
+                file.close()  # tries to write what is left, and lets the descriptor go

@@ -48,8 +48,12 @@ def _keeper(job: Job) -> Callable[[Picture], None]:
     def keep(picture: Picture) -> None:
         assert job.log_path is not None
         path = free(job.log_path.with_suffix(".png"))
-        path.write_bytes(picture.data)
-        sys.stdout.write(f"[kube_magics: {picture.line}: {path}]\n")
+        try:
+            path.write_bytes(picture.data)
+        except OSError as error:
+            sys.stdout.write(f"[kube_magics: {picture.line}: not kept: {error.strerror}]\n")
+        else:
+            sys.stdout.write(f"[kube_magics: {picture.line}: {path}]\n")
 
     return keep
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kube_magics.cluster.pieces import Gap, Outage, Piece
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.listing import read_log
@@ -173,3 +175,44 @@ def test_who_looks_later_is_shown_the_same(tmp_path: Path) -> None:
     expected = [(1, "one\n"), (2, "err\n"), (1, "two\n"), png, png, (1, "three\nhalf rest\n"), (2, "warned\n")]
     assert told(first) == told(second) == told(third) == expected
     assert "three" not in str(told(tail))
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no disk that is always full")
+def test_a_full_disk_ends_the_log_file_and_nothing_else() -> None:
+    """Said once, where the output is; the results and the end come all the same."""
+    sent = [b"one\n", b"x" * 100_000 + b"\n", *map(protocol.encode_event, protocol.result_chunks("n", bytes(9)))]
+    sent += [protocol.encode_line(protocol.STDERR, b"err"), *protocol.partial_events(protocol.STDOUT, b"half")]
+    sent += [protocol.encode_event({"e": "end", "code": 0, "reason": "completed"})]
+    backend: Any = Recorded(*sent)
+    screen, log = Screen("log"), LogFile(FULL)
+    follower = Follower(backend, "job", log, screen)
+    asyncio.run(follower.run())
+    assert follower.done.is_set()
+    assert follower.outcome.failure is None
+    assert follower.outcome.end is not None
+    assert follower.outcome.results == {"n": bytes(9)}
+    shown = "".join(piece[1] for piece in screen.take(last=True) if isinstance(piece, tuple))
+    assert (
+        shown.count("[kube_magics: /dev/full is not whole: No space left on device; %kube logs job shows the rest]")
+        == 1
+    )
+    assert "err\n" in shown
+    with pytest.raises(OSError, match="No space left"):
+        list(log.replay())
+
+
+def test_a_log_file_that_cannot_be_made_keeps_nobody_from_following(tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()
+    with pytest.raises(OSError, match="File exists"):
+        LogFile(tmp_path / "logs" / "log")
+    backend: Any = Recorded(b"one\n")
+    screen = Screen("log")
+    follower = Follower(backend, "job", LogFile(tmp_path / "logs" / "log", needed=False), screen)
+    asyncio.run(follower.run())
+    shown = "".join(piece[1] for piece in screen.take(last=True) if isinstance(piece, tuple))
+    assert shown.startswith("one\n[kube_magics: ")
+    assert "log is not whole: File exists" in shown
+    assert follower.outcome.failure is None
