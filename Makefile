@@ -42,9 +42,10 @@ check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/vermin --quiet --no-tips --violations --target=3.8- kube_magics/runner kube_magics/artifacts
 
-fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports, simple lint
+fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports, simple lint, generated pages
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
+	@$(BIN)/python -m kube_magics.spec.pages > docs/options.md
 
 lab: .venv/.with-demo,lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)

@@ -2,6 +2,7 @@
 
     KubeMagicsError
     ├── OptionError            the line: an unknown option, a bad value, an undefined $name
+    │   └── NotAllowed         more than the site allows, or something else
     ├── CellError              the cell cannot be a job: empty, a syntax error
     ├── CaptureError           a value that the cell uses cannot travel
     │   └── UndefinedName      a name that neither the cell nor the notebook defines; also a NameError
@@ -84,6 +85,10 @@ def _rebuild(cls: type[KubeMagicsError], args: tuple[object, ...], state: dict[s
 
 class OptionError(KubeMagicsError):
     """A wrong option or value on the line."""
+
+
+class NotAllowed(OptionError):
+    """A limit of the site refuses it; the message names the rule, the hint whom to ask."""
 
 
 class CellError(KubeMagicsError):

@@ -21,14 +21,15 @@ def environment(spec: JobSpec) -> dict[str, str]:
 
 def check(spec: JobSpec) -> None:
     """Raises OptionError for what a job here cannot have."""
-    for volume in spec.volume:
+    # A default is the cluster's, as most are: here only what the line asks for is missed.
+    for volume in spec.volume if "volume" in spec.given else ():
         if not Path(volume.path).is_dir():
             raise errors.OptionError(
                 f"--volume {volume}: claims are a cluster's, and this machine has no folder {volume.path} instead.",
                 hint=f"--backend kubernetes, or make the folder here: mkdir -p {volume.path}",
             )
     inherited = environment(spec)
-    for secret in spec.secret:
+    for secret in spec.secret if "secret" in spec.given else ():
         if secret.variable and secret.variable not in inherited:
             raise errors.OptionError(
                 f"--secret {secret}: Secrets are a cluster's, and this notebook has no {secret.variable} instead.",
@@ -48,10 +49,10 @@ def remarks(spec: JobSpec) -> list[str]:
         )
     if spec.returns_files and not spec.files:
         found.append("on this machine the job works in a folder of yours: what --returns-files names is there already")
-    if spec.secret:
+    if "secret" in spec.given:
         named = ", ".join(secret.variable or f"the keys of {secret.name}" for secret in spec.secret)
         found.append(f"on this machine --secret is the notebook's own environment: {named}")
-    if spec.volume:
+    if "volume" in spec.given:
         paths = ", ".join(volume.path for volume in spec.volume)
         found.append(f"on this machine --volume is the folder that is here: {paths}")
     return found

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import threading
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kube_magics import errors
@@ -15,39 +14,13 @@ from kube_magics.backends.jobfolder import state_folder
 from kube_magics.cluster import auth
 from kube_magics.spec.job import JobSpec
 
-
-@dataclass
-class Configured:
-    """What `%kube config NAME=VALUE` has set in this process."""
-
-    context: str | None = None
-    namespace: str | None = None
-    backend: str | None = None
-    image: str | None = None
-
-
-configured = Configured()
 _NO_CLUSTER = "--backend local   (runs on this machine), or put a kubeconfig at ~/.kube/config or name it in KUBECONFIG"
 _lock = threading.Lock()
 _backends: dict[tuple[str, ...], Backend] = {}
 
 
-def with_defaults(spec: JobSpec) -> JobSpec:
-    """`spec` with what the line left open: from `%kube config`, then the environment."""
-    return replace(
-        spec,
-        context=spec.context or configured.context or os.environ.get("KUBE_MAGICS_CONTEXT") or None,
-        namespace=spec.namespace or configured.namespace or os.environ.get("KUBE_MAGICS_NAMESPACE") or None,
-        backend=spec.backend or configured.backend or os.environ.get("KUBE_MAGICS_BACKEND") or None,
-        image=spec.image or configured.image or os.environ.get("KUBE_MAGICS_IMAGE") or None,
-    )
-
-
 def backend_for(spec: JobSpec) -> Backend:
     """The backend of `spec` (defaults filled in), one object per place; blocks while a kubeconfig is read."""
-    if spec.backend not in (None, "kubernetes", "local"):
-        what = f"KUBE_MAGICS_BACKEND or %kube config says {spec.backend!r}: there is no such backend."
-        raise errors.ConfigError(what, hint="%kube config backend=local, or backend=kubernetes")
     if spec.backend == "local":
         return _local("as asked")
     source = auth.find()

@@ -19,8 +19,8 @@ from kube_magics.cells.files.chosen import gather
 from kube_magics.cells.notebook import Sent
 from kube_magics.cells.values.data import Data
 from kube_magics.cells.weight import too_large
-from kube_magics.jobs import followed, loop, orphans, packages, records
-from kube_magics.jobs.choose import backend_for, confirm_context, with_defaults
+from kube_magics.jobs import defaults, followed, loop, orphans, packages, records
+from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.interrupt import Interrupts, chosen
@@ -68,9 +68,9 @@ class Prepared:
         ]
 
 
-def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
-    """`spec` with its defaults, and the backend it will run on. Raises OptionError for a credential in --env, and for
-    what a job cannot have there."""
+def place(spec: JobSpec) -> Backend:
+    """The backend that `spec` will run on. Raises OptionError for a credential in --env, and for what a job cannot have
+    there, or may not."""
     check_environment(spec.env, spec.capture)
     if spec.files and spec.workdir:
         raise errors.OptionError(
@@ -78,13 +78,14 @@ def place(spec: JobSpec) -> tuple[JobSpec, Backend]:
             hint=f"--files {','.join(spec.files)}   (without --workdir)",
         )
     chosen()
-    spec = with_defaults(spec)
     backend = backend_for(spec)
+    if backend.kind == "kubernetes":
+        defaults.allow(spec)
     backend.check(spec)
     if not spec.dry_run:
         confirm_context(backend, spec)
         loop.wait(backend.preflight(spec))
-    return spec, backend
+    return backend
 
 
 def with_files(spec: JobSpec, capture: Capture) -> Capture:

@@ -10,11 +10,10 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from kube_magics.cells.capture import capture_call
 from kube_magics.errors import OptionError
-from kube_magics.jobs import here
+from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import VALUE, Job, Origin
 from kube_magics.jobs.show import show, warn
-from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import checked
 
 P = ParamSpec("P")
@@ -32,7 +31,7 @@ def train(
     """
     if isinstance(fn, Remote):
         fn = fn._fn  # noqa: SLF001 - of this module; its options are those of `fn(…)`; here they are given anew
-    spec = JobSpec.of(checked(asked))
+    spec = defaults.spec(checked(asked))
     if spec.returns or spec.dry_run:
         raise OptionError("train() gives the function's value, all of it.", hint="leave returns= and dry_run= out")
     if not isinstance(args, Sequence) or isinstance(args, (str, bytes)):
@@ -42,7 +41,8 @@ def train(
         spec, capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook(), allowed=spec.capture, gpus=spec.gpus)
     )
     warn(captured.warnings)
-    spec, backend = submitting.place(replace(spec, returns=(VALUE,)))
+    spec = replace(spec, returns=(VALUE,))
+    backend = submitting.place(spec)
     warn(submitting.left_here(spec, backend.kind, captured))
     stem = getattr(fn, "__name__", "call")
     prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=here.notebook_path())

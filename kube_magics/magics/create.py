@@ -8,10 +8,9 @@ from pathlib import Path
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.jobs import loop
+from kube_magics.jobs import defaults, loop
 from kube_magics.jobs import submit as submitting
 from kube_magics.manifests.documents import Document, documents
-from kube_magics.spec.job import JobSpec
 from kube_magics.spec.options import PLACE
 from kube_magics.spec.parse import split_known
 
@@ -26,7 +25,7 @@ def run(words: Sequence[str]) -> None:
         fix = f"{MAGIC} -f {stray[0] if stray else 'job.yaml'}"
         raise errors.OptionError(f"{MAGIC} takes files behind -f.", hint=fix)
     found = [document for file in files for document in documents(_read(file), file)]
-    _, backend = submitting.place(JobSpec(**place))
+    backend = submitting.place(defaults.spec(place, PLACE))
     failed = [(each, error) for each in found if (error := _create(backend, each)) is not None]
     if failed:
         raise _error(failed, len(found))

@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kube_magics.backends.contract import Backend
-from kube_magics.errors import KubeMagicsError, OptionError
-from kube_magics.jobs import loop, orphans
+from kube_magics.errors import OptionError
+from kube_magics.jobs import defaults, loop, orphans
 from kube_magics.jobs.attach import attach
-from kube_magics.jobs.choose import backend_for, configured, remember, with_defaults
+from kube_magics.jobs.choose import backend_for
 from kube_magics.jobs.job import VALUE, Job
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import FOLDER
 from kube_magics.jobs.show import show
+from kube_magics.magics import config, table
 from kube_magics.magics import create as creating
 from kube_magics.magics import line as lines
 from kube_magics.magics import run as running
-from kube_magics.magics import table
 from kube_magics.magics.kubetrain import finish
 from kube_magics.spec.job import JobSpec
-from kube_magics.spec.names import checked_namespace, checked_object
+from kube_magics.spec.names import checked_object
 from kube_magics.spec.options import ATTACH, PLACE
 from kube_magics.spec.parse import split_known, unknown_word
 from kube_magics.spec.verbs import VERBS, VERBS_HELP
@@ -41,11 +41,11 @@ def run(shell: Any, line: str) -> object:
     if verb in _OWN_LINE:
         return _OWN_LINE[verb](shell, rest)
     place, names = split_known(rest, PLACE, f"{MAGIC} {verb}")
-    return _RUN[verb](JobSpec(**place), names)
+    return _RUN[verb](defaults.spec(place, PLACE), names)
 
 
 def _backend(spec: JobSpec) -> Backend:
-    return backend_for(with_defaults(spec))
+    return backend_for(spec)
 
 
 def _one(verb: str, names: Sequence[str]) -> str:
@@ -81,7 +81,7 @@ def _logs(spec: JobSpec, names: Sequence[str]) -> None:
 def _attach(shell: Any, words: Sequence[str]) -> object:
     given, names = split_known(words, PLACE, f"{MAGIC} attach", ATTACH)
     name = _one("attach", names)
-    backend = _backend(JobSpec(**{field: value for field, value in given.items() if field in PLACE}))
+    backend = _backend(defaults.spec({field: value for field, value in given.items() if field in PLACE}, PLACE))
     job = attach(backend, name, shell.user_ns, trust=given.get("trust", False), tail=given.get("tail"))
     print(f"job {name} on {backend.where()}")
     show(job)
@@ -104,40 +104,11 @@ def _gpus(spec: JobSpec, names: Sequence[str]) -> None:
     print(table.gpus(loop.wait(_backend(spec).gpus())))
 
 
-def _config(spec: JobSpec, names: Sequence[str]) -> None:
-    for word in names:
-        key, equals, value = word.partition("=")
-        if key not in vars(configured) or not equals:
-            known = vars(configured)
-            raise (
-                unknown_word(key, known, f"{MAGIC} config", "setting")
-                if key not in known
-                else OptionError(f"{MAGIC} config {key} needs a value.", hint=f"%kube config {key}=VALUE")
-            )
-    before = dict(vars(configured))
-    for word in names:
-        key, _, value = word.partition("=")
-        if key == "namespace" and value:
-            checked_namespace("namespace", value)
-        setattr(configured, key, value or None)
-    chosen = with_defaults(spec)
-    try:
-        backend = backend_for(chosen)
-    except KubeMagicsError:
-        # A setting that leads nowhere is not kept: the next cell would fail for it too.
-        vars(configured).update(before)
-        raise
-    if any(word.startswith("context=") for word in names):
-        remember(backend)
-    for key in vars(configured):
-        print(f"{key:<10} {getattr(chosen, key) or '-'}")
-    print(f"jobs run on {backend.where()}")
-
-
-_RUN = {"jobs": _jobs, "logs": _logs, "stop": _stop, "delete": _delete, "gpus": _gpus, "config": _config}
+_RUN = {"jobs": _jobs, "logs": _logs, "stop": _stop, "delete": _delete, "gpus": _gpus}
 _OWN_LINE: Mapping[str, Callable[[Any, Sequence[str]], object]] = {
     "run": running.run,
     "attach": _attach,
     "create": lambda _shell, words: creating.run(words),
+    "config": lambda _shell, words: config.run(words),
 }
 """Verbs that take more than names."""

@@ -12,7 +12,7 @@ import yaml
 from kube_magics import errors
 from kube_magics.cells.capture import Capture, capture
 from kube_magics.cells.notebook import Sent
-from kube_magics.jobs import again, here
+from kube_magics.jobs import again, defaults, here
 from kube_magics.jobs import attach as attaching
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
@@ -27,7 +27,7 @@ MAGIC = "%%kubetrain"
 
 def run(shell: Any, line: str, cell: str) -> Job | None:
     """The whole life of one cell; raises the job's exception, or what stood in the way. With --detach: its job."""
-    spec = JobSpec.of(parse(lines.tokens(line, shell.user_ns, MAGIC)))
+    spec = defaults.spec(parse(lines.tokens(line, shell.user_ns, MAGIC)))
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
     captured = capture(source, notebooks.read(shell), returns=spec.returns, allowed=spec.capture, gpus=spec.gpus)
@@ -40,12 +40,12 @@ def run(shell: Any, line: str, cell: str) -> Job | None:
 
 
 def launch(
-    shell: Any, asked: JobSpec, captured: Capture, origin: Origin, *, stem: str, cell: Sent, notebook: str | None
+    shell: Any, spec: JobSpec, captured: Capture, origin: Origin, *, stem: str, cell: Sent, notebook: str | None
 ) -> Job | None:
     """From what travels to the job's end, or with --detach to the job; `stem` is what a generated name starts with."""
     began = time.monotonic()
     warn(captured.warnings)
-    spec, backend = submitting.place(asked)
+    backend = submitting.place(spec)
     warn(submitting.left_here(spec, backend.kind, captured))
     if spec.dry_run:
         print_manifests(submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook))
@@ -61,7 +61,7 @@ def launch(
     else:
         prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
         print(f"job {prepared.submission.name} on {backend.where()}")
-        print(*backend.remarks(asked), captured.summary(), *prepared.remarks(), sep="\n")
+        print(*backend.remarks(spec), captured.summary(), *prepared.remarks(), sep="\n")
         job = submitting.submit(prepared, origin, key, cell)
     warn(again.older(before.live()))
     if spec.detach:

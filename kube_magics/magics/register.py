@@ -7,10 +7,13 @@ import threading
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import Any as AnyTrait
 
-from kube_magics.jobs import here
+from kube_magics.jobs import defaults, here
 from kube_magics.magics import notebook
 from kube_magics.spec import pages
+from kube_magics.spec.defaults import SETTABLE
+from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.verbs import VERBS_HELP
 
 _KUBETRAIN_HELP = f"""Run this cell as a job, on Kubernetes or on this machine.
@@ -28,7 +31,10 @@ exceptions come back as if it had run here. $name and {{expr}} in the line are r
 
 @magics_class
 class KubeMagics(Magics):
-    """`%%kubetrain` and `%kube`; both only delegate."""
+    """`%%kubetrain` and `%kube`; both only delegate. `c.KubeMagics…` in IPython's configuration sets defaults."""
+
+    # Untyped: a value is read as the line's and the call's are, with the same sentences for wrong ones.
+    locals().update({each.field: AnyTrait(help=each.help).tag(config=True) for each in (*SETTABLE, *LIMITS)})
 
     @no_var_expand
     @cell_magic
@@ -54,7 +60,9 @@ class KubeMagics(Magics):
 
 def register(shell: Any) -> None:
     """Register the magics in `shell`; loading twice is harmless."""
-    shell.register_magics(KubeMagics)
+    if not any(isinstance(each, KubeMagics) for each in shell.configurables):
+        shell.register_magics(KubeMagics)
+    defaults.set_ipython(lambda: _configured(shell))
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)
     here.set_presence(lambda: notebook.answers(shell), lambda: notebook.leaving(shell))
@@ -66,6 +74,13 @@ def register(shell: Any) -> None:
         threading.Thread(target=_import_all, name="kube_magics-warm", daemon=True).start()
 
     shell.events.register("post_run_cell", warm)
+
+
+def _configured(shell: Any) -> dict[str, Any]:
+    """What `c.KubeMagics…` sets, and `%config KubeMagics…`, by field."""
+    (ours,) = (each for each in shell.configurables if isinstance(each, KubeMagics))
+    values = {option.field: getattr(ours, option.field) for option in (*SETTABLE, *LIMITS)}
+    return {field: value for field, value in values.items() if value is not None}
 
 
 def _with_body(lines: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -10,7 +11,7 @@ from kube_magics.cells.checks.credentials import refuse
 from kube_magics.cells.checks.exposure import in_modules
 from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError, OptionError
-from kube_magics.jobs import here
+from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.show import show
@@ -66,12 +67,13 @@ def split(words: Sequence[str]) -> tuple[str, list[str]]:
 
 def _parsed(target: str, words: Sequence[str], *, typed_dashes: bool) -> JobSpec:
     try:
-        return JobSpec.of(parse(words, MAGIC))
+        given = parse(words, MAGIC)
     except OptionError as error:
         if not typed_dashes:
             # `%kube run train.py --lr 1e-3` is what one types first.
             error.hint = f"{error.hint}\n{MAGIC} {target} -- {' '.join(words)}   (arguments stand behind --)"
         raise
+    return defaults.spec(given)
 
 
 def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:
@@ -100,7 +102,8 @@ def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], fold
                 f"--{option.name} is for scripts and cells: an image runs as it is, with its own entry point.",
                 hint=f"{MAGIC} {image}   (without --{option.name})",
             )
-    spec, backend = submitting.place(spec)
+    spec = replace(spec, image=image)
+    backend = submitting.place(spec)
     if backend.kind == "local":
         raise OptionError(
             f"{image} is no file here, so it means an image; images run on a cluster, and jobs run on this machine.",

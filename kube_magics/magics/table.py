@@ -17,7 +17,7 @@ def jobs(snapshots: Sequence[Snapshot], now: float, where: str) -> str:
         return f"no jobs on {where}"
     rows: list[tuple[str, ...]] = [("NAME", "STATUS", "GPUS", "AGE", "TOOK", "NODE", "NOTEBOOK")]
     rows += [_row(each, now) for each in snapshots]
-    lines = _aligned(rows)
+    lines = aligned(rows)
     for at, each in reversed(list(enumerate(snapshots, 1))):
         if each.cause is not None and each.phase in (PENDING, INCOMPLETE, "failed"):
             lines.insert(at + 1, f"    {each.cause.sentence}" + (f" {each.cause.said}" if each.cause.said else ""))
@@ -56,10 +56,11 @@ def gpus(report: GpuReport) -> str:
                 free,
             )
         )
-    lines = _aligned(rows) if report.nodes else [] if report.hidden else ["no GPUs on any node"]
+    lines = aligned(rows) if report.nodes else [] if report.hidden else ["no GPUs on any node"]
     return "\n".join([*lines, *report.hidden])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line a row, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

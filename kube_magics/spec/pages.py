@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
+from collections.abc import Iterable, Sequence
 
+from kube_magics.spec.defaults import variable
+from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.option import Option
 from kube_magics.spec.options import GROUPS
 
@@ -24,3 +28,84 @@ def _entry(option: Option) -> str:
     blank = " " * _AT
     first = f"{head:<{_AT}}{body[0]}" if len(head) < _AT else f"{head}\n{blank}{body[0]}"
     return "\n".join([first, *(f"{blank}{line}" for line in body[1:])])
+
+
+_INTRODUCTION = """\
+# Options
+
+<!-- Made from kube_magics/spec/options.py by `make fix`; a test holds it. -->
+
+Of `%%kubetrain`, `%kube run`, and of `kube_magics.train(…)` and `@kube_magics.remote(…)`, where they are keywords
+(`gpus=2, memory="16Gi", dry_run=True`). A flag is taken back by `=false`.
+
+Where an option is not given, its value comes from the first of these places that has one:
+
+1. `%kube config NAME=VALUE`, for this notebook (`NAME=` takes it back; `%kube config` shows what is set, and where)
+2. the environment: `KUBE_MAGICS_NAME`, in capitals, with `_` for `-`: `KUBE_MAGICS_GPU_RESOURCE=amd.com/gpu`
+3. IPython's configuration: `c.KubeMagics.name`, with `_` for `-`: `c.KubeMagics.gpu_resource = "amd.com/gpu"` in
+   `ipython_config.py` of a profile, or in `/etc/ipython/` for everyone
+
+What may be given more than once adds up: a variable of the site stays in the job beside one of the line. Of two values
+for the same variable, path or key the nearer place counts. There, blanks separate several: `KUBE_MAGICS_ENV="A=1 B=2"`.
+"""
+_LIMITS = """\
+## Limits of a site
+
+Set in the environment or in IPython's configuration, for jobs on a cluster; a refusal names the rule and whom to ask.
+They keep people from mistakes. What must hold against intent is a matter of quotas and admission in the cluster; what
+`%kube create` makes from a file is not looked at.
+"""
+
+
+def page() -> str:
+    """docs/options.md."""
+    parts = [_INTRODUCTION]
+    for title, group in GROUPS.items():
+        rows = [
+            (
+                _code(f"--{option.name}", option.short),
+                _code(option.metavar),
+                option.type,
+                option.unit,
+                _default(option),
+                option.help,
+                _code(option.example),
+                "" if option.settable else "line only",
+            )
+            for option in group
+        ]
+        head = ("option", "value", "type", "unit", "default", "meaning", "example", "")
+        parts.append(f"## {title}\n\n" + _table(head, rows))
+    limits = [
+        (
+            _code(variable(each)),
+            _code(f"c.KubeMagics.{each.field}"),
+            each.unit,
+            each.help,
+            _code(each.example.split(" ", 1)[1]),
+        )
+        for each in LIMITS
+    ]
+    parts.append(
+        _LIMITS + "\n" + _table(("environment", "IPython's configuration", "unit", "meaning", "example"), limits)
+    )
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _code(*words: str) -> str:
+    return ", ".join(f"`{word}`" for word in words if word)
+
+
+def _default(option: Option) -> str:
+    return (
+        "" if option.default is None or option.default is False or option.default == () else _code(str(option.default))
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

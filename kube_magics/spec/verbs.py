@@ -13,7 +13,7 @@ VERBS: Mapping[str, str] = {
     "stop": "NAME: end a job (TERM, grace, KILL); the job and its log stay",
     "delete": "NAME: remove a job and all that it owns",
     "gpus": "GPUs by node: product, total, in use, free",
-    "config": "what is set; NAME=VALUE sets it: context, namespace, backend, image",
+    "config": "what is set, and where; NAME=VALUE sets an option for this notebook, NAME= takes it back",
 }
 
 VERBS_HELP = "Run scripts and images, look at jobs, end them, choose the cluster.\n\n" + "\n".join(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 
+from kube_magics.jobs import defaults
 from kube_magics.jobs.attach import attach
 from kube_magics.jobs.submit import place
-from kube_magics.spec.job import JobSpec
 
 
 def main() -> None:
-    _, backend = place(JobSpec())
+    backend = place(defaults.spec({}))
     job = attach(backend, sys.argv[1], {})
     print(job.log_path, flush=True)
     job.wait()

@@ -14,7 +14,6 @@ from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.marks import Toleration
 from kube_magics.spec.options import BY_FIELD, OPTIONS
-from kube_magics.spec.pages import help_text
 from kube_magics.spec.parse import checked, parse, split_known
 from kube_magics.spec.volumes import Volume, keeps
 
@@ -300,12 +299,6 @@ def test_split_known() -> None:
 def test_split_known_refuses_the_rest(words: list[str]) -> None:
     with pytest.raises(OptionError):
         split_known(words, ("namespace", "context", "backend"), "%kube logs")
-
-
-def test_help_shows_every_option_within_the_width_of_a_notebook() -> None:
-    text = help_text()
-    assert all(f"--{option.name}" in text for option in OPTIONS)
-    assert all(len(row) <= 110 for row in text.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""The doors of the option table in a real kernel: %kube config, the environment, IPython's configuration, a site's
+limits, Tab. The cluster of its kubeconfig is not there: nothing here may need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.acceptance.desk import next_lines
+from tests.kernel import Kernel, Ran
+
+pytestmark = pytest.mark.jobs
+
+SITE = """
+c = get_config()
+c.KubeMagics.memory = "2Gi"
+c.KubeMagics.cpus = "3"
+c.KubeMagics.env = {"SITE": "1", "NEAR": "site"}
+c.KubeMagics.allowed_images = "registry.lab/*"
+c.KubeMagics.contact = "mlops@lab.example"
+"""
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "lab",
+    "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+    "users": [{"name": "u", "user": {"token": "t"}}],
+    "contexts": [
+        {"name": "lab", "context": {"cluster": "c", "user": "u", "namespace": "team-a"}},
+        {"name": "production", "context": {"cluster": "c", "user": "u", "namespace": "team-b"}},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("site")
+    profile = folder / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text(SITE)
+    (folder / "kubeconfig").write_text(yaml.safe_dump(KUBECONFIG))
+    (folder / "work").mkdir()
+    (folder / "work" / "requirements.txt").touch()
+    environment = {
+        "HOME": str(folder),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "KUBE_MAGICS_STATE": str(folder / "state"),
+        "KUBE_MAGICS_MEMORY": "4Gi",
+        "KUBE_MAGICS_IMAGE": "registry.lab/torch:2",
+        "KUBE_MAGICS_MAX_GPUS": "2",
+        "KUBE_MAGICS_GPU": "1",
+    }
+    with Kernel(folder / "work", environment) as made:
+        right(made, "%load_ext kube_magics")
+        right(made, "%load_ext kube_magics")
+        yield made
+
+
+def right(kernel: Kernel, source: str) -> Ran:
+    ran = kernel.run(source)
+    assert ran.error is None, ran
+    return ran
+
+
+def container(kernel: Kernel, options: str = "") -> dict[str, object]:
+    """What a job of the line would run."""
+    ran = right(kernel, f"%%kubetrain --dry-run {options}\nprint(1)")
+    spec = yaml.safe_load(ran.stdout)["spec"]["template"]["spec"]
+    found: dict[str, object] = spec["containers"][0]
+    return found
+
+
+def asked(kernel: Kernel, options: str = "") -> tuple[str, str]:
+    resources: dict[str, dict[str, str]] = container(kernel, options)["resources"]  # type: ignore[assignment]
+    return resources["requests"]["cpu"], resources["requests"]["memory"]
+
+
+def test_each_place_counts_before_the_next(kernel: Kernel) -> None:
+    assert asked(kernel) == ("3", "4Gi")
+    right(kernel, "%config KubeMagics.cpus = '5'")
+    assert asked(kernel) == ("5", "4Gi")
+    right(kernel, "%kube config memory=6Gi cpus=6")
+    assert asked(kernel) == ("6", "6Gi")
+    assert asked(kernel, "--memory 7Gi") == ("6", "7Gi")
+    right(kernel, "%kube config memory= cpus=")
+    assert asked(kernel) == ("5", "4Gi")
+    right(kernel, "%config KubeMagics.cpus = '3'")
+
+
+def test_a_sites_variables_stay_beside_those_of_the_line(kernel: Kernel) -> None:
+    env = container(kernel, "--env NEAR=line --env MINE=1")["env"]
+    assert isinstance(env, list)
+    found = {each["name"]: each.get("value") for each in env}
+    assert (found["SITE"], found["NEAR"], found["MINE"]) == ("1", "line", "1")
+
+
+def test_config_shows_every_value_and_where_it_comes_from(kernel: Kernel) -> None:
+    shown = right(kernel, "%kube config timeout=2h detach env=hf_token=abcdefghijkl").stdout
+    rows = [" ".join(line.split()) for line in shown.splitlines()]
+    for row in (
+        "context - default",
+        "image registry.lab/torch:2 environment (KUBE_MAGICS_IMAGE)",
+        "memory 4Gi environment (KUBE_MAGICS_MEMORY)",
+        "cpus 3 IPython config (c.KubeMagics.cpus)",
+        "timeout 2h %kube config",
+        "detach true %kube config",
+        "env hf_token=… %kube config",
+        "env SITE=1 NEAR=site IPython config (c.KubeMagics.env)",
+        "max-gpus 2 environment (KUBE_MAGICS_MAX_GPUS)",
+        "allowed-images registry.lab/* IPython config (c.KubeMagics.allowed_images)",
+        "KUBE_MAGICS_GPU sets nothing here: KUBE_MAGICS_GPUS is probably meant",
+    ):
+        assert row in rows, shown
+    assert "timeout" not in right(kernel, "%kube config timeout= detach= env=").stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "told", "typed"),
+    [
+        ("%kube config gpu=2", "no setting gpu", "%kube config gpus=2"),
+        ("%kube config gpus=two", "gpus=two is not a whole number", "%kube config gpus=1"),
+        ("%kube config name=x", "belongs to one job", "%%kubetrain?"),
+        ("%kube config max-gpus=9", "the site's to set", "%%kubetrain?"),
+        ("%kube config memory", "needs a value", "%kube config memory=16Gi"),
+        ("%kube config context=nowhere", "nowhere", ""),
+    ],
+)
+def test_what_cannot_be_set_is_told_and_nothing_is_set(kernel: Kernel, line: str, told: str, typed: str) -> None:
+    before = right(kernel, "%kube config").stdout
+    ran = kernel.run(f"{line} cpus=7")
+    assert ran.error is not None
+    assert told in ran.message
+    assert next_lines(ran).startswith(typed)
+    assert right(kernel, "%kube config").stdout == before
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "typed"),
+    [
+        ("--gpus 3", "--gpus 3: this site allows a job 2 (KUBE_MAGICS_MAX_GPUS)", "--gpus 2   (ask mlops@lab.example"),
+        ("--image python:3.12", "(c.KubeMagics.allowed_images)", "--image registry.lab/*"),
+    ],
+)
+def test_a_site_limits_what_its_users_ask_for(kernel: Kernel, options: str, told: str, typed: str) -> None:
+    ran = kernel.run(f"%%kubetrain --dry-run {options}\nprint(1)")
+    assert ran.error == "NotAllowed"
+    assert told in ran.message
+    assert next_lines(ran).startswith(typed)
