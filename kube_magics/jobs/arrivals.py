@@ -97,7 +97,8 @@ class Arrivals:
 
     def _failed(self, name: str, error: errors.ResultError) -> None:
         self.problems.append(error)
-        self._wanted_still = self._wanted_still or name in self._outcome.stored
+        absent = isinstance(error, errors.ResultMissing)
+        self._wanted_still = self._wanted_still or (name in self._outcome.stored and not absent)
 
     def _source(self, name: str) -> Source | None:
         if name in self._outcome.results:

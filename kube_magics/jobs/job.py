@@ -266,14 +266,14 @@ class Job:
         if self._noted or self._follower is None or self._origin is None or self._origin.sealed:
             return
         self._noted, outcome = True, self._follower.outcome
-        if outcome.end is not None and self._arrivals is not None:
-            self._arrivals.clear()
-        if not self._origin.submission_id:
-            return
-        if outcome.end is not None or (outcome.snapshot is not None and outcome.snapshot.over):
+        over = outcome.end is not None or (outcome.snapshot is not None and outcome.snapshot.over)
+        if over and self._origin.submission_id:
             records.close(self._origin.submission_id)
             uid = outcome.snapshot.uid if outcome.snapshot else None
             loop.start(self._backend.fetched(self.name, uid))
+        if outcome.end is not None and self._arrivals is not None:
+            # A thread that a script's end waits for: nobody else would clear it. An interrupt would leave half of it.
+            threading.Thread(target=self._arrivals.clear, name="kube_magics clears").start()
 
     def _ended(self, origin: Origin, outcome: Outcome) -> BaseException | None:
         """The job's own exception, or what ended it; None: it succeeded."""

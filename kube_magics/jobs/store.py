@@ -72,13 +72,19 @@ class Store:
             raise
 
     def read(self, name: str, entry: Mapping[str, Any]) -> Iterator[bytes]:
-        """A result's bytes, checked; raises ResultError, the last piece having told whether all were right."""
+        """A result's bytes, checked; raises ResultError, the last piece having told whether all were right, and
+        ResultMissing for what is not there any more."""
         try:
             if not OURS.fullmatch(str(entry["at"])):
                 raise StoreError(f"the job names no file of its own: {entry['at']!r}")
             parts = [[0, entry["bytes"], entry["sha256"]]] if entry["bytes"] else []
             yield from checked(self._place().read(entry["at"]), parts)
         except StoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise errors.ResultMissing(
+                    f"{name} could not be fetched from {self}: it is not there any more.",
+                    hint="another notebook that waited for this job has it   (whoever is first takes it away)",
+                ) from error
             raise errors.ResultError(
                 f"{name} could not be fetched from {self}.", said=str(error), hint=f"it is kept there, as {entry['at']}"
             ) from error

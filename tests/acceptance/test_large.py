@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import Desk
+from tests.acceptance.desk import Desk, eventually
 
 pytestmark = pytest.mark.jobs
 
@@ -38,14 +38,14 @@ def test_there_and_back_through_a_store(here: Desk, store: Path) -> None:
     assert f"data: 24.0 MB through {store}/acceptance-" in ran.stdout
     assert "back: doubled, small" in ran.stdout
     assert here.kernel.value("(bool((doubled == block * 2).all()), small)") == "(True, 1)"
-    assert list(store.iterdir()) == []
+    eventually(lambda: not list(store.iterdir()), "an empty store")
 
 
 def test_a_call_through_a_store(here: Desk, store: Path) -> None:
     here.right(LARGE + "\nimport kube_magics\ndef double(x):\n    return x * 2")
     here.right(f"job = kube_magics.train(double, (block,), artifacts='{store}')\ngot = job.result()")
     assert here.kernel.value("bool((got == block * 2).all())") == "True"
-    assert list(store.iterdir()) == []
+    eventually(lambda: not list(store.iterdir()), "an empty store")
 
 
 def test_files_come_back_with_their_layout(here: Desk, store: Path) -> None:
@@ -63,7 +63,7 @@ def test_files_come_back_with_their_layout(here: Desk, store: Path) -> None:
         assert (here.folder / "out" / "model.pt").read_bytes() == b"1" * 3_000_000
         assert (here.folder / "out" / "deep" / "log.json").read_text() == "[]"
         assert not (here.folder / "notes.txt").exists()
-        assert list(store.iterdir()) == []
+        eventually(lambda: not list(store.iterdir()), "an empty store")
         (here.folder / "out" / "model.pt").write_text("older")
 
 
@@ -90,7 +90,7 @@ def test_a_failed_job_brings_its_files(here: Desk, store: Path) -> None:
     )
     assert ran.error == "ZeroDivisionError"
     assert (here.folder / "last.pt").read_text() == "x"
-    assert list(store.iterdir()) == []
+    eventually(lambda: not list(store.iterdir()), "an empty store")
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_what_did_not_load_stays_in_the_store(here: Desk, store: Path) -> None:
     assert kept.stat().st_size > 2_000_000
     name = kept.parent.name.rpartition("-")[0]
     here.right(f"%kube delete {name}")
-    assert list(store.iterdir()) == []
+    eventually(lambda: not list(store.iterdir()), "an empty store")

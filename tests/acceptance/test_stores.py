@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import Desk, admin_of
+from tests.acceptance.desk import Desk, admin_of, eventually
 from tests.cluster import Cluster
 from tests.cluster.claims import claim
 from tests.s3 import Server, server
@@ -52,9 +52,8 @@ def there_and_back(there: Desk, options: str, url: str) -> None:
 def test_through_an_s3_server(there: Desk, cluster: Cluster, s3: Server) -> None:
     options = f"--image {cluster.images.store} --secret s3 --env AWS_ENDPOINT_URL={s3.endpoint}"
     there_and_back(there, options, s3.url)
-    assert (
-        there.kernel.value("__import__('fsspec').filesystem('s3', use_listings_cache=False).find('artifacts')") == "[]"
-    )
+    kept = "__import__('fsspec').filesystem('s3', use_listings_cache=False).find('artifacts')"
+    eventually(lambda: there.kernel.value(kept) == "[]", "an empty bucket")
 
 
 def test_an_image_without_the_protocols_package(there: Desk, s3: Server) -> None:
@@ -79,7 +78,7 @@ def shared(there: Desk, cluster: Cluster) -> Iterator[tuple[str, Path]]:
 def test_through_a_volume_of_both_sides(there: Desk, shared: tuple[str, Path]) -> None:
     name, folder = shared
     there_and_back(there, f"--volume {name}:{folder}", str(folder))
-    assert list(folder.iterdir()) == []
+    eventually(lambda: not list(folder.iterdir()), "an empty volume")
 
 
 def test_a_folder_that_only_the_notebook_has(there: Desk) -> None:

@@ -17,11 +17,15 @@ from kube_magics.backends.local import LocalBackend
 from kube_magics.cells.capture import capture
 from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.values.data import Data
+from kube_magics.jobs import attach as attaching
+from kube_magics.jobs import records
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Origin
 from kube_magics.jobs.store import Store
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import parse
+from tests.acceptance.desk import eventually
+from tests.jobs.local import backend_in, prepared
 from tests.s3 import BUCKET, Server, server
 
 pytestmark = pytest.mark.jobs
@@ -135,9 +139,32 @@ def test_an_interrupted_submit_takes_back_what_it_has_sent(tmp_path: Path, monke
     spec = JobSpec.of(parse(["--artifacts", str(tmp_path / "store"), "--name", "job"]))
     backend = LocalBackend("a test", tmp_path / "jobs")
     captured = capture("%%kubetrain\n1", Notebook({}))
-    prepared = submitting.prepare(spec, backend, captured, stem="cell", notebook=None)
+    ready = submitting.prepare(spec, backend, captured, stem="cell", notebook=None)
     origin = Origin({}, captured.definitions(None), ())
     with pytest.raises(errors.SubmitError, match="nothing is left of it"):
-        submitting.submit(replace(prepared, parcel=_Interrupted(())), origin)
+        submitting.submit(replace(ready, parcel=_Interrupted(())), origin)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_what_another_notebook_has_taken_away_is_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two wait for one job: whoever is first has its values, and clears the store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path / "state"))
+    place = tmp_path / "store"
+    place.mkdir()
+    backend = backend_in(tmp_path)
+    ready = prepared(backend, "big = b'1' * 2_000_000", "--returns", "big", "--artifacts", str(place))
+    origin = Origin({}, capture("%%kubetrain\n1", Notebook({})).definitions(None), ("big",))
+    first = submitting.submit(ready, origin)
+    second = attaching.attach(backend, "job", {})
+    assert first.wait(60) == second.wait(60) == "succeeded"
+    assert len(first.values()["big"]) == 2_000_000
+    assert records.opened() == []
+    eventually(lambda: not list(place.iterdir()), "an empty store")
+    with pytest.raises(errors.ResultMissing, match="it is not there any more") as caught:
+        second.result()
+    assert "another notebook" in (caught.value.hint or "")
+    first.delete()
