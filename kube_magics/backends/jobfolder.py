@@ -76,6 +76,7 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
         finished_at=None if alive else _changed_at(home / (END if end else LOG)),
         gpus=known.get("gpus"),
         notebook=known.get("notebook"),
+        label=known.get("label"),
         ours=True,
         returns=tuple(known.get("returns", ())),
         submission_id=known.get("submission_id"),

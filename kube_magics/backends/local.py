@@ -108,6 +108,7 @@ class LocalBackend:
             "submission_id": submission.submission_id,
             "created_at": time.time(),
             "notebook": submission.notebook,
+            "label": submission.label,
             "cell": submission.cell_digest,
             "returns": list(submission.spec.returns),
             "gpus": submission.spec.gpus,

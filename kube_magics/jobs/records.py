@@ -145,6 +145,16 @@ def in_work(record: Record) -> bool:
     return host != socket.gethostname() or process_started(pid) == started
 
 
+def kernel_of(submission_id: str | None) -> str | None:
+    """Of the process that submitted it: `this`, `alive` or `gone`; None: it is another machine's, or another user's."""
+    record = find(submission_id) if submission_id else None
+    if record is None or record.process[0] != socket.gethostname():
+        return None
+    if record.process[1] == os.getpid():
+        return "this"
+    return "alive" if in_work(record) else "gone"
+
+
 def sweep() -> None:
     """Remove what is too old to be of use."""
     for path in _root().glob("*/**/*.json"):

@@ -19,7 +19,7 @@ from kube_magics.cells.files.chosen import gather
 from kube_magics.cells.notebook import Sent
 from kube_magics.cells.values.data import Data
 from kube_magics.cells.weight import too_large
-from kube_magics.jobs import defaults, followed, loop, orphans, packages, records
+from kube_magics.jobs import defaults, followed, here, loop, orphans, packages, records
 from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
@@ -149,6 +149,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         cell_digest=capture.cell_digest,
         imports=tuple(capture.imports),
         notebook=notebook,
+        label=here.notebook().label,
         folder=str(Path.cwd()),
         version=VERSION,
     )
@@ -167,6 +168,7 @@ def prepare_image(
         bundle_sha256="",
         cell_digest="",
         notebook=notebook,
+        label=here.notebook().label,
         folder=str(Path.cwd()),
         version=VERSION,
         arguments=tuple(arguments),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from kube_magics.backends.contract import Backend
 from kube_magics.errors import OptionError
-from kube_magics.jobs import defaults, loop, orphans
+from kube_magics.jobs import defaults, loop, orphans, records
 from kube_magics.jobs.attach import attach
 from kube_magics.jobs.choose import backend_for
 from kube_magics.jobs.job import VALUE, Job
@@ -62,7 +63,9 @@ def _none(verb: str, names: Sequence[str]) -> None:
 def _jobs(spec: JobSpec, names: Sequence[str]) -> None:
     _none("jobs", names)
     backend = _backend(spec)
-    print(table.jobs(loop.wait(backend.jobs()), time.time(), backend.where()))
+    found = loop.wait(backend.jobs())
+    kernels = [records.kernel_of(each.submission_id) for each in found]
+    print(table.jobs(found, kernels, time.time(), backend.where(), folder=str(Path.cwd())))
     for name in loop.wait(orphans.clear(backend)):
         print(f"{name} is deleted: its submit was cut off, its files never arrived, and it never ran.")
 

@@ -11,12 +11,15 @@ from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, Snapshot
 UNKNOWN = "?"
 
 
-def jobs(snapshots: Sequence[Snapshot], now: float, where: str) -> str:
-    """A line a job; a job that does not run says why below."""
+def jobs(
+    snapshots: Sequence[Snapshot], kernels: Sequence[str | None], now: float, where: str, *, folder: str = ""
+) -> str:
+    """A line a job; a job that does not run says why below. `kernels`: what is known of each one's; notebooks in
+    `folder` are named short."""
     if not snapshots:
         return f"no jobs on {where}"
-    rows: list[tuple[str, ...]] = [("NAME", "STATUS", "GPUS", "AGE", "TOOK", "NODE", "NOTEBOOK")]
-    rows += [_row(each, now) for each in snapshots]
+    rows: list[tuple[str, ...]] = [("NAME", "STATUS", "GPUS", "AGE", "TOOK", "NODE", "NOTEBOOK", "CELL", "KERNEL")]
+    rows += [_row(each, kernel, now, folder) for each, kernel in zip(snapshots, kernels, strict=True)]
     lines = aligned(rows)
     for at, each in reversed(list(enumerate(snapshots, 1))):
         if each.cause is not None and each.phase in (PENDING, INCOMPLETE, "failed"):
@@ -24,7 +27,8 @@ def jobs(snapshots: Sequence[Snapshot], now: float, where: str) -> str:
     return "\n".join(lines)
 
 
-def _row(each: Snapshot, now: float) -> tuple[str, ...]:
+def _row(each: Snapshot, kernel: str | None, now: float, folder: str) -> tuple[str, ...]:
+    unknown = UNKNOWN if each.ours else "-"
     return (
         each.name,
         each.phase,
@@ -32,7 +36,9 @@ def _row(each: Snapshot, now: float) -> tuple[str, ...]:
         UNKNOWN if each.created_at is None else human_seconds(max(0.0, now - each.created_at)),
         _took(each, now),
         each.node or "-",
-        each.notebook or (UNKNOWN if each.ours else "-"),
+        (each.notebook or unknown).removeprefix(f"{folder}/"),
+        each.label or unknown,
+        kernel or unknown,
     )
 
 

@@ -90,6 +90,7 @@ def _annotations(submission: Submission) -> dict[str, str]:
     return {
         **dict(submission.spec.annotations),
         **_notebook(submission),
+        **({names.ANNOTATION_LABEL: submission.label} if submission.label else {}),
         names.ANNOTATION_SUBMISSION: submission.submission_id,
         **(bundled if submission.arguments is None else {}),
         **({names.ANNOTATION_RETURNS: ",".join(submission.spec.returns)} if submission.spec.returns else {}),

@@ -140,6 +140,8 @@ class Submission:
     """Top-level modules that the cell imports."""
     notebook: str | None = None
     """Its path as the user knows it; None: unknown."""
+    label: str | None = None
+    """Of the cell as the user knows it: In [3]; None: none is known."""
     folder: str = ""
     """The work folder: stands for the notebook where that is unknown."""
     version: str = ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 VERBS: Mapping[str, str] = {
     "run": "[options of %%kubetrain] SCRIPT|IMAGE -- ARGUMENTS: run a Python script as a cell, an image as it is",
     "create": "-f FILE: create the objects of a YAML file as they are",
-    "jobs": "jobs of this namespace (or machine), newest first, also those that kubectl made",
+    "jobs": "jobs of this namespace (or machine), also those that kubectl made, newest first; where each came from",
     "logs": "NAME: the log of a job as far as it is kept",
     "attach": "NAME [--tail N] [--trust]: show a job's log from its start, then its values or its exception come here",
     "stop": "NAME: end a job (TERM, grace, KILL); the job and its log stay",

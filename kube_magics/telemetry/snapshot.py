@@ -50,6 +50,8 @@ class Snapshot:
     finished_at: float | None = None
     gpus: int | None = None
     notebook: str | None = None
+    label: str | None = None
+    """Of its cell there: In [3]."""
     ours: bool = False
     """Made by kube_magics: its log speaks the line protocol."""
     returns: tuple[str, ...] = ()
@@ -106,6 +108,7 @@ def of_job(
         finished_at=unix(ended.get("finishedAt") or part(job, "status").get("completionTime")),
         gpus=_gpus(part(job, "spec", "template")),
         notebook=text(annotations, names.ANNOTATION_NOTEBOOK) or None,
+        label=text(annotations, names.ANNOTATION_LABEL) or None,
         ours=names.ANNOTATION_BUNDLE in annotations,
         returns=tuple(filter(None, text(annotations, names.ANNOTATION_RETURNS).split(","))),
         uid=text(meta, "uid") or None,

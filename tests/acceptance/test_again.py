@@ -165,4 +165,7 @@ def test_another_notebook_submits_its_own(here: Desk, tmp_path: Path) -> None:
     with Kernel(tmp_path, {**environment(here), "KUBE_MAGICS_NOTEBOOK": "another.ipynb"}) as kernel:
         assert kernel.run("%load_ext kube_magics").error is None
         assert "same cell" not in kernel.run(cell).stdout
+        said = kernel.run("%kube jobs").stdout
+        assert re.search(r" another\.ipynb +In \[2\] +this$", said, re.MULTILINE), said
+        assert re.search(r" acceptance\.ipynb +In \[\d+\] +alive$", said, re.MULTILINE), said
     assert len(jobs(here)) == 2

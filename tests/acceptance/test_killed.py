@@ -81,7 +81,9 @@ def test_killed_while_it_runs_or_before_its_value_was_fetched(anywhere: Desk, se
     with another(anywhere) as kernel:
         if not seconds:
             eventually(lambda: status(kernel, name) == "succeeded", "its end")
-        assert "acceptance.ipynb" in kernel.run("%kube jobs").stdout, "where it came from"
+        line = re.search(rf"^{name} .*$", kernel.run("%kube jobs").stdout, re.MULTILINE)
+        assert line, "it is found"
+        assert re.search(r" acceptance\.ipynb  In \[3\]  gone$", line[0]), "where it came from"
         taken_up(kernel, cell)
         assert kernel.run(f"%kube delete {name}").error is None
 

@@ -61,6 +61,7 @@ def taken_up_after_an_interrupt(book: Book) -> None:
 
 @pytest.mark.long
 @pytest.mark.cluster
+@pytest.mark.timeout(300)
 def test_what_a_user_of_the_cluster_meets(environment: dict[str, str], tmp_path: Path, cluster: Cluster) -> None:
     space = cluster.namespace()
     place = {"KUBECONFIG": str(space.kubeconfig), "KUBE_MAGICS_CONTEXT": space.context}
@@ -100,7 +101,7 @@ def errors_are_plain(book: Book) -> None:
 def why_it_waits(book: Book) -> None:
     book.run(3)
     book.says(3, "job wide waits: ")
-    book.says(3, "64")
+    book.says(3, "Insufficient nvidia.com/gpu")
     book.interrupt()
     book.says(3, "Detached: ")
 
@@ -126,7 +127,7 @@ def found_by_the_next_kernel(book: Book) -> None:
     book.run(0)
     book.run(6)
     for name in ("fails", "wide", "stopped", "kept"):
-        book.says(6, re.compile(rf"{name} +\S+.*book\.ipynb"))
+        book.says(6, re.compile(rf"{name} +\S+.*lab\.ipynb"))
     book.run(5)
     book.says(5, re.compile("job kept of this same cell is there already since .*: attached"))
     book.says(5, "back: n;")

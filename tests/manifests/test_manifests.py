@@ -28,6 +28,7 @@ PLAIN = Submission(
     bundle_sha256="b" * 64,
     cell_digest="c" * 64,
     notebook="work/digits.ipynb",
+    label="In [3]",
     folder="/home/me/work",
     version="0.1.0",
 )
@@ -80,6 +81,7 @@ def expected(
             "labels": LABELS,
             "annotations": {
                 "kube-magics.dev/notebook": "work/digits.ipynb",
+                "kube-magics.dev/cell-label": "In [3]",
                 "kube-magics.dev/submission": "submission-1",
                 "kube-magics.dev/cell": "c" * 64,
                 "kube-magics.dev/bundle": "b" * 64,
