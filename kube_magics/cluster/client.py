@@ -6,6 +6,7 @@ One `Client` per context. Every foreign exception becomes one of `errors`, here 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -21,6 +22,9 @@ from kube_magics.cluster.flight import Flight
 from kube_magics.cluster.link import Link
 
 ANSWER_TIMEOUT_S = 30.0
+"""Of silence."""
+SLOWEST_BYTES_S = 20_000
+"""Of what is sent; slower, and it counts as lost."""
 IDLE_S = 60.0
 """After such a silence a connection may have been forgotten on the way: a word to it would not be answered for long."""
 LINK_TIMEOUT_S = 10.0
@@ -51,8 +55,9 @@ MERGE_PATCH = "application/merge-patch+json"
 class Client:
     """Requests to one cluster as one user. To be used, and closed, on one event loop."""
 
-    def __init__(self, access: auth.Access) -> None:
+    def __init__(self, access: auth.Access, *, answer_s: float = ANSWER_TIMEOUT_S) -> None:
         self.access = access
+        self._answer_s = answer_s
         self.connections = Connections(self._session)
         self.link = Link(self._ask, self.connections.lost)
         self._headers = Flight[dict[str, str]]()
@@ -107,8 +112,8 @@ class Client:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        limits = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        limits = self._limits(len(data or b""))
         if self.link.heard and time.monotonic() - self.link.heard > IDLE_S:
             await self.link.alive()  # uses up the dead ones
         with self._translated():
@@ -117,6 +122,14 @@ class Client:
                 await _checked(response)
                 text = await response.read()
                 return self._read(text, json_expected=asked.get("Accept", JSON).startswith(JSON))
+
+    def _limits(self, size_bytes: int) -> aiohttp.ClientTimeout:
+        """However long it takes to come, an answer may be large; how long it takes to send something, nobody says."""
+        answer_s = self._answer_s
+        whole_s = answer_s + size_bytes / SLOWEST_BYTES_S if size_bytes else None
+        return aiohttp.ClientTimeout(
+            total=whole_s, connect=answer_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=answer_s
+        )
 
     def _read(self, text: bytes, *, json_expected: bool) -> Any:
         if not json_expected:
@@ -145,8 +158,10 @@ class Client:
 
     @asynccontextmanager
     async def _once(
-        self, access: auth.Access, method: str, path: str, **request: Any
+        self, access: auth.Access, method: str, path: str, *, data: bytes | None = None, **request: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        # Bytes as such would be sent in one piece, before anything else could be.
+        request["data"] = None if data is None else io.BytesIO(data)
         headers = {**await self._own_headers(access), **request.pop("headers", {})}
         name = access.configuration.tls_server_name
         async with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -269,6 +270,51 @@ def counting(requests: list[bytes]) -> Any:
         writer.close()
 
     return talk
+
+
+def test_an_answer_may_take_as_long_as_it_comes() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        for part in b'{"fine": true}':
+            await response.write(bytes([part]))
+            await asyncio.sleep(0.1)
+        return response
+
+    async def ask() -> Any:
+        async with api(answer) as plain:
+            client = Client(plain.access, answer_s=0.6)
+            try:
+                return await client.get(PATH)
+            finally:
+                await client.close()
+
+    assert asyncio.run(ask()) == {"fine": True}
+
+
+def test_a_large_body_may_take_its_time_and_its_answer_may_not() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.8)
+            size = int(re.findall(rb"Content-Length: (\d+)", head)[0])
+            await reader.readexactly(size)
+            if size > 1000:
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+        finally:
+            writer.close()
+
+    async def ask() -> Any:
+        async with raw(talk) as plain:
+            client = Client(plain.access, answer_s=0.5)
+            try:
+                with pytest.raises(errors.Unreachable, match="in time"):
+                    await client.post(PATH, {})
+                return await client.post(PATH, {"data": "x" * (16 << 20)})
+            finally:
+                await client.close()
+
+    assert asyncio.run(ask()) == {}
 
 
 def test_a_kept_connection_that_the_server_has_closed_is_replaced_for_reading() -> None:
