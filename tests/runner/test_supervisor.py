@@ -251,6 +251,45 @@ os.write(1, pids)
     assert log.end["reason"] == "completed"
 
 
+ORPHANS = """
+import glob, os, time
+for _ in range(300):  # daemons by the book: forked twice, their parents gone
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.close(0)
+        os._exit(0)
+    os.wait()
+def zombies():
+    found = 0
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            fields = open(path, "rb").read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        found += fields[0] == b"Z" and int(fields[1]) == os.getppid()
+    return found
+until = time.monotonic() + 30
+while zombies() and time.monotonic() < until:
+    time.sleep(0.01)
+print(os.getppid(), zombies())
+"""
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_no_zombies_pile_up(tmp_path: Path, first: bool) -> None:
+    """Neither as the first process of a container nor below another one."""
+    unshared = ["unshare", "-rpf", "--mount-proc"] if first else []
+    if first and subprocess.run([*unshared, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no PID namespaces here")
+    bundles.unpack(tmp_path, bundles.files(ORPHANS))
+    command = [sys.executable, "-IS", str(tmp_path / "kube_magics_runner" / "__main__.py"), str(tmp_path)]
+    done = subprocess.run([*unshared, *command], capture_output=True, check=False, timeout=60)
+    log = bundles.Log(done.stdout, done.returncode)
+    parent, left = map(int, log.out.split())
+    assert (parent == 1, left, log.end["reason"]) == (first, 0, "completed")
+
+
 def test_a_grandchild_that_keeps_the_output_holds_the_end_for_its_grace_only(tmp_path: Path) -> None:
     log = run(tmp_path, "import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid)")
     pid = int(log.out)
