@@ -6,19 +6,21 @@ import errno
 import os
 import sys
 
-from . import lastword
-from .pickling import PROTOCOL, Plain
+from . import lastword, scalars
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .byvalue import Returning
+    from .pickling import Plain
     from .sharing import Links
     from .views import Views
 
 FRAME_BYTES = 1 << 17
 """More than pickle writes at once, other than bytes of the user's."""
+
+PART = ".part"
 
 SHARING_BYTES = 1 << 23
 """Of a pickle without its large blocks: to list what is in it takes up to twenty times as much memory."""
@@ -64,7 +66,6 @@ def keep(
 
     `compare`: what they share stays one object; the module for that travels with jobs that ask for it.
     """
-    missing: dict[str, str] = {}
     too_large: dict[str, int] = {}
     files = Files(results, limit, ".".join(notebook_python.split(".")[:2]))
     given = {**values, **{name: names[name] for name in returns if name not in values and name in names}}
@@ -73,9 +74,9 @@ def keep(
         from .sharing import Sharing
 
         sharing = Sharing(files)
-    for name in returns:
-        if name not in given:
-            missing[name] = "never set"
+    missing = dict.fromkeys((name for name in returns if name not in given), "never set")
+    if sharing is None:
+        given = {name: value for name, value in given.items() if not files.write_scalar(name, value)}
     for name, value in given.items():
         try:
             written, pickler = files.write(name, value, sharing.begin(name) if sharing else None)
@@ -108,10 +109,26 @@ class Files:
         self._limit = limit
         self._minor = minor
 
+    def write_scalar(self, name: str, value: Any) -> bool:
+        """Whether it is a number or a text, and written; `write` says what stands in the way of one that is not."""
+        data = scalars.pickled(value)
+        if data is None or len(data) > (self._limit or len(data)):
+            return False
+        part = self._part(name)
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+            os.replace(part, part[: -len(PART)])
+        except OSError:
+            return False
+        return True
+
     def write(
         self, name: str, value: Any, views: Views | None, links: Links | None = None
     ) -> tuple[Limited, Plain | Returning]:
         """One value's, complete or not at all; `links`: what another file brings."""
+        from .pickling import PROTOCOL, Plain
+
         path = os.path.join(self._folder, name + ".pkl")
         part = self._part(name)
 
@@ -157,7 +174,7 @@ class Files:
             return
 
     def _part(self, name: str) -> str:
-        return os.path.join(self._folder, name + ".pkl.part")
+        return os.path.join(self._folder, name + ".pkl" + PART)
 
 
 def _returning() -> Any:

@@ -303,6 +303,9 @@ class Supervisor:
             try:
                 from .closing import Closing
                 from .sampler import Sampler, Usage
+
+                if not self._spec.get("cwd"):
+                    from . import workfiles  # noqa: F401 - which `closing` will ask for
             except (ImportError, OSError):  # removed, or just being removed
                 self._ready_by = NEVER
                 return
