@@ -118,6 +118,10 @@ class Backend(Protocol):
     async def gpus(self) -> GpuReport:
         """GPUs by node: total and in use."""
 
+    async def names(self, kind: str) -> list[str]:
+        """Names of all `jobs` here, or of the `claims` or `namespaces` that the user may see; none where there are
+        none of that kind."""
+
     def manifests(self, submission: Submission) -> list[dict[str, Any]]:
         """Exactly what `submit` would create; raises where there are no manifests."""
 

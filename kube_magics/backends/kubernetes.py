@@ -15,7 +15,7 @@ from kube_magics.backends.contract import GpuReport, Piece
 from kube_magics.backends.following import Following, pod_log
 from kube_magics.backends.nodes import gpu_report
 from kube_magics.cluster.auth import Access
-from kube_magics.cluster.client import Client
+from kube_magics.cluster.client import METADATA_LIST, Client
 from kube_magics.cluster.create import create
 from kube_magics.manifests import bundle as bundle_manifests
 from kube_magics.manifests import job as job_manifests
@@ -271,6 +271,15 @@ class KubernetesBackend:
 
     async def gpus(self) -> GpuReport:
         return await gpu_report(self.client, self.namespace)
+
+    async def names(self, kind: str) -> list[str]:
+        claims = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims"
+        path = {"jobs": self._jobs, "claims": claims, "namespaces": "/api/v1/namespaces"}[kind]
+        try:
+            found = await self.client.get(path, accept=METADATA_LIST)
+        except errors.Forbidden:
+            return [self.namespace] if kind == "namespaces" else []
+        return sorted(item["metadata"]["name"] for item in found["items"])
 
     async def close(self) -> None:
         for following in self._following.values():

@@ -276,6 +276,9 @@ class LocalBackend:
         found = [self._snapshot(home) for home in self._homes()]
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
+    async def names(self, kind: str) -> list[str]:
+        return sorted(home.name for home in self._homes()) if kind == "jobs" else []
+
     async def gpus(self) -> GpuReport:
         found = await asyncio.to_thread(machine.visible)
         if not found:

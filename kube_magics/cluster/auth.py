@@ -112,6 +112,16 @@ def find() -> Source | None:
     return None
 
 
+def contexts() -> list[str]:
+    """The contexts that one may name, the current one first; empty where there is no kubeconfig."""
+    source = find()
+    if source is None or source.kind != "kubeconfig":
+        return []
+    with _explained(source):
+        found = _Kubeconfig.read(source)
+    return sorted(found.contexts, key=lambda name: (name != found.current, name))
+
+
 def warm() -> None:
     """Import now what the first job would otherwise wait for; touches no network."""
     import kubernetes.client

@@ -19,7 +19,7 @@ from kube_magics.cells.files.chosen import gather
 from kube_magics.cells.notebook import Sent
 from kube_magics.cells.values.data import Data
 from kube_magics.cells.weight import too_large
-from kube_magics.jobs import defaults, followed, here, loop, orphans, packages, records
+from kube_magics.jobs import defaults, followed, here, known, loop, orphans, packages, records
 from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
@@ -234,6 +234,7 @@ def submit(prepared: Prepared, origin: Origin | None, key: str = "", cell: Sent 
         loop.start(create()).result()
         followed.begin(backend, follower)
         orphans.clear_once(backend)
+        known.note("jobs", [submission.name], all_of_them=False)
         return Job(backend, submission.name, follower, origin, screen=screen)
     except KeyboardInterrupt:
         with Interrupts():  # a second one would leave half of it

@@ -10,7 +10,7 @@ from typing import Any
 
 from kube_magics.backends.contract import Backend
 from kube_magics.errors import OptionError
-from kube_magics.jobs import defaults, loop, orphans, records
+from kube_magics.jobs import defaults, known, loop, orphans, records
 from kube_magics.jobs.attach import attach
 from kube_magics.jobs.choose import backend_for
 from kube_magics.jobs.job import VALUE, Job
@@ -64,6 +64,7 @@ def _jobs(spec: JobSpec, names: Sequence[str]) -> None:
     _none("jobs", names)
     backend = _backend(spec)
     found = loop.wait(backend.jobs())
+    known.note("jobs", [each.name for each in found])
     kernels = [records.kernel_of(each.submission_id) for each in found]
     print(table.jobs(found, kernels, time.time(), backend.where(), folder=str(Path.cwd())))
     for name in loop.wait(orphans.clear(backend)):

@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Any as AnyTrait
 
 from kube_magics.jobs import defaults, here
-from kube_magics.magics import notebook
+from kube_magics.magics import completion, notebook
 from kube_magics.spec import pages
 from kube_magics.spec.defaults import SETTABLE
 from kube_magics.spec.limits import LIMITS
@@ -62,6 +62,7 @@ def register(shell: Any) -> None:
     """Register the magics in `shell`; loading twice is harmless."""
     if not any(isinstance(each, KubeMagics) for each in shell.configurables):
         shell.register_magics(KubeMagics)
+    completion.register(shell)
     defaults.set_ipython(lambda: _configured(shell))
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.acceptance.desk import next_lines
+from tests.acceptance.desk import Desk, eventually, next_lines
 from tests.kernel import Kernel, Ran
 
 pytestmark = pytest.mark.jobs
@@ -149,3 +149,57 @@ def test_a_site_limits_what_its_users_ask_for(kernel: Kernel, options: str, told
     assert ran.error == "NotAllowed"
     assert told in ran.message
     assert next_lines(ran).startswith(typed)
+
+
+def completed(kernel: Kernel, text: str, below: str = "") -> list[str]:
+    """What Tab offers behind `text`."""
+    reply = kernel.client.complete(f"{text}\n{below}", len(text), reply=True, timeout=30)
+    start, stop = reply["content"]["cursor_start"], reply["content"]["cursor_end"]
+    assert stop == len(text)
+    return [text[:start] + each for each in reply["content"]["matches"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("%%kubetrain --gp", ["%%kubetrain --gpus", "%%kubetrain --gpu-resource"]),
+        ("%%kubetrain --backend=", ["%%kubetrain --backend=kubernetes", "%%kubetrain --backend=local"]),
+        ("%%kubetrain --gpus 2 --backend lo", ["%%kubetrain --gpus 2 --backend local"]),
+        ("%%kubetrain --requirements req", ["%%kubetrain --requirements requirements.txt"]),
+        ("%%kubetrain --returns sc", ["%%kubetrain --returns score"]),
+        ("%%kubetrain --returns model,sc", ["%%kubetrain --returns model,score"]),
+        ("%kube at", ["%kube attach"]),
+        ("%kube attach x --t", ["%kube attach x --tail", "%kube attach x --trust"]),
+        ("%kube config names", ["%kube config namespace="]),
+        ("%kube config detach=", ["%kube config detach=true", "%kube config detach=false"]),
+        ("%kube run --pip n", ["%kube run --pip none"]),
+        ("%kube run req", ["%kube run requirements.txt"]),
+        ("%kube create -f req", ["%kube create -f requirements.txt"]),
+    ],
+)
+def test_tab_offers_what_may_stand_there(kernel: Kernel, text: str, offered: list[str]) -> None:
+    assert sorted(completed(kernel, text, "model = 1\nfor score in (1, 2):\n    pass")) == sorted(offered)
+
+
+def test_tab_elsewhere_is_ipythons_own(kernel: Kernel) -> None:
+    right(kernel, "a_name_of_mine = 1")
+    assert "a_name_of_m" in completed(kernel, "a_name_of_m")[0]
+    assert completed(kernel, "%%kubetrain --gpus 1\nprint(a_name_of_m") == [
+        "%%kubetrain --gpus 1\nprint(a_name_of_mine"
+    ]
+
+
+def test_tab_knows_the_contexts_of_the_kubeconfig(kernel: Kernel) -> None:
+    eventually(lambda: completed(kernel, "%kube jobs --context pro"), "the contexts")
+    assert completed(kernel, "%kube config context=") == ["%kube config context=lab", "%kube config context=production"]
+
+
+def test_tab_knows_the_jobs(anywhere: Desk) -> None:
+    """Also those that nobody here has seen: a list is renewed behind the first Tab that asks for it."""
+    anywhere.right("%%kubetrain --cpus 100m --name tabbed\nprint(1)")
+    assert completed(anywhere.kernel, "%kube logs tab") == ["%kube logs tabbed"]
+    anywhere.right("from kube_magics.jobs import known\nknown._lists.clear(); known._asked.clear()")
+    eventually(lambda: completed(anywhere.kernel, "%kube logs tab") == ["%kube logs tabbed"], "the jobs")
+    if anywhere.space is not None:
+        line = f"%kube jobs -n {anywhere.space.name[:6]}"
+        eventually(lambda: f"%kube jobs -n {anywhere.space.name}" in completed(anywhere.kernel, line), "namespaces")
