@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kube_magics.jobs import here
 from kube_magics.spec import defaults, limits
 from kube_magics.spec.defaults import CONFIG, IPYTHON, Place
 from kube_magics.spec.job import JobSpec
 
 configured: dict[str, str] = {}
 """What `%kube config NAME=VALUE` has set in this process, as it was typed, by field."""
-_ipython: Callable[[], Mapping[str, Any]] = dict
-
-
-def set_ipython(read: Callable[[], Mapping[str, Any]]) -> None:
-    """`read` gives what IPython's configuration sets (`c.KubeMagics…`), at the time it is called."""
-    global _ipython  # noqa: PLW0603 - one shell per process
-    _ipython = read
 
 
 def places() -> list[Place]:
     """Where values may come from, but for the line itself; the nearest first."""
-    return [Place(CONFIG, dict(configured)), defaults.from_environment(os.environ), Place(IPYTHON, _ipython())]
+    return [
+        Place(CONFIG, dict(configured)),
+        defaults.from_environment(os.environ),
+        Place(IPYTHON, here.configuration()),
+    ]
 
 
 def spec(given: Mapping[str, Any], fields: Iterable[str] | None = None) -> JobSpec:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from kube_magics.cells.notebook import Notebook
 from kube_magics.runner.images import Picture
 
 _reader: Callable[[], Notebook] | None = None
+_configuration: Callable[[], Mapping[str, Any]] = dict
 _display: Callable[[Picture], None] | None = None
 _answers: Callable[[], bool] | None = None
 _leaving: Callable[[], bool] | None = None
@@ -44,6 +46,17 @@ def answers() -> bool:
 def leaving() -> bool:
     """Whether this process is being shut down."""
     return _leaving is not None and _leaving()
+
+
+def set_configuration(read: Callable[[], Mapping[str, Any]]) -> None:
+    """`read` gives what IPython's configuration sets (`c.KubeMagics…`), by field, at the time it is called."""
+    global _configuration  # noqa: PLW0603 - one shell per process
+    _configuration = read
+
+
+def configuration() -> Mapping[str, Any]:
+    """Defaults of options that IPython's configuration sets; empty outside IPython."""
+    return _configuration()
 
 
 def display() -> Callable[[Picture], None] | None:

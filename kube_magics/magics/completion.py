@@ -7,22 +7,13 @@ import glob
 from pathlib import Path
 from typing import Any
 
-from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
 
-from kube_magics.jobs import defaults
+from kube_magics.jobs import defaults, known
 from kube_magics.spec.completion import CELL, LINE, wanted
 from kube_magics.spec.job import image_of
 
-NAME = "kube_magics"
 MOST_FILES = 200
-
-
-def register(shell: Any) -> None:
-    """Once per shell, however often the extension is loaded."""
-    matchers = shell.Completer.custom_matchers
-    if all(getattr(each, "matcher_identifier", "") != NAME for each in matchers):
-        made = context_matcher(identifier=NAME)
-        matchers.append(made(lambda context: matches(context, shell.user_ns)))
 
 
 def matches(context: CompletionContext, namespace: dict[str, Any]) -> SimpleMatcherResult:
@@ -50,8 +41,6 @@ def _list(name: str, fragment: str, cell: str, namespace: dict[str, Any]) -> lis
         return _set_by(cell)
     if kind == "images":
         return [image_of(defaults.spec({}, ("image",)))]
-    from kube_magics.jobs import known  # and with it all that speaks to clusters: loading the extension need not wait
-
     return known.names(kind)
 
 

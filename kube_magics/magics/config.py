@@ -11,10 +11,10 @@ from kube_magics.jobs.choose import backend_for, remember
 from kube_magics.magics.table import aligned
 from kube_magics.spec import defaults
 from kube_magics.spec.credentials import suspicion
-from kube_magics.spec.defaults import CONFIG, SETTABLE, Place
+from kube_magics.spec.defaults import CONFIG, Place
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.option import Option
-from kube_magics.spec.options import BY_FIELD, OPTIONS, PLACE
+from kube_magics.spec.options import BY_FIELD, OPTIONS, PLACE, SETTABLE
 from kube_magics.spec.parse import nearest, split_known
 
 MAGIC = "%kube config"

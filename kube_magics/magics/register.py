@@ -6,14 +6,15 @@ import importlib
 import threading
 from typing import Any
 
+from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Any as AnyTrait
 
-from kube_magics.jobs import defaults, here
-from kube_magics.magics import completion, notebook
+from kube_magics.jobs import here
+from kube_magics.magics import notebook
 from kube_magics.spec import pages
-from kube_magics.spec.defaults import SETTABLE
 from kube_magics.spec.limits import LIMITS
+from kube_magics.spec.options import SETTABLE
 from kube_magics.spec.verbs import VERBS_HELP
 
 _KUBETRAIN_HELP = f"""Run this cell as a job, on Kubernetes or on this machine.
@@ -62,8 +63,8 @@ def register(shell: Any) -> None:
     """Register the magics in `shell`; loading twice is harmless."""
     if not any(isinstance(each, KubeMagics) for each in shell.configurables):
         shell.register_magics(KubeMagics)
-    completion.register(shell)
-    defaults.set_ipython(lambda: _configured(shell))
+    _complete(shell)
+    here.set_configuration(lambda: _configured(shell))
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)
     here.set_presence(lambda: notebook.answers(shell), lambda: notebook.leaving(shell))
@@ -75,6 +76,19 @@ def register(shell: Any) -> None:
         threading.Thread(target=_import_all, name="kube_magics-warm", daemon=True).start()
 
     shell.events.register("post_run_cell", warm)
+
+
+def _complete(shell: Any) -> None:
+    """Let Tab know our lines; once, however often the extension is loaded."""
+    matchers = shell.Completer.custom_matchers
+    if all(getattr(each, "matcher_identifier", "") != "kube_magics" for each in matchers):
+
+        def matches(context: Any) -> Any:
+            from kube_magics.magics import completion
+
+            return completion.matches(context, shell.user_ns)
+
+        matchers.append(context_matcher(identifier="kube_magics")(matches))
 
 
 def _configured(shell: Any) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kube_magics.spec.defaults import SETTABLE
 from kube_magics.spec.option import Option
-from kube_magics.spec.options import ATTACH, BY_FIELD, OPTIONS, PLACE
+from kube_magics.spec.options import ATTACH, BY_FIELD, OPTIONS, PLACE, SETTABLE
 from kube_magics.spec.verbs import VERBS
 
 CELL, LINE = "%%kubetrain", "%kube"

@@ -15,13 +15,11 @@ from typing import Any
 from kube_magics.errors import OptionError
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.limits import LIMITS, Rule
-from kube_magics.spec.option import Option
-from kube_magics.spec.options import OPTIONS
+from kube_magics.spec.option import PREFIX, Option
+from kube_magics.spec.options import SETTABLE
 from kube_magics.spec.parse import value
 
-SETTABLE: tuple[Option, ...] = tuple(option for option in OPTIONS if option.settable)
 CONFIG, ENVIRONMENT, IPYTHON = "%kube config", "environment", "IPython config"
-PREFIX = "KUBE_MAGICS_"
 OTHER_VARIABLES = ("STATE", "NOTEBOOK", "ON_INTERRUPT")
 """Of the same prefix, and no options."""
 
@@ -38,7 +36,7 @@ class Place:
         """How an option's value is given there."""
         if self.name == CONFIG:
             return f"%kube config {option.name}="
-        return f"%env {variable(option)}=" if self.name == ENVIRONMENT else f"c.KubeMagics.{option.field}="
+        return f"%env {option.variable}=" if self.name == ENVIRONMENT else f"c.KubeMagics.{option.field}="
 
     def read(self, option: Option) -> Any:
         """The option's value there; raises OptionError, which names the place."""
@@ -52,20 +50,15 @@ class Place:
         return value(option, name, raw)
 
 
-def variable(option: Option) -> str:
-    """The environment variable of an option: `KUBE_MAGICS_GPUS`."""
-    return PREFIX + option.field.upper()
-
-
 def from_environment(environment: Mapping[str, str]) -> Place:
     """What is set there; an empty variable sets nothing."""
-    named = {option.field: environment.get(variable(option)) for option in (*SETTABLE, *LIMITS)}
+    named = {option.field: environment.get(option.variable) for option in (*SETTABLE, *LIMITS)}
     return Place(ENVIRONMENT, {field: text for field, text in named.items() if text})
 
 
 def unknown_variables(environment: Iterable[str]) -> list[tuple[str, str]]:
     """Variables that look like an option's and are none, each with the one that was probably meant."""
-    known = [*map(variable, (*SETTABLE, *LIMITS)), *(PREFIX + name for name in OTHER_VARIABLES)]
+    known = [*(option.variable for option in (*SETTABLE, *LIMITS)), *(PREFIX + name for name in OTHER_VARIABLES)]
     strange = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     near = ((name, difflib.get_close_matches(name, known, 1, cutoff=0.9)) for name in strange)
     return [(name, found[0]) for name, found in near if found]

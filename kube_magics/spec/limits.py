@@ -8,13 +8,15 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kube_magics.errors import NotAllowed
 from kube_magics.spec import quantities, readers
-from kube_magics.spec.job import JobSpec, image_of
 from kube_magics.spec.option import Option
 from kube_magics.spec.quantities import amount
+
+if TYPE_CHECKING:
+    from kube_magics.spec.job import JobSpec
 
 LIMITS: tuple[Option, ...] = (
     Option("max-gpus", "GPUs that a job may ask for.", readers.count, "N", example="--max-gpus 4", unit="devices"),
@@ -72,6 +74,8 @@ def _timeout(spec: JobSpec, most_s: int) -> tuple[str, str] | None:
 
 
 def _images(spec: JobSpec, patterns: tuple[str, ...]) -> tuple[str, str] | None:
+    from kube_magics.spec.job import image_of  # the table above is needed at load, its checks are not
+
     image = image_of(spec)
     if any(fnmatch.fnmatchcase(image, pattern) for pattern in patterns):
         return None

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+PREFIX = "KUBE_MAGICS_"
+
 
 @dataclass(frozen=True)
 class Option:
@@ -45,6 +47,11 @@ class Option:
     def field(self) -> str:
         """The name as a Python keyword: `read_only_root`."""
         return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its variable of the environment: `KUBE_MAGICS_READ_ONLY_ROOT`."""
+        return PREFIX + self.field.upper()
 
     @property
     def flag(self) -> bool:

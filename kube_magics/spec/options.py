@@ -80,6 +80,8 @@ ATTACH: tuple[Option, ...] = (
 )  # fmt: skip
 """What only `%kube attach` takes."""
 
+SETTABLE: tuple[Option, ...] = tuple(option for option in OPTIONS if option.settable)
+"""Those that have defaults: see `spec.defaults`."""
 BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}
 PLACE = ("namespace", "context", "backend")
 """What every verb takes."""

@@ -6,7 +6,6 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from kube_magics.spec.defaults import variable
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.option import Option
 from kube_magics.spec.options import GROUPS
@@ -78,7 +77,7 @@ def page() -> str:
         parts.append(f"## {title}\n\n" + _table(head, rows))
     limits = [
         (
-            _code(variable(each)),
+            _code(each.variable),
             _code(f"c.KubeMagics.{each.field}"),
             each.unit,
             each.help,

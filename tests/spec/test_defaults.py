@@ -12,16 +12,15 @@ from kube_magics.spec.defaults import (
     CONFIG,
     ENVIRONMENT,
     IPYTHON,
-    SETTABLE,
     Place,
     from_environment,
     resolved,
     rules,
     unknown_variables,
-    variable,
 )
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.limits import LIMITS
+from kube_magics.spec.options import SETTABLE
 from kube_magics.spec.parse import parse
 
 
@@ -82,10 +81,10 @@ def test_a_verb_is_not_refused_for_what_it_does_not_need() -> None:
 def test_every_option_has_its_variable_and_an_empty_one_sets_nothing() -> None:
     for option in SETTABLE:
         text = "true" if option.flag else option.example.split(" ", 1)[1].strip('"')
-        found = from_environment({variable(option): text, "KUBE_MAGICS_STATE": "/x"})
+        found = from_environment({option.variable: text, "KUBE_MAGICS_STATE": "/x"})
         assert list(found.given) == [option.field]
         assert getattr(resolved({}, [found]), option.field) == parse([f"--{option.name}={text}"])[option.field]
-        assert not from_environment({variable(option): ""}).given
+        assert not from_environment({option.variable: ""}).given
 
 
 def test_a_mistyped_variable_is_told_and_others_are_left_alone() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kube_magics.spec.defaults import variable
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.pages import help_text, page
@@ -23,7 +22,7 @@ def test_the_page_has_every_option_and_every_limit() -> None:
         assert option.flag or option.unit, option.name
         assert option.example.startswith(f"--{option.name}")
     for limit in LIMITS:
-        assert f"| `{variable(limit)}` | `c.KubeMagics.{limit.field}` |" in text
+        assert f"| `{limit.variable}` | `c.KubeMagics.{limit.field}` |" in text
 
 
 def test_help_shows_every_option_within_the_width_of_a_notebook() -> None:
