@@ -111,6 +111,8 @@ class ClusterError(KubeMagicsError):
     """The API server refused or failed; `status` is the HTTP status code, or None when there was no answer."""
 
     status: int | None = None
+    retry_after_s: float | None = None
+    """When the server wants to be asked again, as it said."""
 
 
 class Unreachable(ClusterError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims, secrets
+from kube_magics.backends import bundles, claims, creating, secrets
 from kube_magics.backends.contract import GpuReport, Piece
 from kube_magics.backends.following import Following, pod_log
 from kube_magics.backends.nodes import gpu_report
@@ -24,9 +24,6 @@ from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names, volumes
 from kube_magics.spec.job import JobSpec, Submission, image_of
 from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job
-
-ATTEMPTS = 4
-"""Of one POST whose answer was lost: the name is ours, so repeating it is safe."""
 
 
 class KubernetesBackend:
@@ -99,63 +96,17 @@ class KubernetesBackend:
         following = self._following[submission.name] = Following(self.client, self.namespace, submission.name)
         following.start()
         try:
-            created = await self._create(submission)
-            await asyncio.gather(*(self._create_map(m) for m in job_manifests.config_maps(created, submission)))
+            created = await creating.create_job(self.client, self.namespace, submission, self._job(submission))
+            maps = job_manifests.config_maps(created, submission)
+            await asyncio.gather(*(creating.create_map(self.client, self.namespace, each) for each in maps))
         except BaseException:
             self._following.pop(submission.name).stop()
-            await asyncio.shield(self._withdraw(submission))
+            await asyncio.shield(creating.withdraw(self.client, self.namespace, submission))
             raise
         return str(created["metadata"]["uid"])
 
     async def create(self, manifest: Mapping[str, Any]) -> str:
         return await create(self.client, self.namespace, manifest)
-
-    async def _create(self, submission: Submission) -> dict[str, Any]:
-        """POST, repeated after a lost answer: 409 with our own submission id is success."""
-        body = self._job(submission)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                created: dict[str, Any] = await self.client.post(self._jobs, body)
-            except errors.Conflict as conflict:
-                found = await self.client.get(f"{self._jobs}/{submission.name}")
-                if _is_of(submission, found):
-                    return dict(found)
-                raise errors.Conflict(
-                    f"There is a job {submission.name} already in namespace {self.namespace}.",
-                    said=conflict.said,
-                    hint=f"%kube delete {submission.name}   (or another --name)",
-                ) from conflict
-            except errors.Unreachable:
-                if attempt == ATTEMPTS:
-                    raise
-                await asyncio.sleep(0.2 * attempt)
-            else:
-                return created
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _create_map(self, body: dict[str, Any]) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                await self.client.post(f"/api/v1/namespaces/{self.namespace}/configmaps", body)
-            except errors.Conflict:
-                # Immutable and named after our own job: the lost answer's.
-                return
-            except errors.Unreachable:
-                if attempt == ATTEMPTS:
-                    raise
-                await asyncio.sleep(0.2 * attempt)
-            else:
-                return
-
-    async def _withdraw(self, submission: Submission) -> None:
-        """A submission that failed half-way leaves nothing: our Job, if it is there, goes."""
-        try:
-            found = await self.client.get(f"{self._jobs}/{submission.name}")
-            if _is_of(submission, found):
-                await self.client.delete(f"{self._jobs}/{submission.name}")
-        except errors.ClusterError:
-            # Nothing more can be done from here, and the error that brought us here says more.
-            return
 
     def _job(self, submission: Submission) -> dict[str, Any]:
         return job_manifests.job(
@@ -285,12 +236,6 @@ class KubernetesBackend:
         for following in self._following.values():
             following.stop()
         await self.client.close()
-
-
-def _is_of(submission: Submission, job: Mapping[str, Any]) -> bool:
-    """Whether the Job of this name is this very submission's."""
-    annotations = job["metadata"].get("annotations") or {}
-    return bool(annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id)
 
 
 def _podless(job: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import io
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -240,7 +240,10 @@ async def _checked(response: aiohttp.ClientResponse) -> None:
     if not isinstance(status, dict):
         status = {}
     said = status.get("message") or text[:500] or response.reason or ""
-    raise refusal(response.status, str(said), status)
+    error = refusal(response.status, str(said), status)
+    with suppress(ValueError):  # it may be a date, from something in between
+        error.retry_after_s = float(response.headers.get("Retry-After") or "")
+    raise error
 
 
 def refusal(code: int, said: str, status: Mapping[str, Any]) -> errors.ClusterError:

@@ -6,8 +6,10 @@ that stands in no record would not be loaded anyway.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import math
 import time
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
@@ -19,12 +21,14 @@ from kube_magics.cells.capture import Capture
 from kube_magics.cells.notebook import Sent
 from kube_magics.jobs import loop, orphans, records
 from kube_magics.jobs.records import Record
-from kube_magics.spec.job import JobSpec
+from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.spec.quantities import human_seconds
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 
 PATIENCE_S = 2.0
 """For the states of older jobs: to name them is worth no more."""
+COMING_S = 0.1
+"""Between two looks at a job that another kernel submits at this moment."""
 MOST_NAMED = 3
 _HOW = ("detach", "new", "dry_run", "given")
 """Options that change nothing of the job."""
@@ -53,6 +57,16 @@ class Before:
     """The job of the very same cell."""
     changed: tuple[Future[str | None], ...]
     """Names of live jobs of the cell as it was."""
+    looked_at: float
+    """On this machine's clock; after all time, where it shall be a new job in any case."""
+
+    def begin(self, submission: Submission, backend: Backend, key: str, cell: Sent) -> Record | None:
+        """The record of a new job of it; None: another kernel has begun to submit this very cell meanwhile."""
+        record = records.begin(submission, backend, key, cell)
+        if not records.forestalled(record, self.looked_at):
+            return record
+        records.drop(record)
+        return None
 
     def live(self) -> list[str]:
         """Names of live jobs of the cell as it was."""
@@ -68,13 +82,14 @@ class Before:
 
 def look(backend: Backend, key: str, cell: Sent, notebook: str | None, *, new: bool) -> Before:
     """The jobs of `cell` that were submitted before, and whose results nobody has fetched."""
+    looked_at = math.inf if new else time.time()
     known = [each for each in records.opened(notebook or str(Path.cwd())) if each.address == backend.address]
     same = None
     for record in known:
         if record.key == key and not new and _one(cell, record) and (same := _waiting(backend, record)):
             break
     changed = [each for each in known if each.key not in ("", key) and records.was(each, cell)][:MOST_NAMED]
-    return Before(same, tuple(loop.start(_live(backend, record)) for record in changed))
+    return Before(same, tuple(loop.start(_live(backend, record)) for record in changed), looked_at)
 
 
 def _one(cell: Sent, record: Record) -> bool:
@@ -92,13 +107,21 @@ def _waiting(backend: Backend, record: Record) -> Snapshot | None:
 
 
 async def _state(backend: Backend, record: Record) -> Snapshot | None:
-    try:
-        state = await backend.poll(record.name)
-    except errors.NotFound:
-        return None
-    if not records.is_of(record, state) or not await orphans.settled(backend, record, state):
-        return None
-    return state
+    while True:
+        coming = records.is_coming(record)
+        try:
+            state = await backend.poll(record.name)
+        except errors.NotFound:
+            if not coming:
+                return None
+        else:
+            if not records.is_of(record, state):
+                return None
+            if await orphans.settled(backend, record, state):
+                return state
+            if not coming:
+                return None
+        await asyncio.sleep(COMING_S)
 
 
 async def _live(backend: Backend, record: Record) -> str | None:

@@ -39,6 +39,12 @@ def attach(
     return follow(backend, state, origin, tail=tail)
 
 
+def again(backend: Backend, state: Snapshot, origin: Origin, returns_files: Sequence[str]) -> Job:
+    """The job of `state`, which a record of this user's knows as the job of the very cell that `origin` is of."""
+    whole = completed(origin, state, returns_files)
+    return follow(backend, state, replace(whole, sealed=not records.is_own(state)))
+
+
 def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: int | None = None) -> Job:
     """The job of `state`, followed on the background loop; `origin` as in `Job`."""
     follower = followed.find(backend, state)

@@ -36,7 +36,7 @@ async def settled(backend: Backend, record: Record, state: Snapshot) -> bool:
     """Whether the job of a record is there as a whole; else it is deleted, or its submit goes on."""
     if state.phase != INCOMPLETE:
         if not record.arrived:
-            records.arrived(record, state.uid)
+            records.arrived(record, state.uid if records.is_proven(record, state) else None)
         return True
     if _cut_off(record):
         await backend.delete(record.name)

@@ -1,8 +1,9 @@
 """What this user has submitted: a small file each, in the state folder. It proves what labels cannot.
 
-Whoever may write to the namespace can make a Job look like one of ours, and unpickling its values runs its code. So
-values are loaded unasked only from a Job whose submission id and uid stand here. The uid exists once the Job does: a
-kernel that was killed in between has left none, and then a Job made within a minute is the one.
+The random id of a submission finds its Job again, whatever became of the kernel or of an answer. But whoever may write
+to the namespace can make a Job with that id too, and unpickling its values runs its code. So values are loaded unasked
+only from the Job whose uid stands here. The uid exists once the Job does: a kernel that was killed in between has left
+none, and then the Job's values are loaded if it was made when it was submitted.
 
     submissions/NOTEBOOK/ID.json         its values have not been fetched yet
     submissions/NOTEBOOK/done/ID.json    they have
@@ -29,8 +30,10 @@ from kube_magics.telemetry.snapshot import Snapshot
 
 KEPT_S = 90 * 24 * 3600
 """Then a record is removed: no job lasts so long, and its log is gone a week after its end."""
-CREATED_WITHIN_S = 60.0
-"""Between a submit here and the Job's own time there; both clocks are wrong by something."""
+CLOCKS_S = 60.0
+"""By so much the clock here and the cluster's may differ."""
+SUBMIT_S = 120.0
+"""A submit whose answers are lost goes on for so long."""
 ALIKE = 0.5
 """Of the lines of two cells: then one is the other, edited."""
 DONE = "done"
@@ -88,6 +91,11 @@ def arrived(record: Record, uid: str | None) -> None:
     _write(replace(record, uid=uid, arrived=True))
 
 
+def leave(record: Record) -> None:
+    """Nobody submits it any more, and nobody knows what of it exists."""
+    _write(replace(record, process=(socket.gethostname(), 0, 0.0)))
+
+
 def drop(record: Record) -> None:
     """Nothing of it exists."""
     with suppress(OSError):
@@ -125,18 +133,41 @@ def opened(notebook: str | None = None) -> list[Record]:
 
 
 def is_own(snapshot: Snapshot) -> bool:
-    """Whether a Job of the cluster is what this user submitted."""
+    """Whether a Job of the cluster is what this user submitted, beyond what anybody could write on it."""
     record = find(snapshot.submission_id) if snapshot.submission_id else None
-    return record is not None and is_of(record, snapshot)
+    return record is not None and is_of(record, snapshot) and is_proven(record, snapshot)
 
 
 def is_of(record: Record, snapshot: Snapshot) -> bool:
-    """Whether a job is this very submission's."""
-    if (record.submission_id, record.name) != (snapshot.submission_id, snapshot.name):
-        return False
+    """Whether a job is this very submission's, by what stands on it."""
+    same = (record.submission_id, record.name) == (snapshot.submission_id, snapshot.name)
+    return same and record.uid in (None, snapshot.uid)
+
+
+def is_proven(record: Record, snapshot: Snapshot) -> bool:
+    """Of a job that `is_of` the record: whether its values may be loaded unasked."""
     if record.uid is not None or snapshot.uid is None:
         return record.uid == snapshot.uid
-    return snapshot.created_at is not None and abs(snapshot.created_at - record.sent_at) < CREATED_WITHIN_S
+    since_s = float("nan") if snapshot.created_at is None else snapshot.created_at - record.sent_at
+    return -CLOCKS_S < since_s < SUBMIT_S + CLOCKS_S
+
+
+def forestalled(record: Record, looked_at: float) -> bool:
+    """Whether another kernel has begun to submit the same cell before `record`, and after this one looked for it.
+
+    Each writes its own record first and looks at the others' then: of two that do so at once, one sees the other.
+    """
+    mine = (record.sent_at, record.submission_id)
+    others = [each for each in opened(record.notebook) if (each.key, each.address) == (record.key, record.address)]
+    return any(looked_at <= each.sent_at and (each.sent_at, each.submission_id) < mine for each in others)
+
+
+def is_coming(record: Record) -> bool:
+    """Whether another kernel of this machine submits it at this moment."""
+    fresh = find(record.submission_id)
+    if fresh is None or fresh.arrived or fresh.process[1] == os.getpid() or time.time() - fresh.sent_at > SUBMIT_S:
+        return False
+    return fresh.process[0] == socket.gethostname() and in_work(fresh)
 
 
 def in_work(record: Record) -> bool:

@@ -7,6 +7,7 @@ import re
 import sys
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from kube_magics.backends.contract import Backend
 from kube_magics.cells.bundle import STORED_ABOVE_BYTES, Bundle, build
 from kube_magics.cells.capture import Capture
 from kube_magics.cells.files.chosen import gather
-from kube_magics.cells.notebook import Sent
 from kube_magics.cells.values.data import Data
 from kube_magics.cells.weight import too_large
 from kube_magics.jobs import defaults, followed, here, known, loop, orphans, packages, records
@@ -26,7 +26,9 @@ from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.interrupt import Interrupts, chosen
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
+from kube_magics.jobs.records import Record
 from kube_magics.jobs.screen import Screen
+from kube_magics.jobs.show import warn
 from kube_magics.jobs.store import AFTER, BEFORE, Store
 from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
 from kube_magics.manifests.pod import grace
@@ -38,6 +40,7 @@ from kube_magics.spec.job import JobSpec, Parcel, Submission
 from kube_magics.spec.quantities import human_bytes
 from kube_magics.version import VERSION
 
+SAID_AFTER_S = 3.0
 UNDO_S = 10.0
 """Of patience with a submit that was interrupted; then it is cancelled, and takes back itself what it has made."""
 
@@ -203,35 +206,36 @@ def _told(options: dict[str, Any], store: Store | None, data: Data | None) -> di
     return {"artifacts": store.fields(data, writes=writes)} if store else {}
 
 
-def submit(prepared: Prepared, origin: Origin | None, key: str = "", cell: Sent | None = None) -> Job:
+def submit(prepared: Prepared, origin: Origin | None, begun: Record | None = None) -> Job:
     """Create the job and follow it on the background loop; without an origin nothing comes back but its output.
 
-    `key` and `cell` are what a later run of the same cell knows it by; without them it is a new job each time.
+    `begun` is what a later run of the same cell knows it by; without one it is a new job each time.
     """
     submission, backend = prepared.submission, prepared.backend
+    record = begun or records.begin(submission, backend)
     path = free(FOLDER / f"{submission.name}.log")
     try:
         log = LogFile(path)
     except OSError as error:
+        records.drop(record)
         raise errors.SubmitError(
             f"The log cannot be written to {path}: {error.strerror}.", hint="change into a folder that you may write to"
         ) from error
     screen = Screen(str(path))
     follower = Follower(backend, submission.name, log, screen, ours=submission.arguments is None)
-    begun: list[asyncio.Task[Any]] = []
+    tasks: list[asyncio.Task[Any]] = []
 
     async def create() -> None:
-        begun.extend(filter(None, [asyncio.current_task()]))
+        tasks.extend(filter(None, [asyncio.current_task()]))
         records.arrived(record, await backend.submit(submission))
 
     if origin is not None:
         home = Home(Path.cwd(), submission.spec.returns_files)
         origin = replace(origin, store=prepared.store, home=home, submission_id=submission.submission_id)
-    record = records.begin(submission, backend, key, cell)
     try:
         if prepared.store is not None:
             prepared.store.send(prepared.parcel)
-        loop.start(create()).result()
+        _patiently(loop.start(create()), submission.name)
         followed.begin(backend, follower)
         orphans.clear_once(backend)
         known.note("jobs", [submission.name], all_of_them=False)
@@ -239,7 +243,7 @@ def submit(prepared: Prepared, origin: Origin | None, key: str = "", cell: Sent 
     except KeyboardInterrupt:
         with Interrupts():  # a second one would leave half of it
             # The loop takes its work in order: what was begun before the interrupt, this finds.
-            if loop.wait(_undo(begun, backend, submission)):
+            if loop.wait(_undo(tasks, backend, submission)):
                 records.drop(record)
             _clear(prepared.store)
         log.close()
@@ -247,12 +251,22 @@ def submit(prepared: Prepared, origin: Origin | None, key: str = "", cell: Sent 
         what = f"Interrupted while job {submission.name} was being submitted: nothing is left of it."
         raise errors.SubmitError(what, hint="run the cell again") from None
     except BaseException as error:
-        if not isinstance(error, errors.Unreachable):  # else it may be there all the same: the next client looks
+        if isinstance(error, errors.Unreachable):
+            records.leave(record)  # it may be there all the same: the next client looks
+        else:
             records.drop(record)
         _clear(prepared.store)
         log.close()
         path.unlink(missing_ok=True)
         raise
+
+
+def _patiently(created: Future[None], name: str) -> None:
+    """Until the job is there, with a word where that takes long."""
+    wait([created], timeout=SAID_AFTER_S)
+    if not created.done():
+        warn([f"the cluster has not taken job {name} yet; it goes on being asked, an interrupt takes it back"])
+    created.result()
 
 
 def _clear(store: Store | None) -> None:

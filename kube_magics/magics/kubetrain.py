@@ -54,15 +54,19 @@ def launch(
     if not spec.new and (name := again.twice(key, cell)):
         print(f"job {name} of this very cell has just ended: it was sent twice, and ran once (--new runs it again)")
         return None
-    before = again.look(backend, key, cell, notebook, new=spec.new)
+    before, record = again.look(backend, key, cell, notebook, new=spec.new), None
+    while before.same is None and record is None:
+        prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
+        record = before.begin(prepared.submission, backend, key, cell)
+        before = before if record else again.look(backend, key, cell, notebook, new=spec.new)
     if before.same is not None:
         print(again.taken_up(before.same, captured.incomparable))
-        job = attaching.follow(backend, before.same, attaching.completed(origin, before.same, spec.returns_files))
+        job = attaching.again(backend, before.same, origin, spec.returns_files)
     else:
-        prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
         print(f"job {prepared.submission.name} on {backend.where()}")
-        print(*backend.remarks(spec), captured.summary(), *prepared.remarks(), sep="\n")
-        job = submitting.submit(prepared, origin, key, cell)
+        print(*backend.remarks(spec), captured.summary(), *prepared.remarks(), sep="
+")
+        job = submitting.submit(prepared, origin, record)
     warn(again.older(before.live()))
     if spec.detach:
         return job

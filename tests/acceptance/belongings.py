@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kube_magics.spec.names import LABEL_JOB
-from tests.acceptance.desk import Desk, admin_of, eventually
+from tests.acceptance.desk import PATIENCE_S, Desk, admin_of, eventually
 from tests.cluster import Namespace
 from tests.cluster.objects import objects
 
@@ -23,11 +23,11 @@ def belongings(space: Namespace) -> dict[str, list[str]]:
     return sorted_by_job
 
 
-def only(desk: Desk, *names: str) -> None:
+def only(desk: Desk, *names: str, patience_s: float = PATIENCE_S) -> None:
     """Of all jobs that were ever here these are left, each once, and of no other anything; the cluster takes a moment
     to remove what was deleted."""
     space = admin_of(desk)
-    eventually(lambda: set(belongings(space)) <= set(names), f"only {names}, not {belongings(space)}")
+    eventually(lambda: set(belongings(space)) <= set(names), f"only {names}, not {belongings(space)}", patience_s)
     found = belongings(space)
     assert found.keys() == set(names)
     for name, all_of_it in found.items():

@@ -1,4 +1,4 @@
-"""A gate before the API server: it forwards every request, and holds back those that it is told to, or their answers.
+"""A gate before the API server: it forwards every request, and does to some, or to their answers, what it is told to.
 
 What is in front of it speaks plain HTTP; `kubectl proxy`, behind it, adds the user's credentials and TLS.
 """
@@ -9,8 +9,9 @@ import asyncio
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -18,15 +19,32 @@ from aiohttp import ClientSession, ClientTimeout, web
 
 from tests.cluster import Namespace
 
+LOST = "lost"
+"""The server does what it was asked for; its answer never comes, and the connection is gone."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the server answers instead of doing anything."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
 
 class Gate:
-    """`hold` a request or its answer by `METHOD PATH`; what is held waits until the gate is closed for good."""
+    """`hold` a request or its answer by `METHOD PATH`; what is held waits until the gate is closed for good.
+
+    `once`: the next requests of that kind meet with these, one each.
+    """
 
     def __init__(self, behind: str) -> None:
         self._behind = behind
         self._request: re.Pattern[str] | None = None
         self._answer: re.Pattern[str] | None = None
+        self._fates: list[tuple[re.Pattern[str], str | Refusal]] = []
         self.held = threading.Event()
+        self.met: list[str] = []
+        """`METHOD PATH` of those whom their fate has met."""
         self.url = ""
 
     def hold(self, *, request: str | None = None, answer: str | None = None) -> None:
@@ -34,11 +52,25 @@ class Gate:
         self._answer = re.compile(answer) if answer else None
         self.held.clear()
 
+    def once(self, what: str, *fates: str | Refusal) -> None:
+        self._fates += [(re.compile(what), fate) for fate in fates]
+
+    def _fate(self, what: str) -> str | Refusal | None:
+        for found in self._fates:
+            if found[0].search(what):
+                self._fates.remove(found)
+                self.met.append(what)
+                return found[1]
+        return None
+
     async def serve(self, request: web.Request) -> web.StreamResponse:
         what = f"{request.method} {request.path}"
         if self._request is not None and self._request.search(what):
             await self._forever()
         body = await request.read()
+        fate = self._fate(what)
+        if isinstance(fate, Refusal):
+            return web.Response(status=fate.status, headers=fate.headers, text="not now")
         headers = {name: request.headers[name] for name in ("Content-Type", "Accept") if name in request.headers}
         async with (
             ClientSession(timeout=ClientTimeout(total=None)) as session,
@@ -49,6 +81,10 @@ class Gate:
             if self._answer is not None and self._answer.search(what):
                 await answer.read()
                 await self._forever()
+            if fate == LOST:
+                await answer.read()
+                assert request.transport is not None
+                request.transport.abort()
             response = web.StreamResponse(
                 status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]}
             )

@@ -45,6 +45,8 @@ class Proxy:
         """Accepted so far."""
         self.delay_s = 0.0
         """Of everything that the server says."""
+        self.upload_room: int | None = None
+        """After so many more bytes to the server the connection that brings the next ones breaks, in their middle."""
 
     def start(self) -> None:
         self._thread.start()
@@ -142,11 +144,11 @@ class Proxy:
             await clear.wait()
             there_reader, there = await asyncio.open_connection(*self._target)
             room = self._rng.randrange(6_000, self._most_bytes) if self._most_bytes else None
-            up = self._forward(reader, there, clear, None)
+            up = self._forward(reader, there, clear, None, upload=True)
             down = self._forward(there_reader, writer, clear, room, lambda: self.delay_s)
             ways = [asyncio.ensure_future(up), asyncio.ensure_future(down)]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            if ways[1].done() and ways[1].result():
+            if any(way.done() and way.result() for way in ways):
                 self._break(writer, self._rng.choice(KINDS))
         except OSError:
             self._break(writer, "reset")
@@ -165,8 +167,10 @@ class Proxy:
         clear: asyncio.Event,
         room: int | None,
         delay_s: Callable[[], float] = lambda: 0.0,
+        *,
+        upload: bool = False,
     ) -> bool:
-        """Until the end of the one or the other; True: `room` bytes have passed."""
+        """Until the end of the one or the other; True: `room` bytes have passed, or `upload_room`."""
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
                 await clear.wait()
@@ -175,9 +179,21 @@ class Proxy:
                 if room is not None and (room := room - len(data)) <= 0:
                     writer.write(data[:room])
                     return True
+                if upload and self._is_full(len(data)):
+                    writer.write(data[: len(data) // 2])
+                    return True
                 writer.write(data)
                 await writer.drain()
         return False
+
+    def _is_full(self, more: int) -> bool:
+        if self.upload_room is None:
+            return False
+        self.upload_room -= more
+        if self.upload_room > 0:
+            return False
+        self.upload_room = None
+        return True
 
 
 @contextmanager

@@ -31,9 +31,17 @@ def test_the_uid_decides() -> None:
     assert not records.is_of(RECORD, replace(STATE, name="other"))
 
 
-@pytest.mark.parametrize(("created_at", "own"), [(1001.0, True), (990.0, True), (2000.0, False), (None, False)])
-def test_without_a_uid_the_moment_decides(created_at: float | None, own: bool) -> None:
-    assert records.is_of(replace(RECORD, uid=None), replace(STATE, created_at=created_at)) is own
+@pytest.mark.parametrize(
+    ("created_at", "own"),
+    [(1001.0, True), (990.0, True), (1150.0, True), (2000.0, False), (900.0, False), (None, False)],
+)
+def test_without_a_uid_it_is_found_by_its_id_and_the_moment_decides_about_its_values(
+    created_at: float | None, own: bool
+) -> None:
+    record, state = replace(RECORD, uid=None), replace(STATE, created_at=created_at)
+    assert records.is_of(record, state), "a clock that is wrong must not make a second job of one cell"
+    records.arrived(record, None)
+    assert records.is_own(state) is own
 
 
 def test_what_has_been_fetched_is_known_and_not_open() -> None:

@@ -1,0 +1,133 @@
+"""The Job of a submission and its bundle's ConfigMaps, each made once, whatever becomes of a request or its answer.
+
+The names are ours, so a POST may be repeated: what is there already is the lost answer's, or it is somebody else's, and
+which of the two stands in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from kube_magics import errors
+from kube_magics.cluster.client import Client
+from kube_magics.spec import names
+from kube_magics.spec.job import Submission
+
+T = TypeVar("T")
+
+PATIENCE_S = 45.0
+"""With a server that is away: one that starts again needs ten to thirty seconds."""
+PAUSE_S = 0.2
+LONGEST_PAUSE_S = 2.0
+ATTEMPTS = 6
+"""At a server that answers that it is at fault itself: six seconds. A broken admission webhook says so for ever."""
+WITHDRAW_S = 10.0
+TOO_MANY_REQUESTS = 429
+
+
+async def create_job(client: Client, namespace: str, submission: Submission, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The Job as it is in the cluster; raises Conflict where the name is another's."""
+    jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+
+    async def post() -> dict[str, Any] | None:
+        try:
+            return dict(await client.post(jobs, body))
+        except errors.Conflict as conflict:
+            found = await _found(client, f"{jobs}/{submission.name}")
+            if found is None or is_of(submission, found):
+                return found
+            raise errors.Conflict(
+                f"There is a job {submission.name} already in namespace {namespace}.",
+                said=conflict.said,
+                hint=f"%kube delete {submission.name}   (or another --name)",
+            ) from conflict
+
+    try:
+        return await _persistently(post)
+    except errors.Unreachable as error:
+        error.hint = f"{error.hint}\nthe same cell again, later: if job {submission.name} was made, it takes that up"
+        raise
+
+
+async def create_map(client: Client, namespace: str, body: Mapping[str, Any]) -> None:
+    """One ConfigMap of a bundle; raises Conflict where the name is another's."""
+    maps, owner = f"/api/v1/namespaces/{namespace}/configmaps", body["metadata"]["ownerReferences"][0]
+    own = f"{maps}/{body['metadata']['name']}"
+
+    async def post() -> bool | None:
+        try:
+            await client.post(maps, body)
+        except errors.Conflict as conflict:
+            try:
+                found = await _found(client, own)
+            except errors.Forbidden:
+                return True
+            owners = (found or {"metadata": {}})["metadata"].get("ownerReferences") or ()
+            if owner["uid"] in [each["uid"] for each in owners]:
+                return True
+            if found is not None and owner["name"] not in [each["name"] for each in owners]:
+                raise errors.Conflict(
+                    f"There is a ConfigMap {body['metadata']['name']} already, of something else.",
+                    said=conflict.said,
+                    hint="another --name",
+                ) from conflict
+            # Of a deleted job of this name: the cluster has not come round to remove it.
+            with suppress(errors.NotFound):
+                await client.delete(own)
+            return None
+        return True
+
+    await _persistently(post)
+
+
+async def withdraw(client: Client, namespace: str, submission: Submission) -> None:
+    """A submission that failed half-way leaves nothing: its Job, if it is there, goes."""
+    job = f"/apis/batch/v1/namespaces/{namespace}/jobs/{submission.name}"
+    try:
+        async with asyncio.timeout(WITHDRAW_S):
+            found = await client.get(job)
+            if is_of(submission, found):
+                await client.delete(job)
+    except (TimeoutError, errors.ClusterError):
+        # Nothing more can be done from here, and the error that brought us here says more.
+        return
+
+
+def is_of(submission: Submission, job: Mapping[str, Any]) -> bool:
+    """Whether the Job of this name is this very submission's."""
+    annotations = job["metadata"].get("annotations") or {}
+    return bool(annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id)
+
+
+async def _found(client: Client, path: str) -> dict[str, Any] | None:
+    """None: it is gone meanwhile."""
+    try:
+        return dict(await client.get(path))
+    except errors.NotFound:
+        return None
+
+
+async def _persistently(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """The result of `attempt`, made again after None, a lost answer, and what passes by itself."""
+    until, pause_s, faults = time.monotonic() + PATIENCE_S, PAUSE_S, 0
+    while True:
+        wait_s = pause_s
+        try:
+            if (result := await attempt()) is not None:
+                return result
+        except errors.Unreachable:
+            if time.monotonic() > until:
+                raise
+        except errors.Rejected as refused:
+            faults += 1
+            if refused.status != TOO_MANY_REQUESTS and ((refused.status or 0) < 500 or faults == ATTEMPTS):
+                raise
+            wait_s = max(wait_s, refused.retry_after_s or 0.0)
+            if time.monotonic() + wait_s > until:
+                raise
+        await asyncio.sleep(wait_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

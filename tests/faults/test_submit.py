@@ -1,0 +1,165 @@
+"""Faults while a job is being submitted: one Job, all of its parts, its value; and afterwards nothing of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.belongings import belongings, deleted, only
+from tests.acceptance.desk import admin_of, environment
+from tests.acceptance.gate import LOST, Gate, Refusal, gate
+from tests.faults.conftest import Linked
+from tests.kernel import Kernel, Ran
+
+pytestmark = pytest.mark.cluster
+
+CELL = "%%kubetrain --name {name} --cpus 100m --returns n\nn = len(data)"
+SMALL, LARGE = 42, 1_200_000
+"""Bytes of data: in the Job itself, and in two ConfigMaps."""
+JOB, MAP = "POST /apis/batch/v1/namespaces/{space}/jobs", "POST /api/v1/namespaces/{space}/configmaps"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data(linked: Linked) -> None:
+    linked.desk.right(f"import os\nsmall, large = os.urandom({SMALL}), os.urandom({LARGE})")
+
+
+@pytest.fixture
+def gated(linked: Linked, tmp_path: Path) -> Iterator[Gate]:
+    """The API server with a gate before it, as the user's one cluster."""
+    with gate(admin_of(linked.desk), tmp_path) as (made, kubeconfig), used(linked, kubeconfig):
+        yield made
+
+
+@contextmanager
+def used(linked: Linked, kubeconfig: Path) -> Iterator[None]:
+    linked.desk.right(f"before, os.environ['KUBECONFIG'] = os.environ['KUBECONFIG'], {str(kubeconfig)!r}")
+    try:
+        yield
+    finally:
+        linked.desk.right("os.environ['KUBECONFIG'] = before")
+
+
+def submitted(linked: Linked, name: str, size: int) -> Ran:
+    """Such a job: its value has come, it is there once and whole, and `%kube delete` leaves nothing of it."""
+    linked.desk.right(f"data = {'small' if size == SMALL else 'large'}")
+    ran = linked.desk.right(CELL.format(name=name))
+    assert linked.desk.kernel.value("n") == str(size)
+    only(linked.desk, name)
+    found = belongings(admin_of(linked.desk))[name]
+    assert len([each for each in found if each.startswith("configmap/")]) == (0 if size == SMALL else 2), found
+    deleted(linked.desk, name)
+    return ran
+
+
+def test_every_answer_is_lost_once(linked: Linked, gated: Gate) -> None:
+    """What is repeated is there already, and is known to be the same."""
+    job, maps = (each.format(space=admin_of(linked.desk).name) for each in (JOB, MAP))
+    gated.once(job, LOST)
+    gated.once(maps, LOST, LOST)
+    submitted(linked, "answers-lost", LARGE)
+    assert sorted(gated.met) == [maps, maps, job]
+    gated.once(job, LOST)
+    submitted(linked, "answer-lost", SMALL)
+    assert sorted(gated.met) == [maps, maps, job, job]
+
+
+def test_a_server_that_is_busy_or_at_fault_for_a_moment(linked: Linked, gated: Gate) -> None:
+    job, maps = (each.format(space=admin_of(linked.desk).name) for each in (JOB, MAP))
+    gated.once(job, Refusal(429, {"Retry-After": "1"}), Refusal(500), Refusal(503, {"Retry-After": "1"}))
+    gated.once(maps, Refusal(500), Refusal(429, {"Retry-After": "1"}))
+    submitted(linked, "refused", LARGE)
+    assert sorted(gated.met) == [maps, maps, job, job, job]
+
+
+def test_a_server_that_stays_at_fault(linked: Linked, gated: Gate) -> None:
+    """Its own words, and nothing is left of the job."""
+    gated.once(MAP.format(space=admin_of(linked.desk).name), *[Refusal(500)] * 40)
+    linked.desk.right("data = large")
+    ran = linked.desk.run(CELL.format(name="at-fault"))
+    assert ran.error == "Rejected", ran
+    assert "said: not now" in ran.traceback
+    only(linked.desk)
+
+
+@pytest.mark.parametrize(("size", "after"), [(SMALL, 20_000), (LARGE, 20_000), (LARGE, 400_000), (LARGE, 1_000_000)])
+def test_the_connection_breaks_in_the_middle_of_a_body(linked: Linked, size: int, after: int) -> None:
+    """Of the Job's, which has some 40 kB, and of one of its ConfigMaps'."""
+    cuts = linked.proxy.cuts
+    linked.proxy.upload_room = after
+    submitted(linked, f"body-{size}-{after}", size)
+    assert linked.proxy.upload_room is None
+    assert linked.proxy.cuts > cuts
+
+
+def test_the_parts_of_a_deleted_job_of_the_same_name_are_in_the_way(linked: Linked) -> None:
+    """The cluster removes them a moment later, and they are not taken for the new job's."""
+    linked.desk.right("data = large")
+    for _ in range(3):
+        linked.desk.right(f"{CELL.format(name='anew')} + 1\n")
+        ran = linked.desk.run("%kube delete anew")
+        assert ran.error is None, ran
+    submitted(linked, "anew", LARGE)
+
+
+def test_two_kernels_submit_the_same_cell_at_the_same_time(linked: Linked) -> None:
+    """One of them submits it, the other takes that job up; both have the value."""
+    cell = CELL.format(name="twin").replace(" --name twin", "") + "\nimport time\ntime.sleep(2)\n"
+    with (
+        Kernel(linked.desk.folder, environment(linked.desk)) as first,
+        Kernel(linked.desk.folder, environment(linked.desk)) as second,
+    ):
+        for kernel in (first, second):
+            assert kernel.run("%load_ext kube_magics\ndata = b'x' * 42").error is None
+        with ThreadPoolExecutor(2) as pool:
+            ran = list(pool.map(lambda kernel: kernel.run(cell), (first, second)))
+        assert [each.error for each in ran] == [None, None], ran
+        assert [kernel.value("n") for kernel in (first, second)] == ["42", "42"]
+    assert len(belongings(admin_of(linked.desk))) == 1
+    assert sum("of this same cell" in each.stdout for each in ran) == 1, ran
+    deleted(linked.desk)
+
+
+def test_two_kernels_use_one_name_at_the_same_time(linked: Linked) -> None:
+    """For different cells: the second is told that the name is taken, and the first is not touched."""
+    cells = [f"{CELL.format(name='taken')} + {more}\nimport time\ntime.sleep(2)\n" for more in (0, 1)]
+    with (
+        Kernel(linked.desk.folder, environment(linked.desk)) as first,
+        Kernel(linked.desk.folder, environment(linked.desk)) as second,
+    ):
+        for kernel in (first, second):
+            assert kernel.run("%load_ext kube_magics\ndata = b'x' * 42").error is None
+        with ThreadPoolExecutor(2) as pool:
+            ran = list(pool.map(lambda kernel, cell: kernel.run(cell), (first, second), cells))
+        assert {each.error for each in ran} == {None, "Conflict"}, ran
+        (refused,) = (each for each in ran if each.error)
+        assert "There is a job taken already" in refused.traceback
+        winner = 0 if ran[0].error is None else 1
+        assert (first, second)[winner].value("n") == str(42 + winner)
+    only(linked.desk, "taken")
+    deleted(linked.desk, "taken")
+
+
+def test_what_nobody_thinks_of_is_found(linked: Linked) -> None:
+    """The lists of what is left see any kind, by its label, and what belongs to that without one."""
+    space = admin_of(linked.desk)
+    meta = {"namespace": space.name, "name": "orphan"}
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {**meta, "labels": {"kube-magics.dev/job": "ghost"}},
+    }
+    space.admin.apply(lease)
+    uid = space.admin.get("lease", "orphan", f"--namespace={space.name}")["metadata"]["uid"]
+    owner = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "name": "orphan", "uid": uid}
+    space.admin.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "ownerReferences": [owner]}})
+    try:
+        assert belongings(space) == {"ghost": ["configmap/orphan", "lease.coordination.k8s.io/orphan"]}
+        with pytest.raises(AssertionError, match="ghost"):
+            only(linked.desk, patience_s=0.1)
+    finally:
+        space.admin("delete", "lease", "orphan", f"--namespace={space.name}")
