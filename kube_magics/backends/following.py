@@ -12,7 +12,7 @@ from kube_magics import errors
 from kube_magics.backends.nodes import every_node
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import ROTATION_S, PodLog
-from kube_magics.cluster.pieces import Gap, Piece
+from kube_magics.cluster.pieces import Gap, Outage, Piece
 from kube_magics.cluster.rotated import Rotated
 from kube_magics.cluster.watch import Listed, watch
 from kube_magics.telemetry.explain import lacks_room
@@ -63,6 +63,10 @@ class Following:
         self._queue: asyncio.Queue[Snapshot | Piece | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
         self._tasks: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
+        self._reading = False
+        """Of the log."""
+        self._told = False
+        """That the cluster is away."""
         self.snapshot = Snapshot(name, namespace, "pending")
 
     def start(self) -> None:
@@ -93,6 +97,9 @@ class Following:
     async def _watch_job(self) -> None:
         path = f"/apis/batch/v1/namespaces/{self._namespace}/jobs"
         async for change in watch(self._client, path, {"fieldSelector": f"metadata.name={self._name}"}):
+            if isinstance(change, Outage):
+                await self._tell(change)
+                continue
             if isinstance(change, Listed):
                 self._job = change.items[0] if change.items else None
             else:
@@ -101,10 +108,18 @@ class Following:
             self._job_seen = self._job_seen or self._job is not None
             await self._refresh()
 
+    async def _tell(self, outage: Outage) -> None:
+        """While the log is read, its reader says that nothing comes."""
+        if outage.over if self._told else not self._reading:
+            self._told = not outage.over
+            await self._queue.put(outage)
+
     async def _watch_pods(self) -> None:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         # `job-name` without the prefix is set by every version of Kubernetes.
         async for change in watch(self._client, path, {"labelSelector": f"job-name={self._name}"}):
+            if isinstance(change, Outage):
+                continue  # the other watch has it too
             await self._ask_nodes(change.items if isinstance(change, Listed) else [change.object])
             if isinstance(change, Listed):
                 self._pods = {pod["metadata"]["uid"]: pod for pod in change.items}
@@ -179,6 +194,7 @@ class Following:
             ended = await self._over()
             # One for each pod: it knows how far it was read.
             log = logs.setdefault(uid, pod_log(self._client, state, self._pods[uid]))
+            self._reading = True
             try:
                 async for piece in log.lines(self._over):
                     await self._queue.put(piece)
@@ -195,6 +211,8 @@ class Following:
                 await self._start_or(next(pauses))
             except errors.Rejected:
                 await self._start_or(next(pauses))
+            finally:
+                self._reading = False
         while not self.snapshot.over:
             await self._next_change()
         await self._queue.put(None)

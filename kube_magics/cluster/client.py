@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -34,6 +35,10 @@ LOG_IN_S = 30.0
 """Of patience with a log-in program: who asked is told then, and the program goes on for the next."""
 KEEPALIVE_S = 150.0
 """Below the three minutes after which servers close idle connections."""
+STARTING_S = 10.0
+"""After a connection failed. An API server answers for some tenths of a second before it has read who may do what."""
+UNKNOWN_RIGHT = re.compile(r"User \".*\" cannot ")
+"""As the authorizer says it, unlike a quota or a policy."""
 READ_BUFFER_BYTES = 1 << 20
 """Of a stream, before the sender is slowed down; small enough to bound memory with many jobs."""
 
@@ -62,6 +67,8 @@ class Client:
         self.link = Link(self._ask, self.connections.lost)
         self._headers = Flight[dict[str, str]]()
         self._renewing = Flight[None]()
+        self._broke = -STARTING_S
+        """When a connection failed last, on the monotonic clock."""
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
         """The object or list at `path` (`/api/v1/namespaces/x/pods`)."""
@@ -85,7 +92,7 @@ class Client:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=None)
         with self._translated():
             async with self._sent("GET", path, params=params, timeout=limits) as response:
-                await _checked(response)
+                await self._check(response)
                 async with self.connections.streaming(response):
                     yield response.content
 
@@ -119,7 +126,7 @@ class Client:
         with self._translated():
             asked = {"Content-Type": JSON, **(headers or {})}
             async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:
-                await _checked(response)
+                await self._check(response)
                 text = await response.read()
                 return self._read(text, json_expected=asked.get("Accept", JSON).startswith(JSON))
 
@@ -130,6 +137,15 @@ class Client:
         return aiohttp.ClientTimeout(
             total=whole_s, connect=answer_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=answer_s
         )
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        """Raise what the server refuses. One that is just starting knows no rights yet, and refuses everything."""
+        try:
+            await _checked(response)
+        except errors.Forbidden as refused:
+            if UNKNOWN_RIGHT.search(refused.said or "") and time.monotonic() - self._broke < STARTING_S:
+                raise errors.Unreachable("The API server is starting again.", said=refused.said) from refused
+            raise
 
     def _read(self, text: bytes, *, json_expected: bool) -> Any:
         if not json_expected:
@@ -224,6 +240,7 @@ class Client:
         except (TimeoutError, aiohttp.ServerTimeoutError) as error:
             raise errors.Unreachable(f"No answer from {where} in time.", hint=away) from error
         except aiohttp.ClientConnectionError as error:
+            self._broke = time.monotonic()
             raise errors.Unreachable(f"No connection to {where}.", said=str(error), hint=away) from error
         except aiohttp.ClientError as error:
             raise errors.Unreachable(f"The answer of {where} broke off.", said=str(error), hint=away) from error

@@ -14,9 +14,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from kube_magics import errors
+from kube_magics.cluster.absence import Absence
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logrequest import ANSWER_S, SILENCE_S, LogRequest
-from kube_magics.cluster.pieces import Gap, Outage, Piece
+from kube_magics.cluster.pieces import Gap, Piece
 from kube_magics.cluster.position import Position, Resume, stamped, unix_time
 from kube_magics.cluster.rotated import Rotated
 
@@ -28,8 +29,6 @@ QUICK_TRIES = 8
 GIVE_UP = 12
 """Vain reads in a row, of the log of a container that has ended, until it counts as gone: about five seconds; four
 times as many (two minutes) while the server says that it is at fault itself."""
-SAID_AFTER_S = 3.0
-"""A break is worth a word when it lasts so long: most are mended before anybody could read it."""
 BEHIND_S = 0.4
 """Lag at which the rest is fetched without following: a third of the CPU here, two thirds on node and API server.
 Sooner than a second: the lines of the position's own second are fetched once more."""
@@ -82,8 +81,7 @@ class PodLog:
         self.reconnects = 0
         self._least_lag_s = float("inf")
         self._lag_checked = 0.0
-        self._away_since: float | None = None
-        self._said_away = False
+        self._absence = Absence(client.link)
         self._remark = b""
         self._head = b""
         """What stood after the last newline where the log ended, with nothing read since: a rotation cuts the line
@@ -139,9 +137,10 @@ class PodLog:
             read.confirmed = False
             read.away = (refusal.status or 0) >= 500 and misses < GIVE_UP * 4
         if read.away:
-            async with aclosing(self._waited_out(read)) as outage:
+            async with aclosing(self._absence.lasts(self._request.silent_s)) as outage:
                 async for said in outage:
                     yield said
+            read.waited = self._absence.waited
 
     async def whole(self) -> AsyncGenerator[Piece, None]:
         """Everything that the node still has, without following; raises Unreachable after some attempts in vain."""
@@ -181,33 +180,12 @@ class PodLog:
                     yield piece
             if not read.confirmed:
                 return
-            for piece in self._returned():
+            for piece in self._absence.over():
                 yield piece
         if follow:
             async with aclosing(self._followed(read)) as pieces:
                 async for piece in pieces:
                     yield piece
-
-    async def _waited_out(self, read: _Read) -> AsyncGenerator[Outage, None]:
-        """Until the server answers; with a word before, where the log has been away for more than a moment."""
-        now = time.monotonic()
-        if self._away_since is None:
-            self._away_since = now - self._request.silent_s
-        back = asyncio.ensure_future(self._client.link.back())
-        try:
-            patience_s = max(0.0, self._away_since + SAID_AFTER_S - now)
-            silent = self._request.silent_s > 0
-            if not self._said_away and (silent or not (await asyncio.wait({back}, timeout=patience_s))[0]):
-                self._said_away = True
-                yield Outage(time.monotonic() - self._away_since)
-            read.waited = await back
-        finally:
-            back.cancel()
-
-    def _returned(self) -> Iterator[Outage]:
-        if self._said_away and self._away_since is not None:
-            yield Outage(time.monotonic() - self._away_since, over=True)
-        self._away_since, self._said_away = None, False
 
     async def _stored(self, read: _Read) -> AsyncGenerator[Piece, None]:
         """From the position to the log's present end, reconciled where the log does not go on where we left it."""
@@ -311,7 +289,7 @@ class PodLog:
         return lag_s - self._least_lag_s > self._behind_s
 
     def _new(self, raw: bytes, read: _Read, head: bytes = b"") -> Iterator[Piece]:
-        yield from self._returned()
+        yield from self._absence.over()
         text = self.position.take(raw) if raw else b""
         if text:
             read.added = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from typing import Any
 import aiohttp
 
 from kube_magics import errors
+from kube_magics.cluster.absence import Absence
 from kube_magics.cluster.client import Client, refusal
+from kube_magics.cluster.pieces import Outage
 
 PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 SERVER_TIMEOUT_S = 120.0
 """The server ends each watch after this, and it is opened again from where it was."""
-SILENCE_S = 10.0
-"""Then the link is asked; one that has died alone is noticed by TCP's own questions (`connections.KEEPALIVE`)."""
+SILENCE_S = 5.0
+"""Then the link is asked, and known to be away three seconds later; a connection that has died alone is noticed by
+TCP's own questions (`connections.KEEPALIVE`)."""
 GRACE_S = 10.0
 OPEN_TIMEOUT_S = 30.0
 REFUSALS = 10
@@ -42,6 +46,10 @@ class Changed:
     object: Mapping[str, Any]
 
 
+class _Silent(errors.Unreachable):
+    """Nothing comes any more, on no connection."""
+
+
 async def watch(
     client: Client,
     path: str,
@@ -50,43 +58,75 @@ async def watch(
     pause_s: float = PAUSE_S,
     server_s: float = SERVER_TIMEOUT_S,
     grace_s: float = GRACE_S,
-) -> AsyncGenerator[Listed | Changed, None]:
-    """Yield `Listed`, then every change; a new `Listed` whenever changes may have been missed.
+) -> AsyncGenerator[Listed | Changed | Outage, None]:
+    """Yield `Listed`, then every change; a new `Listed` whenever changes may have been missed; outages that last.
 
     Ends never. A connection that breaks, is silent or refused for a moment is opened again with a growing pause; so is
     one that is refused for want of rights or credentials which had been enough: for half a minute. NotFound, an invalid
     request and what was refused from the first are raised, since waiting does not mend them.
     """
-    version: str | None = None
-    vain, patience = 0, _Patience()
+    at, patience, absence = _At(server_s, grace_s), _Patience(), Absence(client.link)
     while True:
+        absence.waited, silent_s = False, None
         try:
-            if version is None:
-                found = await client.get(path, params)
-                version, patience.listed = found["metadata"]["resourceVersion"], True
-                yield Listed(tuple(found.get("items") or ()))
-            async with AsyncExitStack() as stack:
-                content = await _opened(stack, client, path, {**params, "resourceVersion": version}, server_s)
-                patience.opened = True
-                events = await stack.enter_async_context(aclosing(_events(client, content, server_s + grace_s)))
-                async for event in events:
-                    vain, patience.refusals = 0, 0
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        yield Changed(event["type"], event["object"])
-            # The server's own time limit, or a break that looks like it.
-            back = False
+            async with aclosing(_once(client, path, params, at, patience)) as found:
+                async for change in found:
+                    for said in absence.over():
+                        yield said
+                    if change is not None:
+                        yield change
         except errors.Gone:
-            version, back = None, False
-        except errors.Unreachable:
-            back = await client.link.back()
+            at.version = None
         except errors.KubeMagicsError as error:
             if not patience.bears(error):
                 raise
-            back = False
-        if not back:
-            await asyncio.sleep(min(pause_s * 2**vain, LONGEST_PAUSE_S))
-        vain = min(vain + 1, 10)
+            silent_s = _silent_s(client, error)
+        if silent_s is not None:
+            async with aclosing(absence.lasts(silent_s)) as outage:
+                async for said in outage:
+                    yield said
+        if not absence.waited:
+            await asyncio.sleep(min(pause_s * 2**at.vain, LONGEST_PAUSE_S))
+        at.vain = min(at.vain + 1, 10)
+
+
+@dataclass
+class _At:
+    """Where a watch goes on, and its limits."""
+
+    server_s: float
+    grace_s: float
+    version: str | None = None
+    """None: from a new list."""
+    vain: int = 0
+    """Attempts since the last event."""
+
+
+async def _once(
+    client: Client, path: str, params: Mapping[str, str], at: _At, patience: _Patience
+) -> AsyncGenerator[Listed | Changed | None, None]:
+    """Until the server ends it, or it breaks; None once the server has answered."""
+    if at.version is None:
+        found = await client.get(path, params)
+        at.version, patience.listed = found["metadata"]["resourceVersion"], True
+        yield Listed(tuple(found.get("items") or ()))
+    async with AsyncExitStack() as stack:
+        content = await _opened(stack, client, path, {**params, "resourceVersion": at.version}, at.server_s)
+        patience.opened = True
+        yield None
+        events = await stack.enter_async_context(aclosing(_events(client, content, at.server_s + at.grace_s)))
+        async for event in events:
+            at.vain, patience.refusals = 0, 0
+            at.version = event["object"]["metadata"]["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                yield Changed(event["type"], event["object"])
+
+
+def _silent_s(client: Client, error: errors.KubeMagicsError) -> float | None:
+    """How long nothing had come when the watch was given up; None: it is no matter of the link's."""
+    if isinstance(error, _Silent):
+        return time.monotonic() - client.link.heard
+    return 0.0 if isinstance(error, (errors.Unreachable, errors.Rejected)) else None
 
 
 @dataclass
@@ -100,6 +140,8 @@ class _Patience:
 
     def bears(self, error: errors.KubeMagicsError) -> bool:
         """Whether it may pass by itself."""
+        if isinstance(error, errors.Unreachable):
+            return True
         if isinstance(error, errors.Rejected):
             return error.status is None or error.status >= 500 or error.status == TOO_MANY_REQUESTS
         self.refusals += 1
@@ -119,7 +161,7 @@ async def _opened(
         async with asyncio.timeout(OPEN_TIMEOUT_S):
             return await stack.enter_async_context(client.stream(path, asked))
     except TimeoutError as error:
-        raise errors.Unreachable("The watch was not answered.") from error
+        raise _Silent("The watch was not answered.") from error
 
 
 async def _events(
@@ -151,7 +193,7 @@ async def _data(client: Client, content: aiohttp.StreamReader, silence_s: float)
                 return data
         waited_s += patience_s
         if not await client.link.alive():
-            break
+            raise _Silent("The watch's link is silent.")
     raise errors.Unreachable("The watch's connection has died.")
 
 

@@ -93,7 +93,7 @@ def arrived(record: Record, uid: str | None) -> None:
 
 def leave(record: Record) -> None:
     """Nobody submits it any more, and nobody knows what of it exists."""
-    _write(replace(record, process=(socket.gethostname(), 0, 0.0)))
+    _write(replace(record, process=(socket.gethostname(), 0, "")))
 
 
 def drop(record: Record) -> None:

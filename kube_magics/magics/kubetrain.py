@@ -64,8 +64,7 @@ def launch(
         job = attaching.again(backend, before.same, origin, spec.returns_files)
     else:
         print(f"job {prepared.submission.name} on {backend.where()}")
-        print(*backend.remarks(spec), captured.summary(), *prepared.remarks(), sep="
-")
+        print(*backend.remarks(spec), captured.summary(), *prepared.remarks(), sep="\n")
         job = submitting.submit(prepared, origin, record)
     warn(again.older(before.live()))
     if spec.detach:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import yaml
@@ -75,7 +76,7 @@ class Gate:
         async with (
             ClientSession(timeout=ClientTimeout(total=None)) as session,
             session.request(
-                request.method, self._behind + request.path_qs, data=body or None, headers=headers
+                request.method, self._behind + request.path_qs, data=BytesIO(body) if body else None, headers=headers
             ) as answer,
         ):
             if self._answer is not None and self._answer.search(what):
