@@ -1,6 +1,6 @@
 """The Job of a submission and its bundle's ConfigMaps, each made once, whatever becomes of a request or its answer.
 
-The names are ours, so a POST may be repeated: what is there already is the lost answer's, or it is somebody else's, and
+The names are ours, so a POST may be repeated: a Job that is there already is the lost answer's or somebody else's, and
 which of the two stands in it.
 """
 
@@ -54,31 +54,12 @@ async def create_job(client: Client, namespace: str, submission: Submission, bod
 
 
 async def create_map(client: Client, namespace: str, body: Mapping[str, Any]) -> None:
-    """One ConfigMap of a bundle; raises Conflict where the name is another's."""
-    maps, owner = f"/api/v1/namespaces/{namespace}/configmaps", body["metadata"]["ownerReferences"][0]
-    own = f"{maps}/{body['metadata']['name']}"
+    """One ConfigMap of a bundle."""
 
-    async def post() -> bool | None:
-        try:
-            await client.post(maps, body)
-        except errors.Conflict as conflict:
-            try:
-                found = await _found(client, own)
-            except errors.Forbidden:
-                return True
-            owners = (found or {"metadata": {}})["metadata"].get("ownerReferences") or ()
-            if owner["uid"] in [each["uid"] for each in owners]:
-                return True
-            if found is not None and owner["name"] not in [each["name"] for each in owners]:
-                raise errors.Conflict(
-                    f"There is a ConfigMap {body['metadata']['name']} already, of something else.",
-                    said=conflict.said,
-                    hint="another --name",
-                ) from conflict
-            # Of a deleted job of this name: the cluster has not come round to remove it.
-            with suppress(errors.NotFound):
-                await client.delete(own)
-            return None
+    async def post() -> bool:
+        # There already: immutable and named after this very submission, so the lost answer's.
+        with suppress(errors.Conflict):
+            await client.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
         return True
 
     await _persistently(post)

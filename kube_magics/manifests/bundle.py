@@ -12,6 +12,8 @@ LITERAL_LIMIT_BYTES = 64 * 1024
 """Base64 of at most this travels as an environment value (Linux refuses one above 128 KiB): one POST, no volume."""
 CONFIG_MAP_BYTES = 900 * 1024
 """Of the zip, per ConfigMap; the API server's own limit is 1 MiB of the whole object, and base64 is counted decoded."""
+VOLUME = "bundle"
+"""Of the pod, with all of them."""
 TOTAL_LIMIT_BYTES = 4 * 1024 * 1024
 """Above this a bundle does not belong into the cluster's database."""
 
@@ -28,9 +30,12 @@ def slices(data: bytes) -> list[bytes]:
     return [data[at : at + CONFIG_MAP_BYTES] for at in range(0, len(data), CONFIG_MAP_BYTES)]
 
 
-def map_name(job: str, index: int) -> str:
-    """Name of the ConfigMap that holds slice `index`."""
-    return f"{job}-bundle-{index}"
+def map_name(job: str, submission_id: str, index: int) -> str:
+    """Name of the ConfigMap that holds slice `index`; no other job's, also of the same name.
+
+    The cluster removes those of a deleted job a moment after it, and a pod that found them would mount them.
+    """
+    return f"{job}-{submission_id[:8]}-{index}"
 
 
 def carried(job: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...], str]:
@@ -40,8 +45,10 @@ def carried(job: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...], str]
     text, digest = env.get("KUBE_MAGICS_BUNDLE"), env.get("KUBE_MAGICS_BUNDLE_SHA256", "")
     if text is not None:
         return base64.b64decode(text), (), digest
-    parts = int(env.get("KUBE_MAGICS_BUNDLE_PARTS") or 0)
-    return None, tuple(map_name(job["metadata"]["name"], index) for index in range(parts)), digest
+    if "KUBE_MAGICS_BUNDLE_PARTS" not in env:
+        return None, (), digest
+    mounted = [each["projected"]["sources"] for each in pod["volumes"] if each["name"] == VOLUME]
+    return None, tuple(source["configMap"]["name"] for sources in mounted for source in sources), digest
 
 
 def part(config_map: Mapping[str, Any]) -> bytes:
@@ -55,13 +62,13 @@ def members(data: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in ("spec.json", "program.json")}
 
 
-def config_map(job: dict[str, Any], index: int, data: bytes, labels: dict[str, str]) -> dict[str, Any]:
-    """Slice `index` of the bundle, owned by the created `job`, so that deleting the Job deletes it."""
+def config_map(job: dict[str, Any], name: str, data: bytes, labels: dict[str, str]) -> dict[str, Any]:
+    """A slice of the bundle as `map_name` says, owned by the created `job`, so that deleting the Job deletes it."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": map_name(job["metadata"]["name"], index),
+            "name": name,
             "labels": labels,
             "ownerReferences": [
                 {
@@ -73,5 +80,5 @@ def config_map(job: dict[str, Any], index: int, data: bytes, labels: dict[str, s
             ],
         },
         "immutable": True,
-        "binaryData": {f"part-{index:03d}": base64.b64encode(data).decode("ascii")},
+        "binaryData": {f"part-{int(name.rpartition('-')[2]):03d}": base64.b64encode(data).decode("ascii")},
     }

@@ -55,15 +55,14 @@ def map_names(submission: Submission) -> tuple[str, ...]:
     """The ConfigMaps that carry the bundle; empty when it stands in the Job itself, and where there is none."""
     if bundle.literal(submission.bundle) is not None:
         return ()
-    return tuple(bundle.map_name(submission.name, i) for i in range(len(bundle.slices(submission.bundle))))
+    pieces = range(len(bundle.slices(submission.bundle)))
+    return tuple(bundle.map_name(submission.name, submission.submission_id, i) for i in pieces)
 
 
 def config_maps(created: dict[str, Any], submission: Submission) -> list[dict[str, Any]]:
     """The ConfigMaps to create right after the Job, owned by it."""
-    if not map_names(submission):
-        return []
-    pieces = bundle.slices(submission.bundle)
-    return [bundle.config_map(created, i, piece, labels(submission)) for i, piece in enumerate(pieces)]
+    named = zip(map_names(submission), bundle.slices(submission.bundle), strict=False)
+    return [bundle.config_map(created, name, piece, labels(submission)) for name, piece in named]
 
 
 def _bundle_env(submission: Submission) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kube_magics.manifests.bundle import VOLUME
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.volumes import Volume
 
@@ -20,8 +21,8 @@ def volumes(spec: JobSpec, bundle_maps: tuple[str, ...], shm: str | None) -> tup
     mounts: Objects = []
     if bundle_maps:
         sources = [{"configMap": {"name": name}} for name in bundle_maps]
-        found.append({"name": "bundle", "projected": {"sources": sources}})
-        mounts.append({"name": "bundle", "mountPath": BUNDLE_MOUNT, "readOnly": True})
+        found.append({"name": VOLUME, "projected": {"sources": sources}})
+        mounts.append({"name": VOLUME, "mountPath": BUNDLE_MOUNT, "readOnly": True})
     if shm is not None:
         limit = {"sizeLimit": shm} if shm else {}
         found.append({"name": "shm", "emptyDir": {"medium": "Memory", **limit}})

@@ -1,7 +1,7 @@
 """Names and labels of what we make in a cluster. Guarantees:
 
 - A job's name is a DNS-1123 label of at most 52 characters: it stands in pod names (`NAME-xxxxx`), in ConfigMap names
-  (`NAME-bundle-0`) and as a label value, and each of these stays within 63.
+  (`NAME-3f2a9c01-0`) and as a label value, and each of these stays within 63.
 - A name that the user gives is taken as it is or refused with the nearest valid one; it is never changed silently.
 - A generated name is `STEM-xxxxx`, STEM from the notebook or function, five random characters from an alphabet
   without vowels and look-alikes: two jobs never collide by design, and no word is spelled by chance.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +83,37 @@ class Cluster:
         self.stop_kubelet()
         self.start_kubelet()
 
+    @contextlib.contextmanager
+    def hung_kubelet(self) -> Iterator[None]:
+        """Its process is stopped (SIGSTOP), as if the leg between API server and node were cut: connections stay, and
+        nothing is said on them. Pods go on."""
+        self._must_be_ours("a kubelet to stop")
+        process = processes.recorded()["kubelet"]
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def no_kubelet(self) -> Iterator[None]:
+        """Killed, as if it had crashed: the API server answers for its logs with an error. Pods go on."""
+        self.stop_kubelet()
+        try:
+            yield
+        finally:
+            self.start_kubelet()
+
+    @contextlib.contextmanager
+    def no_apiserver(self) -> Iterator[None]:
+        """Killed, as if it had crashed, and started again: returns when it is ready. Pods go on, and nothing changes."""
+        self._must_be_ours("an API server to stop")
+        processes.stop(processes.recorded()["kube-apiserver"], grace_s=0)
+        try:
+            yield
+        finally:
+            node.start_apiserver(binaries.ensure(), settings.read())
+
     def environment(self) -> dict[str, str]:
         """What a shell needs to work on it."""
         return {
@@ -104,13 +138,17 @@ def ours() -> Cluster:
 
 
 def given(kubeconfig: Path, folder: Path) -> Cluster:
-    """Somebody's existing cluster, by its administrator's kubeconfig; namespaces' kubeconfigs go to ``folder``."""
+    """Somebody's existing cluster, by its administrator's kubeconfig; namespaces' kubeconfigs go to ``folder``.
+
+    Ours may be given too, to a second checkout: then it offers all that it has.
+    """
     content = yaml.safe_load(kubeconfig.read_text())
     images = GivenImages(
         {name: os.environ.get(f"KUBE_MAGICS_TEST_{tail}") for name, tail in _GIVEN_IMAGES.items()},
     )
     kubectl = Kubectl(binaries.kubectl(), kubeconfig)
-    return Cluster(kubeconfig, content["current-context"], images, kubectl, is_given=True, _kubeconfigs=folder)
+    is_ours = kubeconfig == kubeconfigs.path("admin")
+    return Cluster(kubeconfig, content["current-context"], images, kubectl, not is_ours, _kubeconfigs=folder)
 
 
 _GIVEN_IMAGES = {

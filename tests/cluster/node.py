@@ -66,6 +66,11 @@ def up() -> None:
     _furnish(Kubectl(programs["kubectl"], kubeconfigs.path("admin")), images)
 
 
+def start_apiserver(programs: components.Binaries, chosen: Settings) -> None:
+    processes.start("kube-apiserver", components.apiserver(programs, chosen))
+    _wait("kube-apiserver", lambda: _api_is_ready(chosen))
+
+
 def start_kubelet(programs: components.Binaries, chosen: Settings) -> None:
     processes.start("kubelet", components.kubelet(programs, chosen), _path())
 

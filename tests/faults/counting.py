@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+LOST = re.compile(rb"\[kube_magics: ([0-9,]+) lines \([0-9,]+ bytes\) were lost between the pod and here")
+_LINE = re.compile(rb"^(\d{7}) \.*$", re.MULTILINE)
 _CELL = """\
 %%kubetrain --name {name} --cpus 100m --memory 200Mi {options}
 import hashlib, sys, time
@@ -49,3 +52,26 @@ def counted(path: Path, lines: int) -> Counted:
         same=hashlib.sha256(text + b"\n").hexdigest() == said.decode("ascii"),
         rate=float(rate),
     )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a log file holds of such a job, whole or not."""
+
+    lost: int
+    doubled: int
+    said: int
+    """Lines that it says itself are lost."""
+
+    @property
+    def unsaid(self) -> int:
+        """By how many lines that is wrong."""
+        return abs(self.lost - self.said)
+
+
+def tallied(path: Path, lines: int) -> Tally:
+    text = path.read_bytes()
+    numbers = _LINE.findall(text)
+    different = len(set(numbers))
+    said = sum(int(count.replace(b",", b"")) for count in LOST.findall(text))
+    return Tally(lost=lines - different, doubled=len(numbers) - different, said=said)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,43 +12,26 @@ import pytest
 
 from tests.acceptance.desk import admin_of
 from tests.cluster import Cluster
-from tests.cluster.namespaces import ACCOUNT
 from tests.faults.conftest import Linked
-from tests.faults.counting import cell
+from tests.faults.counting import cell, tallied
+from tests.faults.nodes import NotHere, may_read_nodes
 from tests.faults.test_cuts import through_cuts, whole
 from tests.kernel import Ran
 
 pytestmark = pytest.mark.cluster
 
-LOST = re.compile(rb"\[kube_magics: ([0-9,]+) lines \(([0-9,]+) bytes\) were lost between the pod and here")
-NODE_LOGS = Path("/var/log/pods")
-"""Where a node serves them from; the test cluster keeps its own elsewhere, so that it leaves nothing here."""
 LINES, RATE, WIDTH = 400_000, 12_000, 180
 AWAY_S = 25.0
 """Twice as long as a rotation takes: the kubelet looks every ten seconds."""
 
 
 @contextmanager
-def may_read_nodes(linked: Linked, cluster: Cluster) -> Iterator[None]:
-    """The user has the right `nodes/proxy`, and the node serves its files as others do."""
-    if NODE_LOGS.exists():
-        pytest.skip(f"{NODE_LOGS} of this machine belongs to something else")
-    node = cluster.kubectl("get", "nodes", "--output=jsonpath={.items[0].metadata.name}").stdout
-    config = json.loads(cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/configz").stdout)
-    kept = Path(config["kubeletconfig"]["podLogsDir"])
-    if not kept.is_dir():
-        pytest.skip("this machine is not the cluster's node")
-    name, space = f"nodes-{admin_of(linked.desk).name}", admin_of(linked.desk).name
-    NODE_LOGS.symlink_to(kept)
+def node_files(linked: Linked, cluster: Cluster) -> Iterator[None]:
     try:
-        cluster.kubectl("create", "clusterrole", name, "--verb=get", "--resource=nodes/proxy")
-        cluster.kubectl(
-            "create", "clusterrolebinding", name, f"--clusterrole={name}", f"--serviceaccount={space}:{ACCOUNT}"
-        )
-        yield
-    finally:
-        NODE_LOGS.unlink()
-        cluster.kubectl("delete", "clusterrolebinding,clusterrole", name, check=False)
+        with may_read_nodes(admin_of(linked.desk), cluster):
+            yield
+    except NotHere as error:
+        pytest.skip(str(error))
 
 
 def through_rotations(linked: Linked, name: str) -> Ran:
@@ -68,12 +49,9 @@ def through_rotations(linked: Linked, name: str) -> Ran:
 
 def exactly_counted(path: Path, lines: int = LINES) -> int:
     """The lines that the log says are lost: exactly those that are not there."""
-    text = path.read_bytes()
-    said = sum(int(count.replace(b",", b"")) for count, _ in LOST.findall(text))
-    numbers = [int(line[:7]) for line in text.split(b"\n") if re.match(rb"\d{7} \.*$", line)]
-    assert said == lines - len(set(numbers))
-    assert len(set(numbers)) == len(numbers)
-    return said
+    found = tallied(path, lines)
+    assert (found.unsaid, found.doubled) == (0, 0), found
+    return found.said
 
 
 def test_what_a_rotation_took_is_counted_to_the_line(linked: Linked) -> None:
@@ -85,7 +63,7 @@ def test_what_a_rotation_took_is_counted_to_the_line(linked: Linked) -> None:
 
 
 def test_what_a_rotation_took_comes_from_the_node(linked: Linked, cluster: Cluster) -> None:
-    with may_read_nodes(linked, cluster):
+    with node_files(linked, cluster):
         whole(through_rotations(linked, "put-aside"), linked.log("put-aside"), LINES)
         whole(linked.desk.right("%kube attach put-aside"), linked.log("put-aside.2"), LINES)
 
@@ -95,7 +73,7 @@ def test_what_a_rotation_took_comes_from_the_node(linked: Linked, cluster: Clust
 def test_two_hundred_mixed_cuts_lose_nothing(linked: Linked, cluster: Cluster) -> None:
     """At this rate the node rotates every ten seconds, often while nobody is connected."""
     lines = 4_000_000
-    with may_read_nodes(linked, cluster):
+    with node_files(linked, cluster):
         ran, broken = through_cuts(linked, "cuts-long", lines, 20_000, 200, 1500)
         whole(ran, linked.log("cuts-long"), lines)
     assert broken >= 200

@@ -207,7 +207,7 @@ def test_an_unknown_notebook_is_its_work_folder_and_not_shown() -> None:
 
 
 def test_a_large_bundle_is_a_volume_of_config_maps() -> None:
-    sources = [{"configMap": {"name": f"{NAME}-bundle-{i}"}} for i in range(3)]
+    sources = [{"configMap": {"name": f"{NAME}-submissi-{i}"}} for i in range(3)]
     where = {
         "KUBE_MAGICS_BUNDLE_DIR": "/kube-magics/bundle",
         "KUBE_MAGICS_BUNDLE_PARTS": "3",
@@ -230,7 +230,7 @@ def test_the_config_maps_belong_to_the_job_and_hold_the_whole_bundle() -> None:
         assert found == {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": f"{NAME}-bundle-{index}", "labels": LABELS, "ownerReferences": [owner]},
+            "metadata": {"name": f"{NAME}-submissi-{index}", "labels": LABELS, "ownerReferences": [owner]},
             "immutable": True,
         }
         found["binaryData"] = data
