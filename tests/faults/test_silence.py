@@ -92,7 +92,7 @@ def test_a_link_that_is_away_while_a_job_waits_for_its_pod(linked: Linked, clust
     assert ran.error is None, ran
     assert linked.desk.kernel.value("n") == "42"
     away, back = AWAY.findall(ran.stderr), BACK.findall(ran.stderr)
-    assert len(away) == len(back) == 2, ran.stderr
+    assert len(away) == len(back) >= 2, ran.stderr  # more where the machine is so busy that an answer takes seconds
     assert int(away[0]) <= 10
 
 

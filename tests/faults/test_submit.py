@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,8 +111,8 @@ def test_two_kernels_submit_the_same_cell_at_the_same_time(linked: Linked) -> No
     ):
         for kernel in (first, second):
             assert kernel.run("%load_ext kube_magics\ndata = b'x' * 42").error is None
-        with ThreadPoolExecutor(2) as pool:
-            ran = list(pool.map(lambda kernel: kernel.run(cell), (first, second)))
+        sent = [kernel.send(cell) for kernel in (first, second)]
+        ran = [kernel.finish(request) for kernel, request in zip((first, second), sent, strict=True)]
         assert [each.error for each in ran] == [None, None], ran
         assert [kernel.value("n") for kernel in (first, second)] == ["42", "42"]
     made = [each for each in belongings(admin_of(linked.desk)) if each.startswith("acceptance-")]
@@ -130,8 +129,8 @@ def test_two_kernels_use_one_name_at_the_same_time(linked: Linked) -> None:
     ):
         for kernel in (first, second):
             assert kernel.run("%load_ext kube_magics\ndata = b'x' * 42").error is None
-        with ThreadPoolExecutor(2) as pool:
-            ran = list(pool.map(lambda kernel, cell: kernel.run(cell), (first, second), cells))
+        sent = [kernel.send(cell) for kernel, cell in zip((first, second), cells, strict=True)]
+        ran = [kernel.finish(request) for kernel, request in zip((first, second), sent, strict=True)]
         assert {each.error for each in ran} == {None, "Conflict"}, ran
         (refused,) = (each for each in ran if each.error)
         assert "There is a job taken already" in refused.traceback
