@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from types import FrameType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from kube_magics import errors
 from kube_magics.jobs import here, loop
+
+T = TypeVar("T")
 
 ASK_S = 3.0
 """A second interrupt within this stops the job; an idle kernel would not hear it, so the cell goes on blocking."""
@@ -54,6 +56,8 @@ class Interrupts:
     def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
         self.at: list[float] = []
         """When each came."""
+        self.breaks = False
+        """The next one is raised as well."""
         self._heard = heard
         self._before: Any = None
         self._loop = loop.loop()
@@ -75,6 +79,9 @@ class Interrupts:
         self.at.append(time.monotonic())
         # Not called here: the thread that was interrupted may hold the very lock that this takes.
         self._loop.call_soon_threadsafe(self._heard)
+        if self.breaks:
+            self.breaks = False
+            raise KeyboardInterrupt
 
 
 class Waiting:
@@ -89,7 +96,7 @@ class Waiting:
         self._until: float | None = None
         """The question stands so long."""
         self._stop_at: float | None = None
-        self._stops: list[Future[str]] | None = None
+        self._stops: list[tuple[Stoppable, Future[str]]] | None = None
 
     def __enter__(self) -> Self:
         self._interrupts.__enter__()
@@ -98,8 +105,23 @@ class Waiting:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._interrupts.__exit__(kind, error, tb)
 
+    @property
+    def asked(self) -> bool:
+        """The question stands, or a stop is under way: nothing slow should be begun."""
+        return self._until is not None or self._stop_at is not None or bool(self._stops)
+
+    def unless_interrupted(self, work: Callable[[], T]) -> T | None:
+        """What `work` gives, which may take long; None: an interrupt has broken it off, which `look` will see."""
+        self._interrupts.breaks = True
+        try:
+            return work()
+        except KeyboardInterrupt:
+            return None
+        finally:
+            self._interrupts.breaks = False
+
     def look(self) -> None:
-        """Do what the interrupts so far ask for. Raises Detached, or what stands in the way of a stop."""
+        """Do what the interrupts so far ask for. Raises Detached, also where a job cannot be told to stop."""
         came, now = self._interrupts.at[self._seen :], time.monotonic()
         self._seen += len(came)
         if any(at > self._answered_at + SETTLE_S for at in came):
@@ -128,18 +150,19 @@ class Waiting:
             raise detached(self._jobs)
         _say(f"stopping {_named(self._jobs)}" + (f" ({VARIABLE}={STOP})" if self._chosen else ""))
         # In the background: the cluster may not answer, and then a further interrupt still ends the waiting.
-        self._stops = [loop.start(job.stopping()) for job in self._jobs]
+        self._stops = [(job, loop.start(job.stopping())) for job in self._jobs]
         self._stop_at, self._answered_at = None, time.monotonic()
 
     def _check_stops(self) -> None:
         """What stands in the way of one is raised once all have been told."""
-        if not self._stops or not all(stop.done() for stop in self._stops):
+        if not self._stops or not all(stop.done() for _, stop in self._stops):
             return
-        failed = [error for stop in self._stops if (error := stop.exception()) is not None]
+        failed = [(job, error) for job, stop in self._stops if (error := stop.exception()) is not None]
         self._stops = []
-        for error in failed:
-            if not isinstance(error, errors.NotFound):  # over and gone: its follower says so
-                raise error
+        # One that is over and gone needs no stop: its follower says so.
+        failed = [(job, error) for job, error in failed if not isinstance(error, errors.NotFound)]
+        if failed:
+            raise _unstoppable([job for job, _ in failed], failed[0][1]) from failed[0][1]
 
 
 def detached(jobs: Sequence[Stoppable], *, stopping: bool = False) -> errors.Detached:
@@ -151,6 +174,16 @@ def detached(jobs: Sequence[Stoppable], *, stopping: bool = False) -> errors.Det
     return errors.Detached(
         f"This cell no longer waits for {_named(jobs)}; the job{'' if one else 's'} {go_on}.",
         hint=f"%kube attach {name}   (or %kube stop {name})",
+    )
+
+
+def _unstoppable(jobs: Sequence[Stoppable], error: BaseException) -> errors.Detached:
+    what, said = (error.message, error.said) if isinstance(error, errors.KubeMagicsError) else (repr(error), None)
+    one, name = len(jobs) == 1, jobs[0].name
+    return errors.Detached(
+        f"No word came through to stop {_named(jobs)}, which {'goes' if one else 'go'} on, as far as is known: {what}",
+        said=said,
+        hint=f"%kube stop {name}   (or %kube attach {name})",
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
+from kube_magics import errors
 from kube_magics.jobs.interrupt import Waiting
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.show import last_line
@@ -37,12 +39,32 @@ def _wait(every: list[Job], timeout: float | None) -> None:
     until = None if timeout is None else time.monotonic() + timeout
     with Waiting(left) as waiting:
         while left:
-            for job in [each for each in left if each.done(0)]:
-                left.remove(job)
-                sys.stdout.write(f"{last_line(job)}\n")
+            broken_off = not (waiting.asked or _loaded(left, waiting))
             if not left:
                 return
+            if broken_off and all(job.done(0) for job in left):
+                raise _broken_off(left)
             waiting.look()
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"still running after {timeout} s: {', '.join(job.name for job in left)}")
-            left[0].done(LOOK_S)
+            lasting = [job for job in left if not job.done(0)]
+            lasting[0].done(LOOK_S) if lasting else time.sleep(LOOK_S)
+
+
+def _loaded(left: list[Job], waiting: Waiting) -> bool:
+    """The line of each that is over, for which its values are loaded; False: an interrupt has broken that off."""
+    for job in [each for each in left if each.done(0)]:
+        line = waiting.unless_interrupted(partial(last_line, job))
+        if line is None:
+            return False
+        left.remove(job)
+        sys.stdout.write(f"{line}\n")
+    return True
+
+
+def _broken_off(over: list[Job]) -> errors.Detached:
+    named, first = ", ".join(job.name for job in over), over[0].name
+    return errors.Detached(
+        f"Interrupted while values were being loaded, of jobs that are over: {named}.",
+        hint=f"the same again, or %kube attach {first}",
+    )

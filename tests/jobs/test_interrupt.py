@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ import pytest
 from kube_magics import errors
 from kube_magics.jobs import here
 from kube_magics.jobs.interrupt import SETTLE_S, Waiting
+from kube_magics.jobs.together import wait_all
 
 
 class Told:
@@ -27,6 +29,10 @@ class Told:
         if self._error is not None:
             raise self._error
         return "stopped"
+
+    def done(self, timeout: float) -> bool:
+        time.sleep(timeout)
+        return False
 
 
 @pytest.fixture(autouse=True)
@@ -80,15 +86,49 @@ def test_an_echo_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_all_are_stopped_though_one_cannot_be() -> None:
-    """One that is over and gone needs no words; a refusal is raised once all have been told."""
+    """One that is over and gone needs no words; a refusal is said once all have been told."""
     gone, refused, told = Told("gone", errors.NotFound("no")), Told("refused", errors.Forbidden("no")), Told()
     with Waiting([gone, refused, told]) as waiting:
         press(waiting)
         time.sleep(SETTLE_S)
         press(waiting)
-        with pytest.raises(errors.Forbidden):
+        with pytest.raises(errors.Detached, match="stop job refused, which goes on") as raised:
             look_often(waiting)
+    assert raised.value.hint == "%kube stop refused   (or %kube attach refused)"
     assert (gone.stopped, refused.stopped, told.stopped) == (1, 1, 1)
+
+
+class Loading(Told):
+    """Over, and its value takes long to come."""
+
+    duration_s = log_path = None
+
+    def __init__(self) -> None:
+        super().__init__("loading")
+        self.begun = 0
+
+    def done(self, timeout: float) -> bool:
+        return True
+
+    def failure(self) -> None:
+        self.begun += 1
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        time.sleep(30)
+
+
+def test_a_value_on_its_way_does_not_make_the_button_deaf() -> None:
+    loading = Loading()
+    with pytest.raises(errors.Detached, match="values were being loaded, of jobs that are over: loading"):
+        wait_all([loading])  # type: ignore[list-item]
+    assert loading.begun == 1
+
+
+def test_a_value_on_its_way_is_left_for_the_question_about_those_that_run(capsys: pytest.CaptureFixture[str]) -> None:
+    loading, told = Loading(), Told()
+    with pytest.raises(errors.Detached, match="no longer waits for jobs loading, told; the jobs go on"):
+        wait_all([loading, told])  # type: ignore[list-item]
+    assert loading.begun == 1
+    assert capsys.readouterr().err == ("interrupt again to STOP jobs loading, told; they go on running otherwise\n")
 
 
 def test_an_executor_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
