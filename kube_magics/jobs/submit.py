@@ -243,12 +243,13 @@ def submit(prepared: Prepared, origin: Origin | None, begun: Record | None = Non
     except KeyboardInterrupt:
         with Interrupts():  # a second one would leave half of it
             # The loop takes its work in order: what was begun before the interrupt, this finds.
-            if loop.wait(_undo(tasks, backend, submission)):
-                records.drop(record)
+            undone = loop.wait(_undo(tasks, backend, submission))
+            records.drop(record) if undone else records.leave(record)
             _clear(prepared.store)
         log.close()
         path.unlink(missing_ok=True)
-        what = f"Interrupted while job {submission.name} was being submitted: nothing is left of it."
+        left = "nothing is left of it" if undone else "the cluster does not say whether anything is left of it"
+        what = f"Interrupted while job {submission.name} was being submitted: {left}."
         raise errors.SubmitError(what, hint="run the cell again") from None
     except BaseException as error:
         if isinstance(error, errors.Unreachable):

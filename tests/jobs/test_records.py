@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,31 @@ def test_what_has_been_fetched_is_known_and_not_open() -> None:
     assert records.find("s1") == RECORD
     assert records.is_own(STATE)
     assert records.find("s2") is None
+
+
+@pytest.mark.parametrize(
+    ("other", "looked_at", "yields"),
+    [
+        ({"sent_at": 999.0}, 998.0, True),
+        ({"sent_at": 999.0}, 999.5, False),
+        ({"sent_at": 1001.0}, 998.0, False),
+        ({"sent_at": 1000.0, "submission_id": "s0"}, 998.0, True),
+        ({"sent_at": 1000.0, "submission_id": "s2"}, 998.0, False),
+        ({"sent_at": 999.0, "key": "another"}, 998.0, False),
+        ({"sent_at": 999.0, "address": "elsewhere"}, 998.0, False),
+    ],
+    ids=["earlier", "known before", "later", "as early", "as early and second", "another cell", "elsewhere"],
+)
+def test_of_two_kernels_that_submit_a_cell_at_once_the_second_yields(
+    other: dict[str, Any], looked_at: float, yields: bool
+) -> None:
+    """Whichever looks, both agree."""
+    theirs = replace(RECORD, **{"submission_id": "other", **other})
+    for record in (RECORD, theirs):
+        records.arrived(record, None)
+    assert records.forestalled(RECORD, looked_at) is yields
+    if yields:
+        assert not records.forestalled(theirs, looked_at)
 
 
 def test_a_damaged_record_is_none() -> None:
