@@ -55,6 +55,8 @@ class Following:
         self._pods: dict[str, Mapping[str, Any]] = {}
         self._pods_seen = False
         """Until then nothing is told: a job that has ended would look like one that never had a pod."""
+        self._read: set[str | None] = set()
+        """Uids of the pods whose logs are, or are being, read."""
         self._last_pod: Mapping[str, Any] | None = None
         """The one that was deleted last, as it was then: a Job that fails for it says only that it failed."""
         self._events: list[Mapping[str, Any]] = []
@@ -71,7 +73,7 @@ class Following:
 
     def start(self) -> None:
         """Open the watches; the job need not exist yet."""
-        for work in (self._watch_job(), self._watch_pods(), self._read_log(), self._ask_events(), self._ask_mounts()):
+        for work in (self._watch_job(), self._watch_pods(), self._read_logs(), self._ask_events(), self._ask_mounts()):
             self._tasks.append(asyncio.ensure_future(self._guarded(work)))
 
     def stop(self) -> None:
@@ -180,23 +182,37 @@ class Following:
             self._changed.set()
             await self._queue.put(fresh)
 
-    async def _read_log(self) -> None:
-        """Stream the log from the container's first moment to its end; then wait until the state is final."""
-        pauses, logs, vain = _pauses(), dict[str, PodLog](), 0
-        while not self._logless():
+    async def _read_logs(self) -> None:
+        """Stream the log of the job's pod, and of each that the cluster makes after it, until the state is final."""
+        while not ((self.snapshot.over or self._given_up()) and self._nothing_to_read()):
             state = self.snapshot
-            if not state.scheduled or state.pod is None:
+            if not state.scheduled or self._nothing_to_read() or self._logless():
                 await self._next_change()
                 continue
-            uid = state.pod_uid or ""
-            if uid not in self._pods:
-                break
-            ended = await self._over()
-            # One for each pod: it knows how far it was read.
-            log = logs.setdefault(uid, pod_log(self._client, state, self._pods[uid]))
+            if self._read:
+                await self._queue.put(Gap(f"the cluster runs the job once more, as pod {state.pod}", sure=True))
+            self._read.add(state.pod_uid)
+            await self._read_log(state)
+        await self._queue.put(None)
+
+    def _nothing_to_read(self) -> bool:
+        """Of the newest pod: it has been read, or there is none any more, or it never ran."""
+        state = self.snapshot
+        return state.pod_uid not in self._pods or state.pod_uid in self._read or (state.over and not state.started)
+
+    async def _read_log(self, state: Snapshot) -> None:
+        """From the container's first moment to its end, or to where another pod has taken its place."""
+        pauses, vain, uid = _pauses(), 0, state.pod_uid or ""
+
+        async def over() -> bool:
+            return self.snapshot.pod_uid != uid or self.snapshot.terminated or self.snapshot.over
+
+        log = pod_log(self._client, state, self._pods[uid])
+        while uid in self._pods and not self._logless():
+            ended = await over()
             self._reading = True
             try:
-                async for piece in log.lines(self._over):
+                async for piece in log.lines(over):
                     await self._queue.put(piece)
                 break
             except errors.Forbidden:
@@ -213,17 +229,14 @@ class Following:
                 await self._start_or(next(pauses))
             finally:
                 self._reading = False
-        while not self.snapshot.over:
-            await self._next_change()
-        await self._queue.put(None)
 
     def _logless(self) -> bool:
         """There is no log, and there will be none."""
         state = self.snapshot
-        return (state.over and not state.started) or bool(state.cause and state.cause.hopeless)
+        return not state.started and (state.over or self._given_up())
 
-    async def _over(self) -> bool:
-        return self.snapshot.terminated or self.snapshot.over
+    def _given_up(self) -> bool:
+        return bool(self.snapshot.cause and self.snapshot.cause.hopeless)
 
     async def _start_or(self, pause_s: float) -> None:
         """Sleep, but no longer than until the container is said to have started."""

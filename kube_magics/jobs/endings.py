@@ -243,6 +243,8 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     kind = _KINDS.get(cause.kind, errors.PodLost)
     if not state.started and kind is errors.PodLost and cause.kind != "failed":
         kind = errors.JobNotStarted
+    if state.started and kind is errors.JobNotStarted:
+        kind = errors.PodLost  # it ran, and is not started again
     error = kind(f"Job {name}: {cause.sentence}", said=cause.said, hint=fix)
     if isinstance(error, errors.JobFailed):
         error.exit_code = cause.exit_code

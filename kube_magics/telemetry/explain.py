@@ -14,7 +14,7 @@ from typing import Any
 from kube_magics.spec import names
 from kube_magics.telemetry.capacity import never_fits
 from kube_magics.telemetry.evictions import AGAIN, disruption, eviction
-from kube_magics.telemetry.objects import GPU, part, rows, text
+from kube_magics.telemetry.objects import GPU, last_word, part, rows, text
 
 
 @dataclass(frozen=True)
@@ -125,16 +125,33 @@ def _waiting(pod: Mapping[str, Any]) -> Cause | None:
     for status in _containers(pod):
         reason, said = text(status, "state", "waiting", "reason"), text(status, "state", "waiting", "message") or None
         if reason in _IMAGE_REASONS:
-            asked = next((text(c, "image") for c in rows(pod, "spec", "containers")), "")
-            image = text(status, "image") or asked or "of the job"
+            name = text(status, "name")
+            # The status of a container that ran before names the image by another of its names.
+            asked = [text(c, "image") for c in rows(pod, "spec", "containers") if text(c, "name") == name]
+            image = next(filter(None, [*asked, text(status, "image")]), "of the job")
             # One failed pull can be a hiccup; a back-off means that the kubelet has tried again.
             hopeless = reason in ("InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff")
             hopeless = hopeless or bool(_ABSENT.search(said or ""))
             fix = "correct --image (or KUBE_MAGICS_IMAGE): it must be an image that the cluster's nodes can pull"
-            return Cause("image", f"The image {image} cannot be pulled ({reason}).", said, fix, hopeless)
+            return _once_more(
+                status, Cause("image", f"The image {image} cannot be pulled ({reason}).", said, fix, hopeless)
+            )
         if reason in _START_REASONS:
-            return _not_started(reason, said)
+            return _once_more(status, _not_started(reason, said))
+        if reason == "CrashLoopBackOff":
+            return _once_more(
+                status, Cause("restart", "The node waits longer after each time.", said, "%kube logs NAME")
+            )
     return None
+
+
+def _once_more(status: Mapping[str, Any], cause: Cause) -> Cause:
+    """Of a container that the node is to start again, as kubectl's may be."""
+    before = part(status, "lastState", "terminated")
+    if not before:
+        return cause
+    ended = _exit(before).sentence
+    return replace(cause, sentence=f"{ended} It is to be started again. {cause.sentence}")
 
 
 def _not_started(reason: str, said: str | None) -> Cause:
@@ -228,7 +245,7 @@ def _ended(pod: Mapping[str, Any]) -> Cause | None:
     deleted_at = _deleted_at(part(pod, "metadata"))
     for container in _containers(pod):
         ended = part(container, "state", "terminated")
-        if ended and ended.get("exitCode") != 0 and not (deleted_at and text(ended, "finishedAt") >= deleted_at):
+        if ended and ended.get("exitCode") != 0 and not _ended_for_its_deletion(ended, deleted_at):
             return _exit(ended)
     if deleted_at:
         return Cause("deleted", "The job's pod was deleted.", fix=AGAIN)
@@ -236,6 +253,12 @@ def _ended(pod: Mapping[str, Any]) -> Cause | None:
         said = f"{reason}: {said}" if said else reason
         return Cause("refused", "Its node did not take the pod, or gave it up.", said, AGAIN)
     return None
+
+
+def _ended_for_its_deletion(ended: Mapping[str, Any], deleted_at: str) -> bool:
+    """By the runner's word, or after it: the stamps of a pod that has just gone need not be those of its deletion."""
+    told = (last_word(ended) or {}).get("reason") == "stopped"
+    return bool(deleted_at) and (told or text(ended, "finishedAt") >= deleted_at)
 
 
 def _deleted_at(metadata: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ An object may come from any tool and any version; a key that is not there must n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -37,3 +38,12 @@ def text(found: Any, *keys: str) -> str:
 def gpus(quantities: Mapping[str, Any]) -> int:
     """The devices among `requests`, `limits` or `allocatable`, whatever their vendor calls them."""
     return sum(int(count) for name, count in quantities.items() if GPU.search(name) and str(count).isdecimal())
+
+
+def last_word(terminated: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The runner's, from the termination message of its container; None: there is none."""
+    try:
+        said = json.loads(text(terminated, "message"))
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) and said.get("e") == "end" else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 
 from kube_magics.spec import names
 from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
-from kube_magics.telemetry.objects import gpus, part, rows, text
+from kube_magics.telemetry.objects import gpus, last_word, part, rows, text
 
 PENDING = "pending"
 RUNNING = "running"
@@ -86,22 +85,25 @@ def of_job(
     if job is None:
         return Snapshot(name, namespace, GONE, explain(None, pod, events), terminated=True)
     meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
-    state = part(_container_status(pod), "state")
+    status = _container_status(pod)
+    state, before = part(status, "state"), part(status, "lastState", "terminated")
     running, ended = part(state, "running"), part(state, "terminated")
-    end = _end(ended)
+    end = last_word(ended)
     ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
     node = text(pod, "spec", "nodeName") or None
+    cause = _in_its_own_words(explain(job, pod, events, nodes), end)
+    given_up = bool(before and cause and cause.hopeless)
     return Snapshot(
         name=text(meta, "name") or name,
         namespace=text(meta, "namespace") or namespace,
         phase=_phase(job, pod, state),
-        cause=_in_its_own_words(explain(job, pod, events, nodes), end),
+        cause=cause,
         pod=text(pod, "metadata", "name") or None,
         pod_uid=text(pod, "metadata", "uid") or None,
         node=node,
         scheduled=node is not None,
-        started=bool(ran),
-        terminated=bool(ended) or text(pod, "status", "phase") in ("Succeeded", "Failed"),
+        started=bool(ran or before),
+        terminated=bool(ended) or given_up or text(pod, "status", "phase") in ("Succeeded", "Failed"),
         end=end,
         created_at=unix(meta.get("creationTimestamp")),
         started_at=unix(ran.get("startedAt") or (None if ended else part(job, "status").get("startTime"))),
@@ -172,9 +174,12 @@ def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping
     if part(job, "spec").get("suspend"):
         return SUSPENDED
     phase = text(pod, "status", "phase")
-    if phase in ("Succeeded", "Failed"):
-        # The Job's own condition follows seconds later.
-        return SUCCEEDED if phase == "Succeeded" else FAILED
+    spec = part(job, "spec")
+    # The Job's own condition follows seconds later; of a Job that may get more pods only that counts.
+    if phase == "Succeeded" and (spec.get("completions") or 1) == 1:
+        return SUCCEEDED
+    if phase == "Failed" and not spec.get("backoffLimit"):
+        return FAILED
     return RUNNING if state.get("running") or state.get("terminated") else PENDING
 
 
@@ -186,14 +191,6 @@ def _container_status(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if name in found:
             return found[name]
     return {}
-
-
-def _end(terminated: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    try:
-        said = json.loads(text(terminated, "message"))
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, dict) and said.get("e") == "end" else None
 
 
 def _in_its_own_words(cause: Cause | None, end: Mapping[str, Any] | None) -> Cause | None:

@@ -51,6 +51,8 @@ class OneJob:
     def __init__(self, **there: dict[str, Any]) -> None:
         """Of nothing else said, a job that runs; `pods={}`: no pod yet."""
         self.log = Log()
+        self.later_logs: dict[str, Log] = {}
+        """Of pods that come after the first, by name."""
         self.refusals: dict[str, deque[int]] = defaultdict(deque)
         """HTTP codes for the next requests of `jobs`, `pods`, `events`, `watch jobs`, `watch pods`."""
         self.late: dict[str, float] = {}
@@ -95,7 +97,7 @@ class OneJob:
         if kind == "apis":
             return web.json_response({"groups": []})
         if kind == "log":
-            return await self.log.answer(request)
+            return await self.later_logs.get(request.path.split("/")[-2], self.log).answer(request)
         if request.method == "POST" or kind == NAME:
             return await self._one(request)
         asked = f"watch {kind}" if "watch" in request.query else kind

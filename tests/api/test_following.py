@@ -16,7 +16,7 @@ from kube_magics.backends.kubernetes import KubernetesBackend
 from kube_magics.cluster.pieces import Gap
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
-from tests.api.kubelet import Fault
+from tests.api.kubelet import Fault, Log
 from tests.api.onejob import COMPLETE, FAILED, NAME, OneJob, a_job, a_pod, collected, followed
 from tests.api.servers import api
 
@@ -203,3 +203,33 @@ def test_a_job_that_has_ended_is_told_with_its_pod_whichever_is_listed_first(lat
     assert [(state.phase, state.cause.kind if state.cause else None) for state in states(pieces)] == [
         ("failed", "signal")
     ]
+
+
+def test_a_job_that_the_cluster_runs_again_is_followed_on() -> None:
+    """Of kubectl's, with backoffLimit: each pod's log, in order, with a word between them."""
+
+    async def follow() -> tuple[bytes, list[Snapshot | Piece]]:
+        retried = {"spec": {"backoffLimit": 1, "template": {}}}
+        first_pod = a_pod(terminated={"exitCode": 1})
+        first_pod["status"]["phase"] = "Failed"
+        job = OneJob(jobs={**a_job(), **retried}, pods=first_pod)
+        write(job, 0, 3)
+        job.log.terminate()
+        second = a_pod(running={"startedAt": "2026-11-26T03:01:00Z"})
+        second["metadata"] |= {"name": "one-fghij", "uid": "second", "creationTimestamp": "2026-11-26T03:00:59Z"}
+        first, later = job.log, Log()
+        job.later_logs["one-fghij"] = later
+        async with followed(job) as following:
+            collecting = asyncio.ensure_future(collected(following))
+            await job.until_asked("watch pods")
+            job.set("pods", second)
+            later.write(b"again", START_NS + 10)
+            later.terminate()
+            job.set("pods", {**second, "status": a_pod(**TERMINATED)["status"]})
+            job.set("jobs", {**a_job(**COMPLETE), **retried})
+            return first.text + later.text, await collecting
+
+    text, pieces = asyncio.run(follow())
+    assert lines(pieces) == text
+    assert [gap.why for gap in gaps(pieces)] == ["the cluster runs the job once more, as pod one-fghij"]
+    assert states(pieces)[-1].phase == "succeeded"

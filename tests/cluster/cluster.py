@@ -8,10 +8,11 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from . import binaries, kubeconfigs, namespaces, node, processes, settings
+from . import binaries, configs, kubeconfigs, namespaces, node, processes, settings
 from .images import GivenImages, Images
 from .kubectl import Kubectl
 from .namespaces import Namespace
@@ -71,17 +72,18 @@ class Cluster:
         self._must_be_ours("a kubelet to stop")
         processes.stop(processes.recorded()["kubelet"], grace_s=5)
 
-    def start_kubelet(self) -> None:
-        """Returns when the node is ready with all its GPUs."""
+    def start_kubelet(self, **changes: Any) -> None:
+        """Returns when the node is ready with all its GPUs. `changes`: of its configuration, until it starts again."""
         self._must_be_ours("a kubelet to start")
+        configs.write_kubelet(settings.read(), changes)
         node.start_kubelet(binaries.ensure(), settings.read())
         node.wait_for_kubelet(settings.read())
         node.wait_for_node(self.kubectl)
 
-    def restart_kubelet(self) -> None:
-        """Pods go on; every open log stream ends."""
+    def restart_kubelet(self, **changes: Any) -> None:
+        """Pods go on; every open log stream ends. `changes` as for `start_kubelet`."""
         self.stop_kubelet()
-        self.start_kubelet()
+        self.start_kubelet(**changes)
 
     @contextlib.contextmanager
     def hung_kubelet(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -22,9 +23,13 @@ def write(settings: Settings, pause_image: str) -> None:
     CNI_CONFIGS.mkdir(parents=True, exist_ok=True)
     (ETC / "containerd.toml").write_text(containerd(settings, pause_image))
     (CNI_CONFIGS / "10-bridge.conflist").write_text(json.dumps(cni(), indent=2))
-    (ETC / "kubelet.yaml").write_text(yaml.safe_dump(kubelet(settings), sort_keys=False))
+    write_kubelet(settings, {})
     # The node's own resolver is no pod's business: names that the cluster's DNS does not know must not leave.
     RESOLV_CONF.write_text("")
+
+
+def write_kubelet(settings: Settings, changes: Mapping[str, Any]) -> None:
+    (ETC / "kubelet.yaml").write_text(yaml.safe_dump({**kubelet(settings), **changes}, sort_keys=False))
 
 
 def containerd(settings: Settings, pause_image: str) -> str:

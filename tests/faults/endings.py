@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.acceptance.belongings import only
-from tests.acceptance.desk import Desk, admin_of, next_lines
+from tests.acceptance.desk import Desk, admin_of, environment, next_lines
+from tests.kernel import Kernel, Ran
 
 OPTIONS = "--cpus 10m --memory 128Mi --detach"
 
@@ -30,14 +33,16 @@ class Ending:
     back: Mapping[str, Any] = field(default_factory=dict)
     """Values that came back all the same."""
     status: str = "failed"
-    """What `%kube jobs` says."""
+    """What `%kube jobs` says; "" where the Job itself is gone."""
+    later: tuple[str, str] | None = None
+    """Class and part of what another notebook is told, where the pod, which alone knew, is gone by then."""
 
 
-def submit(desk: Desk, endings: Mapping[str, Ending]) -> None:
+def submit(desk: Desk, endings: Mapping[str, Ending], options: str = OPTIONS) -> None:
     """All of them; the notebook has them as `jobs`."""
     desk.right("jobs = {}")
     for name, each in endings.items():
-        desk.right(f"%%kubetrain --name {name} {OPTIONS} {each.options}\n{each.body}")
+        desk.right(f"%%kubetrain --name {name} {options} {each.options}\n{each.body}")
         desk.right(f"jobs[{name!r}] = _")
 
 
@@ -50,13 +55,29 @@ def check(desk: Desk, name: str, ending: Ending) -> None:
     assert ast.literal_eval(desk.kernel.value(f"jobs[{name!r}].values()")) == ending.back
 
 
-def check_attached(desk: Desk, name: str, ending: Ending) -> None:
-    """The same is told to whoever comes later, and by `%kube jobs`."""
-    told(desk.run(f"%kube attach {name}"), ending)
+def check_later(kernel: Kernel, desk: Desk, name: str, ending: Ending) -> None:
+    """The same is told to another notebook that attaches later, and by `%kube jobs`."""
+    ran = kernel.run(f"%kube attach {name}")
+    if not ending.status:
+        assert ran.error == "NotFound", ran
+        return
+    if ending.later is None:
+        told(ran, ending)
+    else:
+        assert (ran.error, ending.later[1] in ran.traceback) == (ending.later[0], True), ran
     assert desk.kernel.value(f"jobs[{name!r}].snapshot().phase") == repr(ending.status)
 
 
-def told(ran: Any, ending: Ending) -> None:
+@contextmanager
+def another(desk: Desk, folder: Path) -> Iterator[Kernel]:
+    """Another notebook of the same user."""
+    folder.mkdir()
+    with Kernel(folder, environment(desk)) as kernel:
+        assert kernel.run("%load_ext kube_magics").error is None
+        yield kernel
+
+
+def told(ran: Ran, ending: Ending) -> None:
     assert ran.error == ending.error, ran
     for part in ending.says:
         assert part in ran.traceback, ran.traceback

@@ -10,7 +10,8 @@ import pytest
 from tests.acceptance.belongings import deleted
 from tests.acceptance.desk import Desk, desk, eventually
 from tests.cluster import Cluster
-from tests.faults.endings import Ending, check, check_attached, once, pod, submit
+from tests.faults.endings import Ending, another, check, check_later, once, pod, submit
+from tests.kernel import Kernel
 
 pytestmark = pytest.mark.cluster
 
@@ -144,9 +145,15 @@ def crowd(uid: str) -> None:
     (group / "pids.max").write_text("1")
 
 
+@pytest.fixture(scope="module")
+def elsewhere(ended: Desk) -> Iterator[Kernel]:
+    with another(ended, ended.folder / "elsewhere") as kernel:
+        yield kernel
+
+
 @pytest.mark.parametrize("name", ENDINGS)
-def test_how_a_program_ends(ended: Desk, cluster: Cluster, name: str) -> None:
+def test_how_a_program_ends(ended: Desk, elsewhere: Kernel, cluster: Cluster, name: str) -> None:
     if cluster.is_given and name in CROWDED:
         pytest.skip("a given cluster does not let its pods be limited")
     check(ended, name, ENDINGS[name])
-    check_attached(ended, name, ENDINGS[name])
+    check_later(elsewhere, ended, name, ENDINGS[name])

@@ -147,6 +147,19 @@ def test_an_image_that_is_missing_is_given_up_and_a_hiccup_is_not() -> None:
     assert "team/torch:1" in snapshot.cause.sentence
 
 
+@pytest.mark.parametrize(("reason", "hopeless"), [("ImagePullBackOff", True), ("CrashLoopBackOff", False)])
+def test_a_container_that_ran_and_is_to_run_again(reason: str, hopeless: bool) -> None:
+    pod = waiting(reason, "back-off")
+    last = {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": "2026-11-23T21:00:02Z"}}
+    pod["status"]["containerStatuses"][0] |= {"lastState": last, "image": "another/name:1"}
+    snapshot = of_job(a_job(backoffLimit=6), [pod])
+    assert (snapshot.started, snapshot.terminated, snapshot.over) == (True, hopeless, False)
+    assert snapshot.cause is not None
+    assert snapshot.cause.sentence.startswith("The container ended with exit code 3. It is to be started again.")
+    assert snapshot.cause.hopeless == hopeless
+    assert "another/name:1" not in snapshot.cause.sentence
+
+
 def test_an_image_without_python() -> None:
     said = 'exec: "python3": executable file not found in $PATH: unknown'
     snapshot = of_job(a_job(), [ended(128, "StartError", message=said)])
@@ -350,6 +363,12 @@ def test_a_job_that_failed_and_has_no_pod_any_more() -> None:
     assert (cause.kind, cause.sentence) == ("failed", "Its pod is gone, and with it how it ended.")
 
 
+def test_a_runner_that_was_told_to_stop_was_told_by_the_deletion() -> None:
+    pod = ended(143, message=json.dumps({"e": "end", "reason": "stopped", "code": 143}))
+    pod["metadata"] |= {"deletionTimestamp": "2026-11-23T23:00:00Z", "deletionGracePeriodSeconds": 0}
+    assert kind_of(of_job(a_job(), [pod])) == ("failed", "deleted", False)
+
+
 def test_a_suspended_job() -> None:
     assert kind_of(of_job(a_job(conditions(("Suspended", "True")), suspend=True), [])) == ("suspended", None, False)
 
@@ -389,6 +408,21 @@ def test_the_newest_pod_counts() -> None:
     old, new = ended(1), a_pod({"running": {"startedAt": None}}, phase="Running")
     new["metadata"] = {"name": "new", "uid": "n", "creationTimestamp": "2026-11-23T21:05:00Z"}
     assert of_job(a_job(), [new, old]).pod == of_job(a_job(), [old, new]).pod == "new"
+
+
+@pytest.mark.parametrize(
+    ("phase", "spec", "told"),
+    [
+        ("Failed", {"backoffLimit": 0}, "failed"),
+        ("Failed", {"backoffLimit": 6}, "running"),
+        ("Succeeded", {"completions": 1}, "succeeded"),
+        ("Succeeded", {"completions": 3}, "running"),
+    ],
+)
+def test_a_pod_that_is_not_the_jobs_last(phase: str, spec: dict[str, Any], told: str) -> None:
+    pod = ended(1)
+    pod["status"]["phase"] = phase
+    assert of_job(a_job(**spec), [pod]).phase == told
 
 
 def test_a_last_word_that_is_none() -> None:
