@@ -49,11 +49,23 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str] | No
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log_path(name)), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            # Of whoever started us, too: a lock that this process holds on to would be held for its whole life.
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()),
         ],
     )
     process = Process(name, pid, _started(pid) or 0, _boot())
     (PIDS / f"{name}.json").write_text(json.dumps(asdict(process)))
     return process
+
+
+def _inherited() -> list[int]:
+    """Descriptors that a child would get, beyond the first three."""
+    found = []
+    for descriptor in sorted(int(each.name) for each in Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):  # the listing's own
+            if descriptor > 2 and os.get_inheritable(descriptor):
+                found.append(descriptor)
+    return found
 
 
 def log_path(name: str) -> Path:

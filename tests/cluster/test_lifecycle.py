@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from . import why_not
+from . import processes, why_not
 from .lifecycle import GIVEN
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the first reason is the only one")
@@ -39,3 +39,17 @@ def test_a_given_cluster_needs_nothing_but_its_kubeconfig(monkeypatch: pytest.Mo
     assert why_not() == f"{GIVEN} names no file: {kubeconfig}"
     kubeconfig.touch()
     assert why_not() is None
+
+
+def test_what_outlives_its_starter_keeps_no_lock_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder in ("LOGS", "PIDS"):
+        monkeypatch.setattr(processes, folder, tmp_path)
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        started = processes.start("sleeper", ["/bin/sleep", "60"])
+        try:
+            held = {os.path.realpath(each) for each in Path(f"/proc/{started.pid}/fd").iterdir()}
+        finally:
+            processes.stop(started, grace_s=0)
+    assert str(tmp_path / "lock") not in held
+    assert str(tmp_path / "sleeper.log") in held
