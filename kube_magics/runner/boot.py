@@ -7,10 +7,12 @@ import time
 if __name__ == "__main__":
     __import__("_signal").pthread_sigmask(0, (2, 15))
     text, at, n, sha = (os.environ.pop("KUBE_MAGICS_BUNDLE" + k, "") for k in ("", "_DIR", "_PARTS", "_SHA256"))
-    try:
-        sha256 = __import__("_sha256").sha256
-    except ImportError:
-        from hashlib import sha256
+    for name in ("_sha2", "_sha256", "hashlib"):
+        try:
+            sha256 = __import__(name).sha256
+            break
+        except ImportError:
+            continue
     parts = [f"{at}/part-{i:03}" for i in range(int(n or 0))]
     for _ in range(600):
         if not all(map(os.path.exists, parts)):
