@@ -5,6 +5,8 @@ A line's first bytes tell its kind:
     0x1E + JSON object      an event (RFC 7464's mark), `"e"` is its name
     0x1F 0x32 ('2')         a line of the user's stderr
     0x1F 0x31 ('1')         a line of the user's stdout that itself begins with 0x1E or 0x1F
+    0x1F 0x33 ('3') … 0x1F  a line of the user's stdout that ends with a carriage return, which container runtimes drop
+    0x1F 0x34 ('4') … 0x1F  the same of stderr
     anything else           a line of the user's stdout, untouched
 
 So nothing that a program prints can be taken for an event. Events stand at line boundaries only.
@@ -82,6 +84,7 @@ EVENT_MARK = b"\x1e"
 LINE_MARK = b"\x1f"
 _STDERR_MARK = b"\x1f2"
 _ESCAPED_STDOUT_MARK = b"\x1f1"
+_RETURN_MARKS = {STDOUT: b"\x1f3", STDERR: b"\x1f4"}
 _MARKS = (EVENT_MARK, LINE_MARK)
 
 _PARTIAL_BYTES = 8 * 1024
@@ -120,6 +123,8 @@ def encode_event(event: dict[str, Any]) -> bytes:
 
 def encode_line(stream: int, payload: bytes) -> bytes:
     """One line of the user's, given without its newline, as it stands in the log, with newline."""
+    if payload.endswith(b"\r"):
+        return _RETURN_MARKS[stream] + payload + LINE_MARK + b"\n"
     if stream == STDERR:
         return _STDERR_MARK + payload + b"\n"
     if payload.startswith(_MARKS):
@@ -128,7 +133,10 @@ def encode_line(stream: int, payload: bytes) -> bytes:
 
 
 def encode_lines(stream: int, block: bytes) -> bytes:
-    """`encode_line` for many lines at once: `block` ends with a newline. Costs a few copies, not a loop over lines."""
+    """`encode_line` for many lines at once: `block` ends with a newline. Costs a few copies, not a loop over lines,
+    unless some end with a carriage return."""
+    if b"\r\n" in block:
+        return b"".join([encode_line(stream, line) for line in block[:-1].split(b"\n")])
     if stream == STDERR:
         return _STDERR_MARK + block[:-1].replace(b"\n", b"\n" + _STDERR_MARK) + b"\n"
     for mark in (LINE_MARK, EVENT_MARK):  # in this order: escaping puts a LINE_MARK in front
@@ -145,6 +153,9 @@ def decode(line: bytes) -> Line:
             return Line("err", line[2:])
         if line.startswith(_ESCAPED_STDOUT_MARK):
             return Line("out", line[2:])
+        for stream, mark in _RETURN_MARKS.items():
+            if line.startswith(mark) and line.endswith(b"\r" + LINE_MARK):
+                return Line("err" if stream == STDERR else "out", line[2:-1])
     elif first == EVENT_MARK:
         try:
             event = quickjson.loads(line[1:].decode("utf-8"))

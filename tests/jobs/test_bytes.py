@@ -39,7 +39,7 @@ pieces = st.one_of(
     st.binary(max_size=40),
     st.sampled_from(FRAMES),
     st.builds(lambda frame, at: frame[:at], st.sampled_from(FRAMES), st.integers(1, 60)),
-    st.sampled_from([b"\n", b"\r", b"\x1e", b"\x1f", b"\x1f1", b"\x1f2", b"\n\n\x1e", b"\xff\xfe", b"\x00"]),
+    st.sampled_from([b"\n", b"\r", b"\r\n", b"\x1e", b"\x1f", b"\x1f1", b"\x1f2", b"\n\n\x1e", b"\xff\xfe", b"\x00"]),
 )
 pauses = st.sampled_from([0.0, 0.01, 0.3, 0.6, 6.0])
 scripts = st.lists(st.tuples(st.sampled_from([1, 2]), pieces, pauses), max_size=25)

@@ -92,5 +92,5 @@ def test_what_travels_is_the_code_and_nothing_but_the_code() -> None:
     assert {"main.py", "kube_magics/__init__.py", "kube_magics_runner/__main__.py"} < set(without)
     for path, content in with_gpus.items():
         compile(content, path, "exec")
-    assert len(bundles.packed(install={"auto": True})) < 40 * 1024
+    assert len(bundles.packed(install={"auto": True})) < 41 * 1024
     assert len(bundles.packed()) < 34 * 1024  # of the 48 KiB that an environment variable takes
