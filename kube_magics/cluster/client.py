@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -55,6 +57,9 @@ METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """An object, or a list, without its content: https://kubernetes.io/docs/reference/using-api/api-concepts/"""
 MERGE_PATCH = "application/merge-patch+json"
+
+
+_requests = logging.getLogger("kube_magics.requests")
 
 
 class Client:
@@ -180,6 +185,7 @@ class Client:
         request["data"] = None if data is None else io.BytesIO(data)
         headers = {**await self._own_headers(access), **request.pop("headers", {})}
         name = access.configuration.tls_server_name
+        began = time.monotonic()
         async with (
             self.connections.session() as session,
             session.request(
@@ -187,6 +193,10 @@ class Client:
             ) as response,
         ):
             self.link.heard = time.monotonic()
+            # Neither headers nor bodies: these hold secrets.
+            took_ms, query = (self.link.heard - began) * 1000, urlencode(request.get("params") or {})
+            where = f"{path}?{query}" if query else path
+            _requests.debug("%s %s: %d in %.0f ms", method, where, response.status, took_ms)
             yield response
 
     async def _own_headers(self, access: auth.Access) -> dict[str, str]:

@@ -30,7 +30,7 @@ PATIENCE_S = 2.0
 COMING_S = 0.1
 """Between two looks at a job that another kernel submits at this moment."""
 MOST_NAMED = 3
-_HOW = ("detach", "new", "dry_run", "given")
+_HOW = ("detach", "new", "dry_run", "debug", "given")
 """Options that change nothing of the job."""
 
 

@@ -12,8 +12,10 @@ from kube_magics.cells.capture import capture_call
 from kube_magics.errors import OptionError
 from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.debugging import debugging
 from kube_magics.jobs.job import VALUE, Job, Origin
 from kube_magics.jobs.show import show, warn
+from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import checked
 
 P = ParamSpec("P")
@@ -32,6 +34,11 @@ def train(
     if isinstance(fn, Remote):
         fn = fn._fn  # noqa: SLF001 - of this module; its options are those of `fn(…)`; here they are given anew
     spec = defaults.spec(checked(asked))
+    with debugging(spec.debug):
+        return _train(fn, args, kwargs, spec)
+
+
+def _train(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None, spec: JobSpec) -> Job:
     if spec.returns or spec.dry_run:
         raise OptionError("train() gives the function's value, all of it.", hint="leave returns= and dry_run= out")
     if not isinstance(args, Sequence) or isinstance(args, (str, bytes)):

@@ -13,6 +13,7 @@ from kube_magics.errors import OptionError
 from kube_magics.jobs import defaults, known, loop, orphans, records
 from kube_magics.jobs.attach import attach
 from kube_magics.jobs.choose import backend_for
+from kube_magics.jobs.debugging import Debugging
 from kube_magics.jobs.job import VALUE, Job
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import FOLDER
@@ -31,7 +32,7 @@ from kube_magics.spec.verbs import VERBS, VERBS_HELP
 MAGIC = "%kube"
 
 
-def run(shell: Any, line: str) -> object:
+def run(shell: Any, line: str, debugging: Debugging) -> object:
     """Run one verb; what it returns is shown as the line's value."""
     verb, *rest = lines.tokens(line, shell.user_ns, MAGIC) or ["help"]
     if verb in ("help", "-h", "--help"):
@@ -40,9 +41,20 @@ def run(shell: Any, line: str) -> object:
     if verb not in VERBS:
         raise unknown_word(verb, VERBS, MAGIC, "verb")
     if verb in _OWN_LINE:
+        debugging.on(_asks(rest))
         return _OWN_LINE[verb](shell, rest)
     place, names = split_known(rest, PLACE, f"{MAGIC} {verb}")
-    return _RUN[verb](defaults.spec(place, PLACE), names)
+    spec = defaults.spec(place, PLACE)
+    debugging.on(spec.debug)
+    return _RUN[verb](spec, names)
+
+
+def _asks(words: Sequence[str]) -> bool:
+    """Whether --debug is on for a verb that reads its own line."""
+    ours = words[: words.index("--")] if "--" in words else words
+    typed = [word for word in ours if word.partition("=")[0] == "--debug"]
+    given = split_known(typed, ("debug",), MAGIC)[0]
+    return defaults.spec(given, ("debug",)).debug
 
 
 def _backend(spec: JobSpec) -> Backend:

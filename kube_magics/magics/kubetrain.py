@@ -15,6 +15,7 @@ from kube_magics.cells.notebook import Sent
 from kube_magics.jobs import again, defaults, here
 from kube_magics.jobs import attach as attaching
 from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.debugging import Debugging
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.show import last_line, show, warn
 from kube_magics.magics import line as lines
@@ -25,9 +26,10 @@ from kube_magics.spec.parse import parse
 MAGIC = "%%kubetrain"
 
 
-def run(shell: Any, line: str, cell: str) -> Job | None:
+def run(shell: Any, line: str, cell: str, debugging: Debugging) -> Job | None:
     """The whole life of one cell; raises the job's exception, or what stood in the way. With --detach: its job."""
     spec = defaults.spec(parse(lines.tokens(line, shell.user_ns, MAGIC)))
+    debugging.on(spec.debug)
     source = f"{MAGIC} {line}".rstrip() + "\n" + cell
     file = notebooks.register_cell(shell, source)
     captured = capture(source, notebooks.read(shell), returns=spec.returns, allowed=spec.capture, gpus=spec.gpus)

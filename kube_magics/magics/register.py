@@ -43,8 +43,8 @@ class KubeMagics(Magics):
         from kube_magics.magics import kubetrain
         from kube_magics.magics.shown import shown
 
-        with shown(self.shell):
-            return kubetrain.run(self.shell, line, cell)
+        with shown(self.shell) as debugging:
+            return kubetrain.run(self.shell, line, cell, debugging)
 
     @no_var_expand
     @line_magic
@@ -52,8 +52,8 @@ class KubeMagics(Magics):
         from kube_magics.magics import kube
         from kube_magics.magics.shown import shown
 
-        with shown(self.shell):
-            return kube.run(self.shell, line)
+        with shown(self.shell) as debugging:
+            return kube.run(self.shell, line, debugging)
 
     kubetrain.__doc__ = _KUBETRAIN_HELP
     kube.__doc__ = VERBS_HELP

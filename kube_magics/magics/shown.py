@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+from kube_magics.errors import KubeMagicsError
+from kube_magics.jobs.debugging import Debugging, whole
 from kube_magics.jobs.remote import frames_of, is_of_job
 
 
@@ -43,11 +45,19 @@ class shown:  # noqa: N801 - used as `with shown(shell):`
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
+        self._debugging = Debugging()
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Debugging:
+        """What the line's --debug switches on."""
+        return self._debugging
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        asked = self._debugging.active
+        self._debugging.off()
+        if asked:
+            if isinstance(error, KubeMagicsError):
+                whole(error)
+            return
         if isinstance(error, KeyboardInterrupt) and not is_of_job(error):
             # While a value is pickled or a file read: where in our code that was is nothing to the user.
             error._render_traceback_ = _Interrupted()  # type: ignore[attr-defined]

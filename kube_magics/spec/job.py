@@ -93,6 +93,8 @@ class JobSpec:
     new: bool = False
     """Submit although a job of the same cell is there."""
     dry_run: bool = False
+    debug: bool = False
+    """Full tracebacks, and every request."""
     given: frozenset[str] = frozenset()
     """The fields that the line itself names, or the call; all else comes from further away."""
 

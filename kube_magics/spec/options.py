@@ -63,6 +63,7 @@ _CELL = (
     Option("detach", "Do not wait: the cell's value is the Job, which is followed in the background.", None, default=False, example="--detach", also="background no-wait async bg"),
     Option("new", "Submit again, although a job of this very cell lives or has results that were not fetched.", None, default=False, example="--new", settable=False, also="force again no-cache"),
     Option("dry-run", "Print the exact manifests instead of submitting; fit for kubectl create -f -.", None, default=False, example="--dry-run", settable=False, also="print yaml"),
+    Option("debug", "Show full tracebacks, and every request to the cluster (no secrets).", None, default=False, example="--debug", also="verbose trace"),
 )  # fmt: skip
 
 GROUPS: Mapping[str, tuple[Option, ...]] = {
@@ -83,5 +84,5 @@ ATTACH: tuple[Option, ...] = (
 SETTABLE: tuple[Option, ...] = tuple(option for option in OPTIONS if option.settable)
 """Those that have defaults: see `spec.defaults`."""
 BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}
-PLACE = ("namespace", "context", "backend")
+PLACE = ("namespace", "context", "backend", "debug")
 """What every verb takes."""

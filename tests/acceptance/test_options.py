@@ -3,6 +3,7 @@ limits, Tab. The cluster of its kubeconfig is not there: nothing here may need i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -151,6 +152,25 @@ def test_a_site_limits_what_its_users_ask_for(kernel: Kernel, options: str, told
     assert next_lines(ran).startswith(typed)
 
 
+def test_debug_shows_the_whole_traceback_and_no_more_than_that_call(kernel: Kernel) -> None:
+    short = kernel.run("%kube jobs")
+    assert short.error == "Unreachable"
+    assert "Traceback" not in short.traceback
+    ran = kernel.run("%kube jobs --debug")
+    assert ran.error == "Unreachable"
+    assert "Traceback (most recent call last)" in ran.traceback
+    assert "cluster/client.py" in ran.traceback  # where it was raised
+    assert "ClientConnectorError" in ran.traceback  # and why
+    assert "next: " in ran.traceback
+    assert kernel.run("%kube jobs").traceback == short.traceback
+    right(kernel, "%kube config debug=true")
+    assert "Traceback" in kernel.run("%kube jobs").traceback
+    assert "Traceback" not in kernel.run("%kube jobs --debug=false").traceback
+    right(kernel, "%kube config debug=")
+    call = "import kube_magics\nkube_magics.train(len, ('abc',), debug={})"
+    assert "Traceback (most recent call last)" in kernel.run(call.format(True)).traceback
+
+
 def completed(kernel: Kernel, text: str, below: str = "") -> list[str]:
     """What Tab offers behind `text`."""
     reply = kernel.client.complete(f"{text}\n{below}", len(text), reply=True, timeout=30)
@@ -203,3 +223,17 @@ def test_tab_knows_the_jobs(anywhere: Desk) -> None:
     if anywhere.space is not None:
         line = f"%kube jobs -n {anywhere.space.name[:6]}"
         eventually(lambda: f"%kube jobs -n {anywhere.space.name}" in completed(anywhere.kernel, line), "namespaces")
+
+
+@pytest.mark.cluster
+def test_debug_shows_every_request_and_no_secret(there: Desk) -> None:
+    assert there.space is not None
+    ran = there.right("%%kubetrain --cpus 100m --debug --name looked-at --env QUIET=in-a-body\nprint(1)")
+    jobs = f"/apis/batch/v1/namespaces/{there.space.name}/jobs"
+    assert re.search(rf"^\[kube_magics: POST {jobs}: 201 in \d+ ms\]$", ran.stderr, re.MULTILINE), ran
+    assert "/log?" in ran.stderr
+    token = yaml.safe_load(there.space.kubeconfig.read_text())["users"][0]["user"]["token"]
+    assert token not in ran.stderr
+    assert "Bearer" not in ran.stderr
+    assert "in-a-body" not in ran.stderr
+    assert "GET" not in there.right("%kube jobs").stderr

@@ -63,6 +63,7 @@ RIGHT: dict[str, list[tuple[str, Any]]] = {
     "returns_files": [("--returns-files '*.pt'", ("*.pt",))],
     "log_to": [("--log-to /data/logs/", "/data/logs/"), ("--log-to //data/./run.log", "/data/run.log")],
     "detach": [("--detach", True), ("", False)],
+    "debug": [("--debug", True), ("", False)],
     "grace": [("--grace 5m", 300), ("", None)],
     "ttl": [("--ttl 12h", 43200), ("", None)],
     "image_pull_secret": [("--image-pull-secret a,b --image-pull-secret c.d", ("a", "b", "c.d"))],
