@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,8 +14,10 @@ from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import ROTATION_S, PodLog
 from kube_magics.cluster.pieces import Gap, Outage, Piece
 from kube_magics.cluster.rotated import Rotated
-from kube_magics.cluster.watch import Listed, watch
+from kube_magics.cluster.shared import SharedWatch
+from kube_magics.cluster.watch import Changed, Listed, watch
 from kube_magics.telemetry.explain import lacks_room
+from kube_magics.telemetry.objects import part
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 
 NO_CONTAINER_YET_S = 0.1
@@ -40,13 +42,27 @@ QUEUE_BLOCKS = 64
 """Blocks of lines that wait for a slow reader; then the connection itself is slowed."""
 
 
+class Watches:
+    """Of the Jobs and pods that bear one label: those that a kernel has submitted."""
+
+    def __init__(self, client: Client, namespace: str, label: str) -> None:
+        query = {"labelSelector": label}
+        jobs, pods = f"/apis/batch/v1/namespaces/{namespace}/jobs", f"/api/v1/namespaces/{namespace}/pods"
+        self.jobs = SharedWatch(client, jobs, query, lambda job: part(job, "metadata").get("name"))
+        self.pods = SharedWatch(client, pods, query, lambda pod: part(pod, "metadata", "labels").get("job-name"))
+
+
 class Following:
     """Watches and log of one job, from before the job exists. To be used on one event loop."""
 
-    def __init__(self, client: Client, namespace: str, name: str, *, tries: int = TRIES) -> None:
+    def __init__(
+        self, client: Client, namespace: str, name: str, watches: Watches | None = None, *, tries: int = TRIES
+    ) -> None:
+        """`watches`: those that the job, which does not exist yet, will be seen by; None: it gets its own."""
         self._client = client
         self._namespace = namespace
         self._name = name
+        self._watches = watches
         self._tries = tries
         self._job: Mapping[str, Any] | None = None
         self._job_seen = False
@@ -96,9 +112,21 @@ class Following:
         except BaseException as error:  # noqa: BLE001 - handed to the reader, who raises it
             await self._queue.put(error)
 
-    async def _watch_job(self) -> None:
+    def _changes_of_job(self) -> AsyncGenerator[Listed | Changed | Outage, None]:
+        if self._watches is not None:
+            return self._watches.jobs.changes(self._name)
         path = f"/apis/batch/v1/namespaces/{self._namespace}/jobs"
-        async for change in watch(self._client, path, {"fieldSelector": f"metadata.name={self._name}"}):
+        return watch(self._client, path, {"fieldSelector": f"metadata.name={self._name}"})
+
+    def _changes_of_pods(self) -> AsyncGenerator[Listed | Changed | Outage, None]:
+        if self._watches is not None:
+            return self._watches.pods.changes(self._name)
+        path = f"/api/v1/namespaces/{self._namespace}/pods"
+        # `job-name` without the prefix is set by every version of Kubernetes.
+        return watch(self._client, path, {"labelSelector": f"job-name={self._name}"})
+
+    async def _watch_job(self) -> None:
+        async for change in self._changes_of_job():
             if isinstance(change, Outage):
                 await self._tell(change)
                 continue
@@ -117,9 +145,7 @@ class Following:
             await self._queue.put(outage)
 
     async def _watch_pods(self) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/pods"
-        # `job-name` without the prefix is set by every version of Kubernetes.
-        async for change in watch(self._client, path, {"labelSelector": f"job-name={self._name}"}):
+        async for change in self._changes_of_pods():
             if isinstance(change, Outage):
                 continue  # the other watch has it too
             await self._ask_nodes(change.items if isinstance(change, Listed) else [change.object])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends import bundles, claims, creating, secrets
 from kube_magics.backends.contract import GpuReport, Piece
-from kube_magics.backends.following import Following, pod_log
+from kube_magics.backends.following import Following, Watches, pod_log
 from kube_magics.backends.nodes import gpu_report
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import METADATA_LIST, Client
@@ -36,6 +37,8 @@ class KubernetesBackend:
         self.client = Client(access)
         self.namespace = access.namespace
         self._fixed_user: bool | None = None
+        self._kernel = uuid.uuid4().hex
+        self._watches = Watches(self.client, self.namespace, f"{names.LABEL_KERNEL}={self._kernel}")
         self._following: dict[str, Following] = {}
 
     @property
@@ -93,7 +96,8 @@ class KubernetesBackend:
 
     async def submit(self, submission: Submission) -> str | None:
         await self.connect()
-        following = self._following[submission.name] = Following(self.client, self.namespace, submission.name)
+        following = Following(self.client, self.namespace, submission.name, self._watches)
+        self._following[submission.name] = following
         following.start()
         try:
             created = await creating.create_job(self.client, self.namespace, submission, self._job(submission))
@@ -114,6 +118,7 @@ class KubernetesBackend:
             image=image_of(submission.spec),
             boot=shipped.boot(),
             fixed_user=self._fixed_user is not False,
+            kernel=self._kernel,
         )
 
     async def poll(self, name: str) -> Snapshot:

@@ -95,8 +95,8 @@ class Client:
     async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
         """The body of a GET that may never end (a watch, a log)."""
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=None)
-        with self._translated():
-            async with self._sent("GET", path, params=params, timeout=limits) as response:
+        with self._translated(), self.connections.one_of("streams") as headers:
+            async with self._sent("GET", path, params=params, headers=headers, timeout=limits) as response:
                 await self._check(response)
                 async with self.connections.streaming(response):
                     yield response.content
@@ -128,8 +128,8 @@ class Client:
         limits = self._limits(len(data or b""))
         if self.link.heard and time.monotonic() - self.link.heard > IDLE_S:
             await self.link.alive()  # uses up the dead ones
-        with self._translated():
-            asked = {"Content-Type": JSON, **(headers or {})}
+        with self._translated(), self.connections.one_of("answers") as own:
+            asked = {"Content-Type": JSON, **(headers or {}), **own}
             async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:
                 await self._check(response)
                 text = await response.read()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import aiohttp
 
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
 """Seconds, seconds, times: a watch is silent for minutes, and a router that has forgotten it is noticed in 20 s."""
+
+
+KEPT = 4
+"""Connections of each kind that stay open for what comes next; those of more requests at a time end with them. Twenty
+jobs that have ended would leave twenty idle ones for minutes."""
 
 
 @dataclass
@@ -28,6 +34,7 @@ class Connections:
         self._pools: list[_Pool] = []
         """The last one is in use, unless it was left."""
         self._streams: set[aiohttp.ClientResponse] = set()
+        self._under_way: Counter[str] = Counter()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
@@ -41,6 +48,15 @@ class Connections:
         finally:
             pool.users -= 1
             await self._tidy()
+
+    @contextmanager
+    def one_of(self, kind: str) -> Iterator[dict[str, str]]:
+        """The headers of a request, which is one of those of `kind` while this lasts."""
+        self._under_way[kind] += 1
+        try:
+            yield {"Connection": "close"} if self._under_way[kind] > KEPT else {}
+        finally:
+            self._under_way[kind] -= 1
 
     async def _tidy(self) -> None:
         for pool in [pool for pool in self._pools if pool.left and not pool.users]:

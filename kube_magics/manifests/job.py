@@ -22,8 +22,10 @@ def labels(submission: Submission) -> dict[str, str]:
     }
 
 
-def job(submission: Submission, *, image: str, boot: str, fixed_user: bool) -> dict[str, Any]:
-    """The Job, in the namespace of the request; the arguments as in `pod.Placement`."""
+def job(
+    submission: Submission, *, image: str, boot: str, fixed_user: bool, kernel: str | None = None
+) -> dict[str, Any]:
+    """The Job, in the namespace of the request; `kernel`: value of its label, the others as in `pod.Placement`."""
     spec = submission.spec
     placement = pod.Placement(
         image=image,
@@ -34,7 +36,7 @@ def job(submission: Submission, *, image: str, boot: str, fixed_user: bool) -> d
         fixed_user=fixed_user,
         arguments=submission.arguments,
     )
-    marks = labels(submission)
+    marks = labels(submission) | ({names.LABEL_KERNEL: kernel} if kernel else {})
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -22,6 +22,8 @@ PREFIX = "kube-magics.dev"
 
 LABEL_JOB = f"{PREFIX}/job"
 LABEL_NOTEBOOK = f"{PREFIX}/notebook"
+LABEL_KERNEL = f"{PREFIX}/kernel"
+"""The process that has submitted it: one watch shows it all that it follows. Says nothing of who that was."""
 ANNOTATION_NOTEBOOK = f"{PREFIX}/notebook"
 ANNOTATION_SUBMISSION = f"{PREFIX}/submission"
 ANNOTATION_CELL = f"{PREFIX}/cell"

@@ -1,0 +1,50 @@
+"""How many connections stay open when what went over them is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from kube_magics.cluster.client import Client
+from kube_magics.cluster.connections import KEPT
+from tests.api.servers import api
+
+AT_ONCE = 20
+
+
+async def read(client: Client) -> None:
+    async with client.stream("/log", {}) as content:
+        assert await content.read() == b"ok"
+
+
+async def ask(client: Client) -> None:
+    assert await client.get("/") == "ok"
+
+
+@pytest.mark.parametrize("request_", [read, ask])
+def test_few_connections_are_kept_of_many_requests_at_once(request_: Callable[[Client], Awaitable[None]]) -> None:
+    together = asyncio.Barrier(AT_ONCE)
+    seen: set[asyncio.Transport] = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        seen.add(request.transport)
+        await together.wait()
+        return web.Response(text="ok") if request.path == "/log" else web.json_response("ok")
+
+    def left() -> int:
+        return sum(not transport.is_closing() for transport in seen)
+
+    async def run() -> None:
+        async with api(answer) as client, asyncio.timeout(30):
+            for _ in range(2):
+                await asyncio.gather(*(request_(client) for _ in range(AT_ONCE)))
+                while left() > KEPT:
+                    await asyncio.sleep(0.01)
+                assert left() == KEPT
+        assert len(seen) == 2 * AT_ONCE - KEPT
+
+    asyncio.run(run())

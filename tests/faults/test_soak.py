@@ -1,0 +1,120 @@
+"""A kernel that follows for long, and many, over a link that breaks: it holds afterwards what it held before."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.acceptance.desk import eventually
+from tests.cluster import Cluster
+from tests.faults.conftest import Linked
+from tests.faults.counting import cell
+from tests.faults.test_cuts import whole
+from tests.faults.test_rotation import may_read_nodes
+from tests.held import Held, held
+
+pytestmark = pytest.mark.cluster
+
+MOST_GROWN_MB = 15.0
+"""What the notebook's own history, and an allocator that gives nothing back, may come to."""
+SETTLE_S = 30.0
+RATE = 2_000
+
+CHATTER = """\
+import kube_magics
+def chatter(n, seconds):
+    import time
+    for i in range(10 * seconds):
+        print(n, i, flush=True)
+        time.sleep(0.1)
+    return n
+def begin(name, count, seconds):
+    return [kube_magics.train(chatter, (n, seconds), name=f"{name}-{n}", cpus="20m", memory="64Mi") for n in range(count)]
+"""
+
+
+def now(linked: Linked) -> Held:
+    """What the kernel holds once it has thrown away what nobody needs; connections: to the cluster."""
+    linked.desk.right("import gc\n_ = gc.collect()")
+    return held(linked.desk.kernel.pid, linked.proxy.port)
+
+
+def settled(linked: Linked, before: Held) -> Held:
+    """What it holds when it has come back to no more descriptors and threads than `before`."""
+    found = [before]
+
+    def back() -> bool:
+        found.append(now(linked))
+        return found[-1].files <= before.files and found[-1].threads <= before.threads
+
+    try:
+        eventually(back, "descriptors and threads as before", SETTLE_S)
+    finally:
+        print(f"before: {before}; after: {found[-1]}")
+    return found[-1]
+
+
+def one_by_one(linked: Linked, name: str, count: int) -> None:
+    for n in range(count):
+        linked.desk.right(f"%%kubetrain --name {name}-{n} --cpus 20m --memory 64Mi --returns n\nn = 1\nprint(n)")
+
+
+def at_once(linked: Linked, name: str, count: int) -> None:
+    wait = f"assert kube_magics.wait_all(jobs) == list(range({count}))\ndel jobs"
+    linked.desk.right(f"jobs = begin('{name}-at-once', {count}, 1)\n{wait}", 110)
+
+
+def warm(linked: Linked, name: str, count: int) -> Held:
+    """Twice, so that caches, pools and the allocator have what they will have."""
+    linked.desk.right(CHATTER)
+    for n in range(2):
+        at_once(linked, f"{name}-warm-{n}", count)
+    one_by_one(linked, f"{name}-warm", 1)
+    return settled(linked, now(linked))
+
+
+def beside_others(linked: Linked, name: str, lines: int, every_s: float) -> None:
+    """A job of `lines` lines to its end beside two that go on, its link cut every so many seconds."""
+    seconds = lines // RATE
+    linked.desk.right(f"jobs = begin('{name}-beside', 2, {seconds})")
+    request = linked.desk.kernel.send(cell(name, lines, RATE))
+    linked.desk.says(name, "0000000 ")
+    began = time.monotonic()
+    while time.monotonic() - began < seconds - every_s:
+        time.sleep(every_s)
+        broken = linked.proxy.cut()
+        print(f"{time.monotonic() - began:.0f} s: {held(linked.desk.kernel.pid, linked.proxy.port)}; {broken} cut")
+        assert broken >= 3  # each log has a connection of its own
+    ran = linked.desk.kernel.finish(request, seconds + 100)
+    whole(ran, linked.log(name), lines)
+    linked.desk.right("assert kube_magics.wait_all(jobs) == [0, 1]\ndel jobs")
+    for n in range(2):
+        text = linked.log(f"{name}-beside-{n}").read_text()
+        assert text == "".join(f"{n} {i}\n" for i in range(10 * seconds))
+
+
+def test_a_kernel_holds_no_more_than_before(linked: Linked) -> None:
+    before = warm(linked, "short", 4)
+    beside_others(linked, "short", 20_000, 3)
+    one_by_one(linked, "short", 3)
+    at_once(linked, "short", 4)
+    assert settled(linked, before).memory_mb - before.memory_mb < MOST_GROWN_MB
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_fifty_jobs_one_by_one_and_twenty_at_once(linked: Linked) -> None:
+    before = warm(linked, "many", 20)
+    one_by_one(linked, "many", 50)
+    at_once(linked, "many", 20)
+    assert settled(linked, before).memory_mb - before.memory_mb < MOST_GROWN_MB
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_million_lines_beside_others_and_a_cut_every_minute(linked: Linked, cluster: Cluster) -> None:
+    before = warm(linked, "million", 3)
+    with may_read_nodes(linked, cluster):  # some rotation may meet a cut
+        beside_others(linked, "million", 1_000_000, 60)
+    assert settled(linked, before).memory_mb - before.memory_mb < MOST_GROWN_MB
