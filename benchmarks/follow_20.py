@@ -145,9 +145,7 @@ def _sleep_until(moment: float) -> None:
 def _all_print(logs: list[Path]) -> None:
     silent = [path.name for path in logs if not (path.exists() and path.stat().st_size)]
     if silent:
-        raise RuntimeError(
-            f"{len(silent)} of {len(logs)} jobs are not followed after {START_S:g} s: {', '.join(silent)}"
-        )
+        raise RuntimeError(f"{len(silent)} of {len(logs)} jobs are not followed after {START_S:g} s: {silent[0]} …")
 
 
 def _all_whole(logs: list[Path]) -> None:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from kube_magics.cluster.connections import KEPT
 from tests.acceptance.desk import eventually
 from tests.cluster import Cluster
 from tests.faults.conftest import Linked
@@ -41,12 +42,13 @@ def now(linked: Linked) -> Held:
 
 
 def settled(linked: Linked, before: Held) -> Held:
-    """What it holds when it has come back to no more descriptors and threads than `before`."""
+    """What it holds when it has come back to no more descriptors and threads than `before`, kept connections apart."""
     found = [before]
 
     def back() -> bool:
         found.append(now(linked))
-        return found[-1].files <= before.files and found[-1].threads <= before.threads
+        own, own_before = (each.files - each.connections for each in (found[-1], before))
+        return own <= own_before and found[-1].threads <= before.threads and found[-1].connections <= 2 * KEPT
 
     try:
         eventually(back, "descriptors and threads as before", SETTLE_S)
