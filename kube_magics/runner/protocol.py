@@ -58,6 +58,7 @@ Events (a reader ignores names and keys that it does not know; null means unknow
 
 from __future__ import annotations
 
+import sys
 from binascii import a2b_base64, b2a_base64
 
 from . import quickjson
@@ -74,9 +75,6 @@ RESULT_LIMIT_BYTES = 1024 * 1024
 """Pickled size up to which a result travels through the log."""
 HEARTBEAT_S = 4.0
 """A runner that has nothing to say says so this often."""
-
-WORTH_OPENSSL_BYTES = 256 * 1024
-"""To load hashlib takes 10 ms, which the end of a job would wait for; it saves 4 ms for each MiB."""
 
 STDOUT = 1
 STDERR = 2
@@ -273,12 +271,12 @@ class Assembler:
 
 
 def _sha256(data: bytes) -> str:
-    if len(data) < WORTH_OPENSSL_BYTES:
-        for name in ("_sha2", "_sha256"):  # since 3.12, and before
-            try:
-                return str(__import__(name).sha256(data).hexdigest())
-            except (ImportError, AttributeError, ValueError):
-                continue  # another interpreter, or one for which it is forbidden
+    """By hashlib where something has loaded it: with OpenSSL that takes a runner 10 ms and 3 MB, at a job's end."""
+    for name in ("_sha2", "_sha256") if "hashlib" not in sys.modules else ():  # since 3.12, and before
+        try:
+            return str(__import__(name).sha256(data).hexdigest())
+        except (ImportError, AttributeError, ValueError):
+            continue  # another interpreter, or one for which it is forbidden
     import hashlib
 
     return hashlib.sha256(data).hexdigest()

@@ -24,7 +24,7 @@ READ_BYTES = 64 * 1024
 PIPE_BYTES = 1024 * 1024
 """Room for what a fast program writes while it is not read; without it, pacing would make the program wait."""
 F_SETPIPE_SZ = 1031
-TAIL_BYTES = 1024 * 1024
+TAIL_BYTES = 256 * 1024
 """Bytes without a newline that are kept until they are due as partial events; more than this is sent at once."""
 KEPT_BYTES = 8 * 1024
 """Of what a step says for the case that it fails."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,26 @@ def test_limits_hold_under_a_clock_that_jumps(tmp_path: Path, jumping: dict[str,
     log = bundles.run(tmp_path, source, env=jumping, timeout_s=0.5, grace_s=0.5)
     assert (log.end["reason"], log.end["signal"]) == ("timeout", 9)
     assert 1 <= log.end["duration_s"] < LONG_S
+
+
+HEAVY = """
+import os, time
+noise = os.urandom(1000)
+for _ in range(3000):
+    os.write(1, noise)
+os.write(1, b"x" * 10_000_000 + b"\\n")
+os.write(2, b"y" * 5_000_000)
+value = b"1" * 900_000
+"""
+MOST_BYTES = 15_000_000
+
+
+def test_the_runner_stays_small(tmp_path: Path) -> None:
+    """Whatever is written, copied and returned: so much memory is taken from what the job has asked for."""
+    runner = bundles.Runner(tmp_path, HEAVY, to_file=True, log_to=str(tmp_path / "copy"), returns=["value"])
+    status, peaks = Path(f"/proc/{runner.process.pid}/status"), [0]
+    while runner.process.poll() is None:
+        peaks += [int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        time.sleep(0.005)
+    assert runner.wait().results() == {"value": b"1" * 900_000}
+    assert 0 < max(peaks) <= MOST_BYTES
