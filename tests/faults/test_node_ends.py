@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.long]
 HOARDS = "hoard = bytearray(1536 << 20)\nhoard[::4096] = b'x' * len(hoard[::4096])\nimport time\nprint('up', flush=True)\ntime.sleep(900)"
 LASTS = "import time\nprint('up', flush=True)\ntime.sleep(900)"
 MIB = 1 << 20
+TAINT = "kube-magics.test/gone"
 
 
 @contextmanager
@@ -63,17 +64,23 @@ def test_the_node_runs_out_of_memory(tmp_path: Path, cluster: Cluster) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_the_node_stops_answering(tmp_path: Path, cluster: Cluster) -> None:
-    """The cluster waits 40 s before it says so, and five minutes more before it gives up the node's pods."""
+@pytest.mark.parametrize("taint", [f"{TAINT}:NoExecute", ""], ids=["tainted", "waited-for"])
+def test_the_node_stops_answering(tmp_path: Path, cluster: Cluster, taint: str) -> None:
+    """The cluster waits 40 s before it says so, and five minutes more before it gives up the node's pods; with a taint,
+    as an administrator or a cloud's controller sets it, at once."""
     later = ("PodLost", "Its pod is gone")
     ending = Ending(LASTS, "PodLost", ("Its node stopped answering",), "run the cell again", later=later)
     with ends(tmp_path / "user", cluster, "lasts", ending, "--cpus 10m --memory 128Mi --detach") as user:
         cluster.stop_kubelet()
         try:
+            if taint:
+                cluster.kubectl("taint", "node", NODE, taint)
             ran = user.run("jobs['lasts'].result()", 600)
             assert ran.error == "PodLost", ran
             check(user, "lasts", ending)
         finally:
+            if taint:
+                cluster.kubectl("taint", "node", NODE, f"{TAINT}-", check=False)
             cluster.start_kubelet()
             space = admin_of(user)
             asked = ("pods", f"--namespace={space.name}", "--selector=job-name=lasts")

@@ -78,6 +78,7 @@ ENDINGS: dict[str, Ending] = {
         status="succeeded",
     ),
 }
+ONCE = "absent.invalid/once:1"
 OURS_ONLY = ("runner-killed", "preempted", "volume-full", "volume-of-the-log-full")
 """They take the machine that the node runs on, or its GPUs."""
 
@@ -96,6 +97,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterato
         meta = {"name": "disk", "namespace": space.name}
         space.admin.apply({"apiVersion": "v1", "kind": "LimitRange", "metadata": meta, "spec": a_little_disk})
         with small_claim(cluster, found), urgent(cluster, found) as take_all_gpus:
+            if not cluster.is_given:
+                run_once(cluster, found)
             by_kubectl(cluster, found, "again", "echo I am $(hostname); exit 3", "Never", cluster.images.quickstart)
             submit(found, endings)
             for name in endings:
@@ -254,18 +257,21 @@ def test_a_job_that_the_cluster_runs_again_is_followed_on(ended: Desk) -> None:
 
 
 def test_an_image_that_is_gone_when_its_container_is_to_run_again(ended: Desk, cluster: Cluster) -> None:
-    image = "absent.invalid/once:1"
     if cluster.is_given:
         pytest.skip("a given cluster does not offer its node")
-    ctr("tag", "--force", cluster.images.quickstart, image)
-    by_kubectl(cluster, ended, "once", "echo first; sleep 3; exit 3", "OnFailure", image)
-    eventually(lambda: pod_or_none(ended, "once").get("phase") == "Running", "a running container")
-    ctr("rm", image)
     ran = ended.run("%kube attach once")
     assert ran.error == "PodLost", ran
-    for part in ("ended with exit code 3. It is to be started again.", f"The image {image} cannot be pulled"):
+    for part in ("ended with exit code 3. It is to be started again.", f"The image {ONCE} cannot be pulled"):
         assert part in ran.traceback
     assert ran.stdout.splitlines()[1] == "first"
+
+
+def run_once(cluster: Cluster, desk: Desk) -> None:
+    """A Job whose image goes while it runs."""
+    ctr("tag", "--force", cluster.images.quickstart, ONCE)
+    by_kubectl(cluster, desk, "once", "echo first; sleep 3; exit 3", "OnFailure", ONCE)
+    eventually(lambda: pod_or_none(desk, "once").get("phase") == "Running", "a running container")
+    ctr("rm", ONCE)
 
 
 def pod_or_none(desk: Desk, job: str) -> dict[str, Any]:
