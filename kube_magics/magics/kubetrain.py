@@ -57,6 +57,7 @@ def launch(
         print(f"job {name} of this very cell has just ended: it was sent twice, and ran once (--new runs it again)")
         return None
     before, record = again.look(backend, key, cell, notebook, new=spec.new), None
+    older = before.live()  # asked before there is a job that an interrupt of the waiting for them would leave
     while before.same is None and record is None:
         prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
         record = before.begin(prepared.submission, backend, key, cell)
@@ -68,7 +69,7 @@ def launch(
         print(f"job {prepared.submission.name} on {backend.where()}")
         print(*backend.remarks(spec), captured.summary(), *prepared.remarks(), sep="\n")
         job = submitting.submit(prepared, origin, record)
-    warn(again.older(before.live()))
+    warn(again.older(older))
     if spec.detach:
         return job
     show(job)
