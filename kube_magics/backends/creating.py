@@ -20,7 +20,8 @@ from kube_magics.spec.job import Submission
 T = TypeVar("T")
 
 PATIENCE_S = 45.0
-"""With a server that is away: one that starts again needs ten to thirty seconds."""
+"""With a server that is away: one that starts again needs ten to thirty seconds; and with a quota that others change at
+the same moment."""
 PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
 ATTEMPTS = 6
@@ -33,12 +34,12 @@ async def create_job(client: Client, namespace: str, submission: Submission, bod
     """The Job as it is in the cluster; raises Conflict where the name is another's."""
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
 
-    async def post() -> dict[str, Any] | None:
+    async def post() -> dict[str, Any]:
         try:
             return dict(await client.post(jobs, body))
         except errors.Conflict as conflict:
-            found = await _found(client, f"{jobs}/{submission.name}")
-            if found is None or is_of(submission, found):
+            found = await _found(client, f"{jobs}/{submission.name}", conflict)
+            if is_of(submission, found):
                 return found
             raise errors.Conflict(
                 f"There is a job {submission.name} already in namespace {namespace}.",
@@ -53,16 +54,21 @@ async def create_job(client: Client, namespace: str, submission: Submission, bod
         raise
 
 
-async def create_map(client: Client, namespace: str, body: Mapping[str, Any]) -> None:
+async def create_map(
+    client: Client, namespace: str, body: Mapping[str, Any], *, patience_s: float = PATIENCE_S
+) -> None:
     """One ConfigMap of a bundle."""
+    maps = f"/api/v1/namespaces/{namespace}/configmaps"
 
-    async def post() -> bool:
-        # There already: immutable and named after this very submission, so the lost answer's.
-        with suppress(errors.Conflict):
-            await client.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
-        return True
+    async def post() -> None:
+        try:
+            await client.post(maps, body)
+        except errors.Conflict as conflict:
+            # There already: immutable and named after this very submission, so the lost answer's.
+            with suppress(errors.Forbidden):  # who may not look must believe it
+                await _found(client, f"{maps}/{body['metadata']['name']}", conflict)
 
-    await _persistently(post)
+    await _persistently(post, patience_s)
 
 
 async def withdraw(client: Client, namespace: str, submission: Submission) -> None:
@@ -84,22 +90,32 @@ def is_of(submission: Submission, job: Mapping[str, Any]) -> bool:
     return bool(annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id)
 
 
-async def _found(client: Client, path: str) -> dict[str, Any] | None:
-    """None: it is gone meanwhile."""
+class _Nothing(Exception):
+    """There is nothing that a POST could have been in conflict with: it is gone meanwhile, or it was the quota, which
+    somebody else changed at the same moment."""
+
+    def __init__(self, conflict: errors.Conflict) -> None:
+        super().__init__(conflict)
+        self.conflict = conflict
+
+
+async def _found(client: Client, path: str, conflict: errors.Conflict) -> dict[str, Any]:
     try:
         return dict(await client.get(path))
     except errors.NotFound:
-        return None
+        raise _Nothing(conflict) from None
 
 
-async def _persistently(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """The result of `attempt`, made again after None, a lost answer, and what passes by itself."""
-    until, pause_s, faults = time.monotonic() + PATIENCE_S, PAUSE_S, 0
+async def _persistently(attempt: Callable[[], Awaitable[T]], patience_s: float = PATIENCE_S) -> T:
+    """The result of `attempt`, made again after a lost answer, and what passes by itself."""
+    until, pause_s, faults = time.monotonic() + patience_s, PAUSE_S, 0
     while True:
         wait_s = pause_s
         try:
-            if (result := await attempt()) is not None:
-                return result
+            return await attempt()
+        except _Nothing as nothing:
+            if time.monotonic() > until:
+                raise nothing.conflict from None
         except errors.Unreachable:
             if time.monotonic() > until:
                 raise

@@ -102,7 +102,8 @@ class KubernetesBackend:
         try:
             created = await creating.create_job(self.client, self.namespace, submission, self._job(submission))
             maps = job_manifests.config_maps(created, submission)
-            await asyncio.gather(*(creating.create_map(self.client, self.namespace, each) for each in maps))
+            for each in maps:  # side by side they would share a slow link, and all be late
+                await creating.create_map(self.client, self.namespace, each)
         except BaseException:
             self._following.pop(submission.name).stop()
             await asyncio.shield(creating.withdraw(self.client, self.namespace, submission))

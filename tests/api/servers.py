@@ -55,7 +55,7 @@ async def api(
     **cluster: Any,
 ) -> AsyncIterator[Client]:
     """A client of a server that answers every request with `answer`."""
-    app = web.Application()
+    app = web.Application(client_max_size=3 << 20)
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
