@@ -72,7 +72,8 @@ class KubeMagicsError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython shows these lines instead of its forty; subclassing its UsageError would not shorten anything.
-        first, *rest = self._lines()
+        notes: list[str] = getattr(self, "__notes__", [])
+        first, *rest = [*self._lines(), *notes]
         return [f"{type(self).__name__}: {first}", *rest]
 
 

@@ -143,6 +143,9 @@ def _absent(name: str, outcome: Outcome) -> errors.ResultError:
     if name in outcome.corrupt:
         return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[name]}.", hint="run the cell again")
     why = (end.get("missing") or {}).get(name)
+    if why is None and outcome.pod_gone:
+        what = f"{name} did not come back: the job's pod is gone, and with it the log that carried it."
+        return errors.ResultMissing(what, hint="run the cell again   (--artifacts URL keeps what a log would carry)")
     if why is None:
         what = f"{name} did not come back: the job's log, which carries it, has not been read to its end."
         return errors.ResultMissing(what, hint="run the cell again   (reading the log takes the right `get pods/log`)")

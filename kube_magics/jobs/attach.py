@@ -29,7 +29,7 @@ def attach(
 
     `trust`: load what it sends back although this user's records do not know it. Raises NotFound.
     """
-    state = loop.wait(backend.poll(name))
+    state = _state(backend, name)
     if state.phase == INCOMPLETE:
         raise errors.JobNotStarted(f"Job {name} never ran: its files did not arrive.", hint="run its cell again")
     own = backend.kind == "local" or records.is_own(state)
@@ -43,6 +43,16 @@ def again(backend: Backend, state: Snapshot, origin: Origin, returns_files: Sequ
     """The job of `state`, which a record of this user's knows as the job of the very cell that `origin` is of."""
     whole = completed(origin, state, returns_files)
     return follow(backend, state, replace(whole, sealed=not records.is_own(state)))
+
+
+def _state(backend: Backend, name: str) -> Snapshot:
+    try:
+        return loop.wait(backend.poll(name))
+    except errors.NotFound as error:
+        kept = FOLDER / f"{name}.log"
+        if kept.is_file():
+            error.hint = "\n".join(filter(None, (error.hint, f"{kept} is what was printed here of a job of this name")))
+        raise
 
 
 def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: int | None = None) -> Job:

@@ -47,7 +47,7 @@ def error_of(name: str, outcome: Outcome, timeout_s: int | None) -> BaseExceptio
     state = outcome.snapshot
     if state is None:
         return errors.PodLost(f"Nothing is known of job {name}.", hint=f"%kube logs {name}")
-    if state.phase == SUCCEEDED and not state.ours:
+    if state.phase == SUCCEEDED and (not state.ours or outcome.pod_gone):
         return None
     return _by_state(name, outcome)
 

@@ -49,6 +49,12 @@ class Outcome:
     failure: BaseException | None = None
     """What made following impossible."""
 
+    @property
+    def pod_gone(self) -> bool:
+        """Somebody has removed the pod of a job that is over, and with it the log."""
+        state = self.snapshot
+        return state is not None and state.over and state.uid is not None and not state.pod and not self.heard
+
 
 class Follower:
     """Runs on the loop; screens and `done` are for the cell's thread."""

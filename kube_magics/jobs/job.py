@@ -101,7 +101,10 @@ class Job:
         return loop.wait(self._backend.poll(self.name))
 
     def wait(self, timeout: float | None = None) -> str:
-        """Block until the job is over; returns its status. Raises TimeoutError after `timeout` seconds."""
+        """Block until the job is over; returns its status. Raises TimeoutError after `timeout` seconds.
+
+        An interrupt is Python's own, so that no `except Exception` around it swallows it; the job goes on.
+        """
         if self._follower is not None:
             self._wait_for_last_word(timeout)
             return self.status
@@ -113,7 +116,12 @@ class Job:
         return state.phase
 
     def _wait_for_last_word(self, timeout: float | None) -> None:
-        if not self.done(timeout):
+        try:
+            done = self.done(timeout)
+        except KeyboardInterrupt as error:
+            error.add_note(f"[kube_magics: job {self.name} goes on: %kube attach {self.name}, %kube stop {self.name}]")
+            raise
+        if not done:
             raise TimeoutError(f"job {self.name} still runs after {timeout} s")
 
     def done(self, timeout: float | None = None) -> bool:

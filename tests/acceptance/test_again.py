@@ -104,6 +104,30 @@ def test_attached_while_the_detached_one_still_follows(anywhere: Desk) -> None:
     assert [path.name for path in (anywhere.folder / LOGS).glob("shared*")] == ["shared.log"]
 
 
+TASKS = """import kube_magics
+def task(n):
+    import time
+    print(n, flush=True)
+    if n == 1:
+        raise KeyError(n)
+    time.sleep(3 * n)
+    return n
+"""
+
+
+def test_one_fails_and_one_is_stopped(anywhere: Desk) -> None:
+    """The others are waited for all the same, and each says what it was."""
+    anywhere.right(f"{TASKS}tasks = [kube_magics.train(task, args=(n,), cpus='50m') for n in (0, 1, 2, 200)]")
+    eventually(lambda: anywhere.kernel.value("tasks[3].logs()") == "'200\\n'", "the last one's line")
+    anywhere.right("tasks[3].stop()")
+    ran = anywhere.run("kube_magics.wait_all(tasks)")
+    assert ran.error == "KeyError", ran
+    assert "2 of 4 jobs failed: " in ran.traceback
+    assert "(JobStopped)" in ran.traceback
+    assert len(re.findall(r"^job task-\w+ (?:done|failed)", ran.stdout, re.MULTILINE)) == 4
+    assert anywhere.kernel.value("[tasks[0].result(), tasks[2].result()]") == "[0, 2]"
+
+
 @pytest.mark.parametrize(
     ("before", "line", "body"),
     [

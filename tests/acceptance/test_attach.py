@@ -161,3 +161,41 @@ def test_a_job_that_was_made_anew_under_the_same_marks_is_a_strangers(
     ran = second(there, seconds, tmp_path).run("%kube attach copied")
     assert ran.error == "Untrusted", ran
     there.right("%kube delete copied")
+
+
+@pytest.mark.cluster
+def test_to_what_is_no_longer_all_there(there: Desk, seconds: dict[tuple[str, bool], Kernel], tmp_path: Path) -> None:
+    """Fetched before; without its pod; without its Job, as after its time to live: clear words, each."""
+    for name in ("fetched", "podless", "jobless"):
+        options = "" if name == "fetched" else "--detach"
+        there.right(f"%%kubetrain --name {name} --cpus 50m --returns n {options}\nprint('line')\nn = 42")
+    space = admin_of(there)
+    kernel = second(there, seconds, tmp_path)
+    eventually(lambda: kernel.run("%kube jobs").stdout.count("succeeded") == 3, "their end")
+    assert kernel.run("%kube attach fetched").error is None
+    assert kernel.value("n") == "42"
+    space.kubectl("delete", "pods", "--selector=job-name=podless")
+    ran = kernel.run("%kube attach podless")
+    assert ran.error == "ResultMissing", ran
+    assert "the job's pod is gone, and with it the log that carried it" in ran.message
+    there.says("jobless", "line\n")
+    space.kubectl("delete", "job", "jobless")
+    ran = there.run("%kube attach jobless")
+    assert ran.error == "NotFound", ran
+    assert ".kube_magics/logs/jobless.log is what was printed here" in ran.traceback
+    for name in ("fetched", "podless"):
+        there.right(f"%kube delete {name}")
+
+
+@pytest.mark.cluster
+def test_two_at_once(there: Desk, seconds: dict[tuple[str, bool], Kernel], tmp_path: Path) -> None:
+    """Each has all of it."""
+    there.right("%%kubetrain --detach --name twofold --cpus 50m --returns n\n" + WAITS.format(times=30) + "n = 42")
+    kernel = second(there, seconds, tmp_path)
+    requests = [each.send("%kube attach twofold") for each in (there.kernel, kernel)]
+    for each, request in zip((there.kernel, kernel), requests, strict=True):
+        ran = each.finish(request)
+        assert ran.error is None, ran
+        assert [line for line in ran.stdout.splitlines() if not line.startswith("job ")] == ["one", "two"]
+        assert each.value("n") == "42"
+    there.right("%kube delete twofold")
