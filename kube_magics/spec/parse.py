@@ -135,9 +135,12 @@ def _yes(name: str, text: str) -> bool:
 def nearest(word: str, known: Iterable[Option]) -> str | None:
     """The name of the option that was probably meant."""
     bare = word.split("=", 1)[0].strip("-").replace("_", "-").lower()
-    names = {name: option.name for option in known for name in (option.name, *option.also.split())}
-    near = difflib.get_close_matches(bare, list(names), n=1, cutoff=0.6)
-    return names[near[0]] if near else None
+    options = list(known)
+    elsewhere = {other: option.name for option in options for other in option.also.split()}
+    near = difflib.get_close_matches(bare, [option.name for option in options], n=1, cutoff=0.6)
+    near = [elsewhere[bare]] if bare in elsewhere else near
+    near = near or [elsewhere[other] for other in difflib.get_close_matches(bare, elsewhere, 1, 0.8)]
+    return near[0] if near else None
 
 
 def unknown_option(word: str, known: Iterable[Option], prog: str) -> OptionError:
