@@ -85,8 +85,8 @@ def beside_others(linked: Linked, name: str, lines: int, every_s: float) -> None
     began = time.monotonic()
     while time.monotonic() - began < seconds - every_s:
         time.sleep(every_s)
+        print(f"{time.monotonic() - began:.0f} s: {held(linked.desk.kernel.pid, linked.proxy.port)}")
         broken = linked.proxy.cut()
-        print(f"{time.monotonic() - began:.0f} s: {held(linked.desk.kernel.pid, linked.proxy.port)}; {broken} cut")
         assert broken >= 3  # each log has a connection of its own
     ran = linked.desk.kernel.finish(request, seconds + 100)
     whole(ran, linked.log(name), lines)
