@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,8 +17,12 @@ from kube_magics.jobs.debugging import debugging
 from kube_magics.jobs.job import VALUE, Job, Origin
 from kube_magics.jobs.show import show, warn
 from kube_magics.spec.job import JobSpec
+from kube_magics.spec.options import OPTIONS
+from kube_magics.spec.pages import keywords_text
 from kube_magics.spec.parse import checked
 
+NOT_FOR_CALLS = ("returns", "dry_run")
+"""Options that mean nothing to a function: its value comes back, all of it."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -92,3 +97,19 @@ def remote(fn: Callable[..., Any] | None = None, /, **asked: Any) -> Any:
     if checked(asked).get("detach"):
         raise OptionError("A call of a remote function gives its value.", hint="NAME.submit(…) gives the Job at once")
     return Remote(fn, asked) if fn is not None else lambda fn: Remote(fn, asked)
+
+
+def _describe() -> None:
+    """What Python, and an editor's completion, can tell of the options as keywords: they stand in one table."""
+    given = inspect.signature(train)
+    fixed = [each for each in given.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    keywords = [
+        inspect.Parameter(each.field, inspect.Parameter.KEYWORD_ONLY, default=each.default)
+        for each in OPTIONS
+        if each.field not in NOT_FOR_CALLS
+    ]
+    train.__doc__ = f"{inspect.cleandoc(train.__doc__ or '')}\n\n{keywords_text(NOT_FOR_CALLS)}\n"
+    vars(train)["__signature__"] = given.replace(parameters=[*fixed, *keywords])
+
+
+_describe()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.option import Option
@@ -21,9 +21,19 @@ def help_text() -> str:
     )
 
 
+def keywords_text(without: Collection[str]) -> str:
+    """The options as `help(kube_magics.train)` shows them."""
+    rows = [option for group in GROUPS.values() for option in group if option.field not in without]
+    return "\n".join(_lines(f"  {option.field}", option.help) for option in rows)
+
+
 def _entry(option: Option) -> str:
     head = f"  --{option.name} {option.metavar}".rstrip()
-    body = textwrap.wrap(option.help + (f" Example: {option.example}" if not option.flag else ""), _WIDTH)
+    return _lines(head, option.help + (f" Example: {option.example}" if not option.flag else ""))
+
+
+def _lines(head: str, text: str) -> str:
+    body = textwrap.wrap(text, _WIDTH)
     blank = " " * _AT
     first = f"{head:<{_AT}}{body[0]}" if len(head) < _AT else f"{head}\n{blank}{body[0]}"
     return "\n".join([first, *(f"{blank}{line}" for line in body[1:])])

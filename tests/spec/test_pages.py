@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
+from kube_magics.jobs.train import NOT_FOR_CALLS, train
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.pages import help_text, page
@@ -29,3 +31,11 @@ def test_help_shows_every_option_within_the_width_of_a_notebook() -> None:
     text = help_text()
     assert all(f"  --{option.name}" in text for option in OPTIONS)
     assert all(len(row) <= 110 for row in text.splitlines())
+
+
+def test_python_knows_the_options_as_keywords() -> None:
+    keywords = inspect.signature(train).parameters
+    for option in OPTIONS:
+        shown = f"\n  {option.field} " in f"{train.__doc__} "
+        assert (option.field in keywords) == shown == (option.field not in NOT_FOR_CALLS)
+    assert keywords["gpus"].default == 0
