@@ -24,12 +24,16 @@ MOST_FDS = 256
 
 
 def watch(mark: str) -> int:
-    """Start the guard of this process; its process id. `mark`: a `NAME=value` in the environment of all of the job."""
+    """Start the guard of this process; its process id, 0 where no more processes may be started. `mark`: a `NAME=value`
+    in the environment of all of the job."""
     runner = os.getpid()
     session = runner if os.getsid(0) == runner else 0
     end, _ours = os.pipe()  # nobody inherits the other end: it is closed when this process ends, however that happens
-    pid = os.fork()  # there is no thread yet
-    if pid:
+    try:
+        pid = os.fork()  # there is no thread yet
+    except OSError:
+        pid = 0
+    if pid or os.getpid() == runner:
         os.close(end)
         return pid
     try:
