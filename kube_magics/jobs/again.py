@@ -101,7 +101,8 @@ def _waiting(backend: Backend, record: Record) -> Snapshot | None:
     """The job of `record`, if it lives or has something to fetch."""
     state = loop.wait(_state(backend, record))
     if state is None or state.phase == SUSPENDED or (state.over and state.fetched):
-        records.close(record.submission_id)
+        if state is not None or record.arrived:  # else it may still come
+            records.close(record.submission_id)
         return None
     return state
 
@@ -113,9 +114,11 @@ async def _state(backend: Backend, record: Record) -> Snapshot | None:
             state = await backend.poll(record.name)
         except errors.NotFound:
             if not coming:
+                await orphans.missing(record)
                 return None
         else:
             if not records.is_of(record, state):
+                await orphans.missing(record)
                 return None
             if await orphans.settled(backend, record, state):
                 return state

@@ -6,12 +6,12 @@ What is whole goes on and is this user's own from now on. What is not whole neve
 from __future__ import annotations
 
 import asyncio
-import os
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.jobs import loop, records
 from kube_magics.jobs.records import Record
+from kube_magics.jobs.store import Store
 from kube_magics.telemetry.snapshot import INCOMPLETE, Snapshot
 
 _cleared: set[str] = set()
@@ -40,13 +40,25 @@ async def settled(backend: Backend, record: Record, state: Snapshot) -> bool:
         return True
     if _cut_off(record):
         await backend.delete(record.name)
-        records.drop(record)
+        await _forget(record)
     return False
 
 
+async def missing(record: Record) -> None:
+    """There is no job of this record: what its submit has left elsewhere is removed, if that was cut off."""
+    if _cut_off(record):
+        await _forget(record)
+
+
 def _cut_off(record: Record) -> bool:
-    # Of this kernel's own submits none is under way while a cell of it looks.
-    return not record.arrived and (record.process[1] == os.getpid() or not records.in_work(record))
+    return not record.arrived and not records.in_work(record)
+
+
+async def _forget(record: Record) -> None:
+    records.drop(record)
+    store = Store.noted(record.artifacts)
+    if store is not None:
+        await asyncio.to_thread(store.clear)
 
 
 async def _deleted(backend: Backend, record: Record) -> bool:
@@ -58,5 +70,5 @@ async def _deleted(backend: Backend, record: Record) -> bool:
         pass
     except errors.KubeMagicsError:
         return False  # the next client asks again
-    records.drop(record)
+    await missing(record)
     return False

@@ -34,9 +34,13 @@ CLOCKS_S = 60.0
 """By so much the clock here and the cluster's may differ."""
 SUBMIT_S = 120.0
 """A submit whose answers are lost goes on for so long."""
+ELSEWHERE_S = 24 * 3600.0
+"""Whether a process of another host still submits cannot be seen; after so long none does."""
 ALIKE = 0.5
 """Of the lines of two cells: then one is the other, edited."""
 DONE = "done"
+_under_way: set[str] = set()
+"""Submissions that some thread of this process is at."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Record:
     """The job and all its files are there."""
     process: tuple[str, int, str] = ("", 0, "")
     """Who submits: host, process id, when that process began."""
+    artifacts: str | None = None
+    """The job's own place in a store."""
 
     @property
     def path(self) -> Path:
@@ -80,8 +86,10 @@ def begin(submission: Submission, backend: Backend, key: str = "", cell: Sent | 
         cell=cell.id,
         lines=cell.lines,
         sent_at=time.time(),
-        process=(socket.gethostname(), os.getpid(), process_started(os.getpid()) or ""),
+        process=_this_process(),
+        artifacts=submission.artifacts,
     )
+    _under_way.add(record.submission_id)
     _write(record)
     return record
 
@@ -89,17 +97,20 @@ def begin(submission: Submission, backend: Backend, key: str = "", cell: Sent | 
 def arrived(record: Record, uid: str | None) -> None:
     """The job is there, with all its files."""
     _write(replace(record, uid=uid, arrived=True))
+    _under_way.discard(record.submission_id)
 
 
 def leave(record: Record) -> None:
     """Nobody submits it any more, and nobody knows what of it exists."""
     _write(replace(record, process=(socket.gethostname(), 0, "")))
+    _under_way.discard(record.submission_id)
 
 
 def drop(record: Record) -> None:
     """Nothing of it exists."""
     with suppress(OSError):
         record.path.unlink()
+    _under_way.discard(record.submission_id)
 
 
 def close(submission_id: str) -> None:
@@ -165,15 +176,23 @@ def forestalled(record: Record, looked_at: float) -> bool:
 def is_coming(record: Record) -> bool:
     """Whether another kernel of this machine submits it at this moment."""
     fresh = find(record.submission_id)
-    if fresh is None or fresh.arrived or fresh.process[1] == os.getpid() or time.time() - fresh.sent_at > SUBMIT_S:
+    if fresh is None or fresh.arrived or fresh.process == _this_process() or time.time() - fresh.sent_at > SUBMIT_S:
         return False
     return fresh.process[0] == socket.gethostname() and in_work(fresh)
 
 
 def in_work(record: Record) -> bool:
-    """Whether the process that submits it may still be at it."""
+    """Whether whoever submits it may still be at it."""
+    if record.process == _this_process():
+        return record.submission_id in _under_way
     host, pid, started = record.process
-    return host != socket.gethostname() or process_started(pid) == started
+    if host != socket.gethostname():
+        return time.time() - record.sent_at < ELSEWHERE_S
+    return process_started(pid) == started
+
+
+def _this_process() -> tuple[str, int, str]:
+    return socket.gethostname(), os.getpid(), process_started(os.getpid()) or ""
 
 
 def kernel_of(submission_id: str | None) -> str | None:
@@ -181,7 +200,7 @@ def kernel_of(submission_id: str | None) -> str | None:
     record = find(submission_id) if submission_id else None
     if record is None or record.process[0] != socket.gethostname():
         return None
-    if record.process[1] == os.getpid():
+    if record.process == _this_process():
         return "this"
     return "alive" if in_work(record) else "gone"
 

@@ -43,6 +43,12 @@ class Store:
             return None
         return cls(url, folder) if cls.of(url, name, submission_id).folder == folder else None
 
+    @classmethod
+    def noted(cls, text: str | None) -> Store | None:
+        """The store that this user's own record names."""
+        url, _, folder = (text or "").rpartition("/")
+        return cls(url, folder) if url else None
+
     @property
     def requirements(self) -> list[str]:
         """What the job's Python needs for it."""

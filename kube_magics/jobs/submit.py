@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,15 +18,15 @@ from kube_magics.cells.files.chosen import gather
 from kube_magics.cells.values.data import Data
 from kube_magics.cells.weight import too_large
 from kube_magics.jobs import defaults, followed, here, known, loop, orphans, packages, records
+from kube_magics.jobs.attempt import Attempt
 from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
-from kube_magics.jobs.interrupt import Interrupts, chosen
+from kube_magics.jobs.interrupt import chosen
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.records import Record
 from kube_magics.jobs.screen import Screen
-from kube_magics.jobs.show import warn
 from kube_magics.jobs.store import AFTER, BEFORE, Store
 from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
 from kube_magics.manifests.pod import grace
@@ -39,10 +37,6 @@ from kube_magics.spec.credentials import check_environment
 from kube_magics.spec.job import JobSpec, Parcel, Submission
 from kube_magics.spec.quantities import human_bytes
 from kube_magics.version import VERSION
-
-SAID_AFTER_S = 3.0
-UNDO_S = 10.0
-"""Of patience with a submit that was interrupted; then it is cancelled, and takes back itself what it has made."""
 
 
 @dataclass(frozen=True)
@@ -223,75 +217,29 @@ def submit(prepared: Prepared, origin: Origin | None, begun: Record | None = Non
         ) from error
     screen = Screen(str(path))
     follower = Follower(backend, submission.name, log, screen, ours=submission.arguments is None)
-    tasks: list[asyncio.Task[Any]] = []
-
-    async def create() -> None:
-        tasks.extend(filter(None, [asyncio.current_task()]))
-        records.arrived(record, await backend.submit(submission))
-
     if origin is not None:
         home = Home(Path.cwd(), submission.spec.returns_files)
         origin = replace(origin, store=prepared.store, home=home, submission_id=submission.submission_id)
+    attempt = Attempt(backend, submission, prepared.store, record)
     try:
-        if prepared.store is not None:
-            prepared.store.send(prepared.parcel)
-        _patiently(loop.start(create()), submission.name)
+        attempt.make(prepared.parcel)
         followed.begin(backend, follower)
         orphans.clear_once(backend)
         known.note("jobs", [submission.name], all_of_them=False)
         return Job(backend, submission.name, follower, origin, screen=screen)
     except KeyboardInterrupt:
-        with Interrupts():  # a second one would leave half of it
-            # The loop takes its work in order: what was begun before the interrupt, this finds.
-            undone = loop.wait(_undo(tasks, backend, submission))
-            records.drop(record) if undone else records.leave(record)
-            _clear(prepared.store)
-        log.close()
-        path.unlink(missing_ok=True)
-        left = "nothing is left of it" if undone else "the cluster does not say whether anything is left of it"
-        what = f"Interrupted while job {submission.name} was being submitted: {left}."
-        raise errors.SubmitError(what, hint="run the cell again") from None
+        told = attempt.interrupted()
+        _remove(log)
+        raise told from None
     except BaseException as error:
-        if isinstance(error, errors.Unreachable):
-            records.leave(record)  # it may be there all the same: the next client looks
-        else:
-            records.drop(record)
-        _clear(prepared.store)
-        log.close()
-        path.unlink(missing_ok=True)
+        attempt.failed(error)
+        _remove(log)
         raise
 
 
-def _patiently(created: Future[None], name: str) -> None:
-    """Until the job is there, with a word where that takes long."""
-    wait([created], timeout=SAID_AFTER_S)
-    if not created.done():
-        warn([f"the cluster has not taken job {name} yet; it goes on being asked, an interrupt takes it back"])
-    created.result()
-
-
-def _clear(store: Store | None) -> None:
-    if store is not None:
-        store.clear()
-
-
-async def _undo(begun: list[asyncio.Task[Any]], backend: Backend, submission: Submission) -> bool:
-    """What is half made cannot be taken back in the middle (a thread, a request under way): first it ends.
-
-    Returns whether nothing is left of it, as far as one can know.
-    """
-    if begun and (await asyncio.wait(begun, timeout=UNDO_S))[1]:
-        begun[0].cancel()
-        await asyncio.wait(begun)
-    try:
-        state = await backend.poll(submission.name)
-        if state.submission_id == submission.submission_id:
-            await backend.delete(submission.name)
-    except errors.NotFound:
-        return True
-    except errors.KubeMagicsError:
-        return False
-    return True
+def _remove(log: LogFile) -> None:
+    log.close()
+    log.path.unlink(missing_ok=True)
 
 
 def tidy(job: Job) -> None:
