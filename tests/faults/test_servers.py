@@ -63,7 +63,7 @@ def without_apiserver(office: Office, cluster: Cluster, name: str, away_s: float
     """A job is followed, one waits for the GPUs that it holds, and one is submitted while there is no server."""
     names = [f"{name}-followed", f"{name}-waits", f"{name}-submitted"]
     gpus = cluster.kubectl.get("nodes")["items"][0]["status"]["allocatable"]["nvidia.com/gpu"]
-    lines = int((away_s + 20) * RATE)
+    lines = int((away_s + 12) * RATE)
     followed = office.desk.kernel.send(cell(names[0], lines, RATE, f"--gpus {gpus}"))
     office.desk.says(names[0], "0000000 ")
     waits = office.waits.send(VALUE.format(name=names[1], options="--gpus 1"))
@@ -124,7 +124,7 @@ def printing(office: Office, name: str, seconds: float, *faults: tuple[AbstractC
 
 def test_the_kubelet_crashes_and_the_leg_to_it_is_cut(office: Office, cluster: Cluster) -> None:
     """A stream that ends cleanly in the middle, refused logs, then a node that says nothing."""
-    ran = printing(office, "node", 40, (cluster.no_kubelet(), 2), (cluster.hung_kubelet(), 11))
+    ran = printing(office, "node", 32, (cluster.no_kubelet(), 2), (cluster.hung_kubelet(), 11))
     away, back = said(ran)
     assert 1 <= away == back <= 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -95,47 +95,47 @@ def test_the_connection_breaks_in_the_middle_of_a_body(linked: Linked, size: int
 
 def test_the_parts_of_a_deleted_job_of_the_same_name_are_not_taken_for_its_own(linked: Linked) -> None:
     """The cluster removes them a moment after the job."""
-    for _ in range(3):
-        submitted(linked, "anew", LARGE)
-        linked.desk.right("%kube delete anew")
-        linked.desk.right("large = os.urandom(len(large))")
+    submitted(linked, "anew", LARGE)
+    linked.desk.right("%kube delete anew")
+    linked.desk.right("large = os.urandom(len(large))")
     submitted(linked, "anew", LARGE)
 
 
-def test_two_kernels_submit_the_same_cell_at_the_same_time(linked: Linked) -> None:
-    """One of them submits it, the other takes that job up; both have the value."""
-    cell = CELL.format(name="twin").replace(" --name twin", "") + "\nimport time\ntime.sleep(2)\n"
-    with (
-        Kernel(linked.desk.folder, environment(linked.desk)) as first,
-        Kernel(linked.desk.folder, environment(linked.desk)) as second,
-    ):
+@pytest.fixture(scope="module")
+def pair(linked: Linked) -> Iterator[tuple[Kernel, Kernel]]:
+    """Two more kernels of the same notebook."""
+    with ExitStack() as exits:
+        first, second = (exits.enter_context(Kernel(linked.desk.folder, environment(linked.desk))) for _ in range(2))
         for kernel in (first, second):
             assert kernel.run("%load_ext kube_magics\ndata = b'x' * 42").error is None
-        sent = [kernel.send(cell) for kernel in (first, second)]
-        ran = [kernel.finish(request) for kernel, request in zip((first, second), sent, strict=True)]
-        assert [each.error for each in ran] == [None, None], ran
-        assert [kernel.value("n") for kernel in (first, second)] == ["42", "42"]
+        yield first, second
+
+
+def at_once(pair: tuple[Kernel, Kernel], cells: tuple[str, str]) -> list[Ran]:
+    sent = [kernel.send(f"{cell}\nimport time\ntime.sleep(2)\n") for kernel, cell in zip(pair, cells, strict=True)]
+    return [kernel.finish(request) for kernel, request in zip(pair, sent, strict=True)]
+
+
+def test_two_kernels_submit_the_same_cell_at_the_same_time(linked: Linked, pair: tuple[Kernel, Kernel]) -> None:
+    """One of them submits it, the other takes that job up; both have the value."""
+    cell = CELL.format(name="").replace(" --name ", "")
+    ran = at_once(pair, (cell, cell))
+    assert [each.error for each in ran] == [None, None], ran
+    assert [kernel.value("n") for kernel in pair] == ["42", "42"]
     made = [each for each in belongings(admin_of(linked.desk)) if each.startswith("acceptance-")]
     assert len(made) == 1, made
     assert sum("of this same cell" in each.stdout for each in ran) == 1, ran
 
 
-def test_two_kernels_use_one_name_at_the_same_time(linked: Linked) -> None:
+def test_two_kernels_use_one_name_at_the_same_time(linked: Linked, pair: tuple[Kernel, Kernel]) -> None:
     """For different cells: the second is told that the name is taken, and the first is not touched."""
-    cells = [f"{CELL.format(name='taken')} + {more}\nimport time\ntime.sleep(2)\n" for more in (0, 1)]
-    with (
-        Kernel(linked.desk.folder, environment(linked.desk)) as first,
-        Kernel(linked.desk.folder, environment(linked.desk)) as second,
-    ):
-        for kernel in (first, second):
-            assert kernel.run("%load_ext kube_magics\ndata = b'x' * 42").error is None
-        sent = [kernel.send(cell) for kernel, cell in zip((first, second), cells, strict=True)]
-        ran = [kernel.finish(request) for kernel, request in zip((first, second), sent, strict=True)]
-        assert {each.error for each in ran} == {None, "Conflict"}, ran
-        (refused,) = (each for each in ran if each.error)
-        assert "There is a job taken already" in refused.traceback
-        winner = 0 if ran[0].error is None else 1
-        assert (first, second)[winner].value("n") == str(42 + winner)
+    cell = CELL.format(name="taken")
+    ran = at_once(pair, (cell, f"{cell} + 1"))
+    assert {each.error for each in ran} == {None, "Conflict"}, ran
+    (refused,) = (each for each in ran if each.error)
+    assert "There is a job taken already" in refused.traceback
+    winner = 0 if ran[0].error is None else 1
+    assert pair[winner].value("n") == str(42 + winner)
     parts = sorted(each.partition("/")[0] for each in belongings(admin_of(linked.desk))["taken"])
     assert parts == ["job.batch", "pod"]
 
