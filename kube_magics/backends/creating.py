@@ -50,7 +50,8 @@ async def create_job(client: Client, namespace: str, submission: Submission, bod
     try:
         return await _persistently(post)
     except errors.Unreachable as error:
-        error.hint = f"{error.hint}\nthe same cell again, later: if job {submission.name} was made, it takes that up"
+        later = f"%kube jobs   (later: shows whether job {submission.name} was made after all)"
+        error.hint = "\n".join(filter(None, (error.hint, later)))
         raise
 
 
