@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,12 +89,8 @@ class Cluster:
         """Its process is stopped (SIGSTOP), as if the leg between API server and node were cut: connections stay, and
         nothing is said on them. Pods go on."""
         self._must_be_ours("a kubelet to stop")
-        process = processes.recorded()["kubelet"]
-        os.kill(process.pid, signal.SIGSTOP)
-        try:
+        with processes.hung(processes.recorded()["kubelet"]):
             yield
-        finally:
-            os.kill(process.pid, signal.SIGCONT)
 
     @contextlib.contextmanager
     def no_kubelet(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -103,6 +104,16 @@ def stop(process: Process, grace_s: float) -> None:
     _signal(process, signal.SIGKILL)
     if not _wait(process, 10):
         raise TimeoutError(f"{process.name} (pid {process.pid}) survives SIGKILL")
+
+
+@contextlib.contextmanager
+def hung(process: Process) -> Iterator[None]:
+    """Stopped with SIGSTOP: its connections stay, and it says nothing. It goes on even if this process is killed."""
+    guard = ["sh", "-c", f"read _; kill -CONT {process.pid}"]
+    # Its input ends with us, however we end.
+    with subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True):
+        _signal(process, signal.SIGSTOP)
+        yield
 
 
 def marked() -> Iterator[Process]:
