@@ -106,7 +106,7 @@ def test_the_value_of_a_call(anywhere: Desk, other: Kernel) -> None:
         ("%kube attach absent", "absent"),
         ("%kube attach a --tail some", "not a number of lines"),
         ("%kube attach a --trusted", "has no option --trusted"),
-        ("%kube attach a --trust=no", "takes no value"),
+        ("%kube attach a --trust=maybe", "only true or false"),
     ],
 )
 def test_mistakes(anywhere: Desk, typed: str, says: str) -> None:
