@@ -52,7 +52,7 @@ class Supervisor:
 
     def __init__(self, folder: str, spec: dict[str, Any], launcher: Launcher, child: Child) -> None:
         now = child.began
-        self._custody = Custody(child.pid, folder, spec, now)
+        self._custody = Custody(child.pid, folder, spec, now, launcher.guard)
         self._folder = folder
         self._spec = spec
         self._launcher = launcher

@@ -124,7 +124,8 @@ print("over")
 
 def test_stop_lets_the_program_save_in_a_handler(tmp_path: Path) -> None:
     source = f"import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n{READY}{SLEEP}"
-    runner = Runner(tmp_path, source)
+    # Nothing of the program is left: the rest of the grace is not waited for, which the runner's own guard would last.
+    runner = Runner(tmp_path, source, guarded=True, grace_s=600)
     runner.until(b"ready")
     runner.signal(signal.SIGTERM)
     log = runner.wait()
