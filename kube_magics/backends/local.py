@@ -166,7 +166,9 @@ class LocalBackend:
     def _alive(self, name: str, facts: Mapping[str, Any]) -> bool:
         child = self._children.get(name)
         if child is not None and child.pid == facts.get("pid"):  # else another kernel's, under a name that was ours
-            return child.poll() is None
+            if child.poll() is None:
+                return True
+            del self._children[name]  # reaped: a kernel may run thousands
         started = machine.process_started(facts.get("pid", -1))
         return started is not None and started == facts.get("pid_started")
 
