@@ -11,8 +11,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 FAST := not (cluster or notebook or demo or browser or corpus or jobs or long)
 # What runs side by side: the corpus' one kernel keeps one process busy, and the rest the others.
 ABREAST := not (cluster or notebook or demo or browser or long)
+# On the cluster most of a test's time is waiting for pods, each test in a namespace of its own.
+TOGETHER := not (alone or long) and (cluster or notebook or demo or browser)
+# Restarts of the node's servers, floods, exact times.
+ALONE := (alone or long) and (cluster or notebook or demo or browser or long)
 # A process a core; the tests of one file share a kernel, so they stay together.
 SIDE_BY_SIDE := -n auto --dist loadfile
+ON_ONE_CLUSTER := -n 3 --dist loadfile
 
 .PHONY: help demo test test-fast test-long check fix lab bench cluster-up cluster-down upgrade
 
@@ -26,14 +31,16 @@ demo: .venv/.with-demo ## watch a notebook cell train a real model as a job on t
 
 test: check ## everything: check, all tests, the notebooks, the real cluster, make demo in a bare root file system
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
-	@$(BIN)/python -m pytest -m 'not long and not ($(ABREAST))'
+	@$(BIN)/python -m pytest $(ON_ONE_CLUSTER) -m '$(TOGETHER)'
+	@$(BIN)/python -m pytest -m 'not long and $(ALONE)'
 
 test-fast: .venv/.with-demo,test ## the tests that need neither cluster nor whole notebooks; under a minute
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
 
 test-long: check ## all of test in its long forms
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
-	@$(BIN)/python -m pytest -m 'not ($(ABREAST))'
+	@$(BIN)/python -m pytest $(ON_ONE_CLUSTER) -m '$(TOGETHER)'
+	@$(BIN)/python -m pytest -m '$(ALONE)'
 
 check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner may use of Python
 	@$(BIN)/ruff check --quiet --output-format concise .

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.flood import flood
 from tests.browser.lab import why_not
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 MOST_SAVED_BYTES = 2_000_000
 MOST_GROWN_MB = 200

@@ -23,7 +23,7 @@ from .gpu.labels import labels
 from .kubectl import Kubectl
 from .paths import CHECKOUT, CONTAINERD_SOCKET, NODE
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 
 def pod(name: str, image: str, script: str, gpus: int = 0) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.cluster import Cluster
 from tests.cluster.paths import NODE
 from tests.faults.endings import Ending, another, check, check_later, once, submit
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.long]
 
 HOARDS = "hoard = bytearray(1536 << 20)\nhoard[::4096] = b'x' * len(hoard[::4096])\nimport time\nprint('up', flush=True)\ntime.sleep(900)"
 LASTS = "import time\nprint('up', flush=True)\ntime.sleep(900)"

@@ -18,7 +18,7 @@ from tests.faults.nodes import NotHere, may_read_nodes
 from tests.faults.test_cuts import through_cuts, whole
 from tests.kernel import Ran
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 LINES, RATE, WIDTH = 400_000, 12_000, 180
 AWAY_S = 25.0

@@ -20,7 +20,7 @@ from tests.faults.test_cuts import whole
 from tests.faults.test_silence import AWAY, BACK
 from tests.kernel import Kernel, Ran
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 RATE = 200
 VALUE = "%%kubetrain --name {name} --cpus 100m --returns n {options}\nn = len(data)"

@@ -19,7 +19,7 @@ from tests.faults.counting import cell
 from tests.faults.test_cuts import whole
 from tests.kernel import Ran
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 AWAY = re.compile(r"\[kube_magics: no word from the cluster for (\d+) s; the job goes on there")
 BACK = re.compile(r"\[kube_magics: the cluster answers again after (\d+) s")

@@ -15,7 +15,7 @@ from tests.faults.test_cuts import whole
 from tests.faults.test_rotation import may_read_nodes
 from tests.held import Held, held
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 MOST_GROWN_MB = 15.0
 """What the notebook's own history, and an allocator that gives nothing back, may come to."""
