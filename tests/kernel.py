@@ -48,13 +48,23 @@ class Kernel:
         self._manager = KernelManager(kernel_name="python3")
         self._manager.kernel_spec_manager.ensure_native_kernel = True
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_"))}
-        self._manager.start_kernel(
-            cwd=str(folder), env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
-        )
-        self.client = self._manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self._started(cwd=str(folder), env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environment})
         self._peeked: dict[str, Ran] = {}
+
+    def _started(self, **how: Any) -> None:
+        for last in (False, False, True):
+            self._manager.start_kernel(**how)
+            self.client = self._manager.client()
+            self.client.start_channels()
+            try:
+                self.client.wait_for_ready(timeout=60)
+                return
+            except RuntimeError:
+                # Of ports that were free another process has taken one before the kernel did.
+                self.client.stop_channels()
+                self._manager.shutdown_kernel(now=True)
+                if last:
+                    raise
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -25,6 +26,9 @@ from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names, volumes
 from kube_magics.spec.job import JobSpec, Submission, image_of
 from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job
+
+UNCLEAR_S = 5.0
+"""A busy node's kubelet has been seen to be two seconds late."""
 
 
 class KubernetesBackend:
@@ -182,7 +186,7 @@ class KubernetesBackend:
             yield piece
 
     async def stop(self, name: str) -> str:
-        snapshot = await self.poll(name)
+        snapshot = await self._clear(name)
         if snapshot.over:
             return f"{name} is over already ({snapshot.phase})."
         if snapshot.pod is None or not snapshot.started:
@@ -198,6 +202,16 @@ class KubernetesBackend:
                 "(the right `patch pods` would keep both)."
             )
         return f"{name} is being stopped: it was told to end; its log stays (%kube logs {name})."
+
+    async def _clear(self, name: str) -> Snapshot:
+        """What there is to stop: a pod's status may say a second late that it runs, when it has printed already."""
+        until = time.monotonic() + UNCLEAR_S
+        while True:
+            snapshot = await self.poll(name)
+            unclear = snapshot.phase == PENDING and snapshot.scheduled and not snapshot.started and not snapshot.cause
+            if not unclear or time.monotonic() > until:
+                return snapshot
+            await asyncio.sleep(0.2)
 
     async def delete(self, name: str) -> None:
         if (following := self._following.pop(name, None)) is not None:

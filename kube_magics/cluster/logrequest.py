@@ -19,7 +19,7 @@ NEWEST_S = 3.0
 """For the answer to that; with the silence before it, a stall is known after eight seconds."""
 UNDER_WAY_S = 0.5
 ANSWER_S = 30.0
-"""For the first byte: the node sends not even headers before a log's first line. And between two of a plain read."""
+"""For the first byte of a log that is not known to have one: the node sends not even headers before."""
 COALESCE_S = 0.01
 """Under a flood every line is an HTTP chunk of its own: letting some gather halves the cost of a line."""
 BUSY_BYTES = 1 << 15
@@ -51,7 +51,7 @@ class LogRequest:
             query["follow"] = "true"
         self.silent_s = 0.0
         async with AsyncExitStack() as stack:
-            content = await self._opened(stack, query)
+            content = await self._opened(stack, query, self._patience_s(position))
             tail: list[bytes] = []
             while data := await self._data(content, position, tail, follow=follow):
                 cut = data.rfind(b"\n") + 1
@@ -65,12 +65,16 @@ class LogRequest:
         if tail:
             yield b"".join(tail)
 
-    async def _opened(self, stack: AsyncExitStack, query: Mapping[str, str]) -> aiohttp.StreamReader:
+    def _patience_s(self, position: Position) -> float:
+        """For bytes that are there: a node that is cut off from its API server is noticed as a dead link is."""
+        return min(self._answer_s, self._silence_s + NEWEST_S) if position.last else self._answer_s
+
+    async def _opened(self, stack: AsyncExitStack, query: Mapping[str, str], patience_s: float) -> aiohttp.StreamReader:
         """The node's first word may take long, so while it does the link itself is asked."""
         # Not the request in a task of its own: what came by the time that this one wakes is lost if a reset came too.
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._answer_s) as limit:
+            async with asyncio.timeout(patience_s) as limit:
                 guard = asyncio.ensure_future(self._guard(limit))
                 try:
                     return await stack.enter_async_context(self._client.stream(self._path, query))
@@ -97,7 +101,7 @@ class LogRequest:
             if follow:
                 dead = await self._stalled(position, b"".join(tail))
             else:
-                dead = waited_s >= self._answer_s or not await self._client.link.alive()
+                dead = waited_s >= self._patience_s(position) or not await self._client.link.alive()
             if dead:
                 # What is newer may be on its way this moment.
                 data = await self._within(min(self._silence_s, UNDER_WAY_S), content)

@@ -178,7 +178,7 @@ def test_to_what_is_no_longer_all_there(there: Desk, seconds: dict[tuple[str, bo
         )
     assert kernel.run("%kube attach fetched").error is None
     assert kernel.value("n") == "42"
-    space.kubectl("delete", "pods", "--selector=job-name=podless")
+    space.admin("delete", "pods", "--selector=job-name=podless", f"--namespace={space.name}")
     ran = kernel.run("%kube attach podless")
     assert ran.error == "ResultMissing", ran
     assert "the job's pod is gone, and with it the log that carried it" in ran.message

@@ -19,9 +19,20 @@ import yaml
 
 from kube_magics import errors
 from kube_magics.backends.local import LocalBackend
-from tests.acceptance.desk import LOGS, Desk, admin_of, corrected, desk, eventually, next_lines, suggested, without
+from tests.acceptance.desk import (
+    LOGS,
+    Desk,
+    admin_of,
+    corrected,
+    desk,
+    environment,
+    eventually,
+    next_lines,
+    suggested,
+    without,
+)
 from tests.cluster import Cluster
-from tests.kernel import Ran
+from tests.kernel import Kernel, Ran
 
 pytestmark = pytest.mark.jobs
 
@@ -363,8 +374,10 @@ def test_without_the_right(there: Desk, right: str) -> None:
     (resource, verb), error, says = RIGHTS[right]
     space = admin_of(there)
     before = there.left()
-    with without(space, resource, verb):
-        ran = there.run("%%kubetrain\nprint('ran')")
+    # Another kernel: a watch that is open for an earlier job would serve this one, too.
+    with Kernel(there.folder, environment(there)) as kernel, without(space, resource, verb):
+        assert kernel.run("%load_ext kube_magics").error is None
+        ran = kernel.run("%%kubetrain\nprint('ran')")
         if error is None:
             assert ran.error is None, ran
             assert says in ran.stderr

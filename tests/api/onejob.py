@@ -59,6 +59,7 @@ class OneJob:
         """Seconds that the answers to such requests take."""
         self.asked: list[str] = []
         """What was asked for, in these words."""
+        self.patched: dict[str, Any] = {}
         self._there = {kind: found for kind, found in {"jobs": a_job(), "pods": running(), **there}.items() if found}
         self.watched = 0
         """Watches that are open."""
@@ -98,6 +99,9 @@ class OneJob:
             return web.json_response({"groups": []})
         if kind == "log":
             return await self.later_logs.get(request.path.split("/")[-2], self.log).answer(request)
+        if request.method == "PATCH":
+            self.patched["/".join(request.path.split("/")[-2:])] = await request.json()
+            return web.json_response({})
         if request.method == "POST" or kind == NAME:
             return await self._one(request)
         asked = f"watch {kind}" if "watch" in request.query else kind

@@ -17,7 +17,7 @@ from kube_magics.cluster.pieces import Gap
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 from tests.api.kubelet import Fault, Log
-from tests.api.onejob import COMPLETE, FAILED, NAME, OneJob, a_job, a_pod, collected, followed
+from tests.api.onejob import COMPLETE, FAILED, NAME, OneJob, a_job, a_pod, collected, followed, running
 from tests.api.servers import api
 
 START_NS = 1_790_000_000 * 10**9
@@ -233,3 +233,22 @@ def test_a_job_that_the_cluster_runs_again_is_followed_on() -> None:
     assert lines(pieces) == text
     assert [gap.why for gap in gaps(pieces)] == ["the cluster runs the job once more, as pod one-fghij"]
     assert states(pieces)[-1].phase == "succeeded"
+
+
+def test_a_stop_waits_until_it_is_clear_whether_the_pod_runs() -> None:
+    """A pod prints before its status says that it runs: to suspend its Job then would delete its log."""
+    job = OneJob(pods=a_pod())
+
+    async def stop() -> str:
+        async with api(job.answer) as client:
+            backend = KubernetesBackend(client.access)
+            try:
+                stopping = asyncio.ensure_future(backend.stop(NAME))
+                await job.until_asked("pods", times=2)
+                job.set("pods", running())
+                return await stopping
+            finally:
+                await backend.close()
+
+    assert "its log stays" in asyncio.run(stop())
+    assert job.patched == {"pods/one-abcde": {"spec": {"activeDeadlineSeconds": 1}}}

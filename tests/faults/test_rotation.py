@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import admin_of
+from tests.acceptance.desk import admin_of, environment
 from tests.cluster import Cluster
 from tests.faults.conftest import Linked
 from tests.faults.counting import cell, tallied
 from tests.faults.nodes import NotHere, may_read_nodes
 from tests.faults.test_cuts import through_cuts, whole
-from tests.kernel import Ran
+from tests.kernel import Kernel, Ran
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
@@ -47,6 +47,13 @@ def through_rotations(linked: Linked, name: str) -> Ran:
     return ran
 
 
+def attached_elsewhere(linked: Linked, name: str) -> Ran:
+    """By a kernel that has not read the log before: all of it is asked for again."""
+    with Kernel(linked.desk.folder, environment(linked.desk)) as kernel:
+        assert kernel.run("%load_ext kube_magics").error is None
+        return kernel.run(f"%kube attach {name}")
+
+
 def exactly_counted(path: Path, lines: int = LINES) -> int:
     """The lines that the log says are lost: exactly those that are not there."""
     found = tallied(path, lines)
@@ -58,14 +65,14 @@ def test_what_a_rotation_took_is_counted_to_the_line(linked: Linked) -> None:
     ran = through_rotations(linked, "rotated")
     assert ran.error is None, ran
     assert exactly_counted(linked.log("rotated")) > 0
-    ran = linked.desk.right("%kube attach rotated")
+    ran = attached_elsewhere(linked, "rotated")
     assert exactly_counted(linked.log("rotated.2")) > 0
 
 
 def test_what_a_rotation_took_comes_from_the_node(linked: Linked, cluster: Cluster) -> None:
     with node_files(linked, cluster):
         whole(through_rotations(linked, "put-aside"), linked.log("put-aside"), LINES)
-        whole(linked.desk.right("%kube attach put-aside"), linked.log("put-aside.2"), LINES)
+        whole(attached_elsewhere(linked, "put-aside"), linked.log("put-aside.2"), LINES)
 
 
 @pytest.mark.long
