@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -150,6 +151,8 @@ class LocalBackend:
                 child.wait()
                 raise
         self._children[submission.name] = child
+        # Whoever comes to look is answered by `poll`; a job that nobody looks at any more must not stay a zombie.
+        threading.Thread(target=child.wait, name=f"kube_magics {submission.name}", daemon=True).start()
 
     def _devices_in_use(self) -> set[str]:
         used: set[str] = set()

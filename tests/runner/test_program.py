@@ -101,7 +101,7 @@ def test_an_object_that_cannot_show_itself_does_not_end_the_program(tmp_path: Pa
     text = log.err.decode()
     assert text.count(f'File "{HELPERS}", line 3, in __repr__\n') == 2
     assert text.endswith("ValueError: mute\n")
-    assert "kube_magics" not in text
+    assert "kube_magics_runner" not in text, "only what is the user's"
     assert "main.py" not in text
 
 
