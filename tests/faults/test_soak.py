@@ -7,12 +7,12 @@ import time
 import pytest
 
 from kube_magics.cluster.connections import KEPT
-from tests.acceptance.desk import eventually
+from tests.acceptance.desk import admin_of, eventually
 from tests.cluster import Cluster
 from tests.faults.conftest import Linked
 from tests.faults.counting import cell
+from tests.faults.nodes import may_read_nodes
 from tests.faults.test_cuts import whole
-from tests.faults.test_rotation import may_read_nodes
 from tests.held import Held, held
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
@@ -117,6 +117,6 @@ def test_fifty_jobs_one_by_one_and_twenty_at_once(linked: Linked) -> None:
 @pytest.mark.timeout(1200)
 def test_a_million_lines_beside_others_and_a_cut_every_minute(linked: Linked, cluster: Cluster) -> None:
     before = warm(linked, "million", 3)
-    with may_read_nodes(linked, cluster):  # some rotation may meet a cut
+    with may_read_nodes(admin_of(linked.desk), cluster):  # some rotation may meet a cut
         beside_others(linked, "million", 1_000_000, 60)
     assert settled(linked, before).memory_mb - before.memory_mb < MOST_GROWN_MB
