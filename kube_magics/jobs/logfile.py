@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from kube_magics.runner.images import Picture
-from kube_magics.runner.logcopy import Held
+from kube_magics.runner.linefile import LineFile
 
 FOLDER = Path(".kube_magics") / "logs"
 """Beside the notebook: the path that is printed is relative to it."""
@@ -32,20 +32,19 @@ def free(path: Path) -> Path:
     return found
 
 
-class LogFile:
-    """Append-only; a line that comes in pieces is written when it is whole.
-
-    A disk that is full ends the file, and nothing else: the job goes on, and so does whoever follows it.
-    """
+class LogFile(LineFile):
+    """What the notebook keeps of one job."""
 
     def __init__(self, path: Path, *, needed: bool = True) -> None:
         """`needed`: raises OSError where it cannot be made; else it has a problem from the beginning."""
+        super().__init__()
         self.path = path
         self.lines = 0
         """Whole lines written, both streams."""
-        self.problem: str | None = None
-        """Why it is not, or no longer, written; None: it is."""
-        self._file: BinaryIO | None = None
+        self._stream: int | None = None
+        self._runs = array("Q")
+        """Where a run of lines of one stream begins in the file, times four, and its stream."""
+        self._pictures: list[Picture] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("wb")
@@ -53,11 +52,6 @@ class LogFile:
             if needed:
                 raise
             self._fail(error)
-        self._held: dict[int, Held] = {}
-        self._stream: int | None = None
-        self._runs = array("Q")
-        """Where a run of lines of one stream begins in the file, times four, and its stream."""
-        self._pictures: list[Picture] = []
 
     def __enter__(self) -> Self:
         return self
@@ -65,38 +59,25 @@ class LogFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def write(self, stream: int, block: bytes) -> None:
-        """`block` of whole lines; pieces that came before belong to its first one."""
-        if self._file is None:
-            return
-        try:
-            self._run_of(stream, self._file)
-            if stream in self._held:
-                self._held.pop(stream).move_to(self._file)
-            self._file.write(block)
-        except OSError as error:
-            self._fail(error)
+    def _write(self, file: BinaryIO, stream: int, block: bytes) -> None:
+        self._run_of(file, stream)
+        super()._write(file, stream, block)
         self.lines += block.count(b"\n")
 
-    def piece(self, stream: int, data: bytes) -> None:
-        """Bytes of a line that is not whole yet."""
-        if self._file is None:
-            return
-        try:
-            self._held.setdefault(stream, Held()).add(data)
-        except OSError as error:
-            self._fail(error)
+    def _move(self, file: BinaryIO, stream: int) -> None:
+        self._run_of(file, stream)
+        super()._move(file, stream)
 
     def note(self, text: str) -> None:
         """A line of our own: only for what is missing."""
-        self._line(STDERR, text)
+        self._do(self._line, STDERR, text)
 
     def picture(self, picture: Picture) -> None:
         """A line that stands for it."""
         if len(self._runs) < MOST_RUNS:
             self._stream = None
             self._pictures.append(picture)
-        self._line(PICTURE, picture.line)
+        self._do(self._line, PICTURE, picture.line)
 
     def replay(self) -> Iterator[tuple[int, bytes] | Picture]:
         """All so far, in order, as it came: whole lines and their stream, pictures, then what is not a line yet.
@@ -130,51 +111,24 @@ class LogFile:
         whole = not data or data.endswith(b"\n") or file.tell() == end
         return data if whole else data + file.readline()
 
-    def _run_of(self, stream: int, file: BinaryIO) -> None:
+    def _run_of(self, file: BinaryIO, stream: int) -> None:
         if stream != self._stream and len(self._runs) < MOST_RUNS:
             self._runs.append(file.tell() * 4 + stream)
             self._stream = stream
 
-    def _line(self, stream: int, text: str) -> None:
-        if self._file is None:
-            return
-        try:
-            self._run_of(stream, self._file)
-            self._file.write(f"[kube_magics: {text}]\n".encode())
-        except OSError as error:
-            self._fail(error)
+    def _line(self, file: BinaryIO, stream: int, text: str) -> None:
+        self._run_of(file, stream)
+        file.write(f"[kube_magics: {text}]\n".encode())
 
     def flush(self) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.flush()
-        except OSError as error:
-            self._fail(error)
+        self._do(lambda file: file.flush())
 
     def complete(self) -> None:
         """The job has ended, and with it the lines that never did."""
-        if self._file is None:
-            return
-        try:
-            for stream, held in self._held.items():
-                self._run_of(stream, self._file)
-                held.move_to(self._file)
-            self._file.flush()
-        except OSError as error:
-            self._fail(error)
-        self._held.clear()
+        self._do(self._complete)
 
     def close(self) -> None:
         self.complete()
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _fail(self, error: OSError) -> None:
-        file, self._file = self._file, None
-        self.problem = error.strerror or str(error)
-        if file is not None:
-            self._held.clear()
-            with suppress(OSError):
-                file.close()  # tries to write what is left, and lets the descriptor go

@@ -32,6 +32,7 @@ ONLY_WITH = {
     "skew.py": "bytecode",
     "versions.py": "pickled",
     "script.py": "script",
+    "linefile.py": "log_to",
     "logcopy.py": "log_to",
     "guard.py": "guarded",
     **dict.fromkeys(_INSTALLING, "install"),

@@ -19,7 +19,7 @@ from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.logfile import LogFile
 from kube_magics.jobs.screen import Screen
 from kube_magics.runner import protocol
-from kube_magics.runner.logcopy import HELD_BYTES
+from kube_magics.runner.linefile import HELD_BYTES
 from tests.jobs.test_follow import Recorded
 from tests.runner.bundles import run
 from tests.runner.test_pump import bench
@@ -84,15 +84,8 @@ def growing(raw: bytes, cuts: list[int]) -> Iterator[bytes]:
 @settings(deadline=None, max_examples=60)
 @given(scripts, st.lists(st.integers(1, 50), max_size=60))
 def test_no_output_is_changed_or_taken_for_ours(script: list[tuple[int, bytes, float]], cuts: list[int]) -> None:
-    sent = {1: b"", 2: b""}
     with bench() as (on, file), tempfile.TemporaryDirectory() as folder:
-        for stream, data, pause_s in script:
-            if data:
-                on.write(stream, data)
-                sent[stream] += data
-            on.now += pause_s
-            on.pump.tick(on.now)
-        on.finish()
+        sent = on.play(script)
         totals = on.pump.totals
         on.pump.event({"e": "end", "code": 0, "lines": totals.lines, "bytes": totals.bytes}, on.now)
         file.seek(0)

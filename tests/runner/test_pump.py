@@ -41,6 +41,18 @@ class Bench:
         os.write(self.out if stream == 1 else self.err, data)
         self.pump.read(self.ends[stream], self.now)
 
+    def play(self, script: list[tuple[int, bytes, float]]) -> dict[int, bytes]:
+        """Write each (stream, bytes) and let so many seconds go by, to the end; what was written to each stream."""
+        sent = {1: b"", 2: b""}
+        for stream, data, pause_s in script:
+            if data:
+                self.write(stream, data)
+                sent[stream] += data
+            self.now += pause_s
+            self.pump.tick(self.now)
+        self.finish()
+        return sent
+
     def finish(self) -> None:
         os.close(self.out)
         os.close(self.err)
@@ -66,14 +78,7 @@ def read(file: tempfile._TemporaryFileWrapper[bytes], on: Bench) -> Log:
 @given(writes)
 def test_every_byte_of_each_stream_comes_back_in_order(script: list[tuple[int, bytes, float]]) -> None:
     with bench() as (on, file):
-        sent = {1: b"", 2: b""}
-        for stream, data, pause_s in script:
-            if data:
-                on.write(stream, data)
-                sent[stream] += data
-            on.now += pause_s
-            on.pump.tick(on.now)
-        on.finish()
+        sent = on.play(script)
         log = read(file, on)
         assert (log.out, log.err) == (sent[1], sent[2])
         for mark in log.all("mark"):
