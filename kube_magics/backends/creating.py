@@ -47,12 +47,7 @@ async def create_job(client: Client, namespace: str, submission: Submission, bod
                 hint=f"%kube delete {submission.name}   (or another --name)",
             ) from conflict
 
-    try:
-        return await _persistently(post)
-    except errors.Unreachable as error:
-        later = f"%kube jobs   (later: shows whether job {submission.name} was made after all)"
-        error.hint = "\n".join(filter(None, (error.hint, later)))
-        raise
+    return await _persistently(post)
 
 
 async def create_map(

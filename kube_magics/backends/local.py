@@ -10,7 +10,6 @@ import asyncio
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -50,7 +49,6 @@ class LocalBackend:
         self._why = why
         self._stop_margin_s = stop_margin_s
         self._folder = folder or jobfolder.jobs_folder()
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._swept: set[int] = set()
 
     @property
@@ -150,30 +148,20 @@ class LocalBackend:
                 machine.kill_tree(child.pid, facts["pid_started"])
                 child.wait()
                 raise
-        self._children[submission.name] = child
-        # Whoever comes to look is answered by `poll`; a job that nobody looks at any more must not stay a zombie.
+        # Also one that nobody looks at any more must not stay a zombie.
         threading.Thread(target=child.wait, name=f"kube_magics {submission.name}", daemon=True).start()
 
     def _devices_in_use(self) -> set[str]:
         used: set[str] = set()
         for home in self._homes():
             facts = jobfolder.facts(home)
-            if facts.get("devices") and self._alive(home.name, self._with_process(home)):
+            if facts.get("devices") and _alive(self._with_process(home)):
                 used |= set(facts["devices"])
         return used
 
     def _homes(self) -> list[Path]:
         every = self._folder.iterdir() if self._folder.is_dir() else ()
         return [path for path in every if not path.name.startswith(".") and (path / FACTS).is_file()]
-
-    def _alive(self, name: str, facts: Mapping[str, Any]) -> bool:
-        child = self._children.get(name)
-        if child is not None and child.pid == facts.get("pid"):  # else another kernel's, under a name that was ours
-            if child.poll() is None:
-                return True
-            del self._children[name]  # reaped: a kernel may run thousands
-        started = machine.process_started(facts.get("pid", -1))
-        return started is not None and started == facts.get("pid_started")
 
     async def poll(self, name: str) -> Snapshot:
         home = self._folder / name
@@ -183,7 +171,7 @@ class LocalBackend:
 
     def _snapshot(self, home: Path) -> Snapshot:
         facts = self._with_process(home)
-        state = jobfolder.snapshot(home, facts, self.namespace, alive=self._alive(home.name, facts))
+        state = jobfolder.snapshot(home, facts, self.namespace, alive=_alive(facts))
         if "pid" not in facts:
             return incomplete(state)
         if state.terminated and state.end is None and facts["pid"] not in self._swept:
@@ -272,7 +260,6 @@ class LocalBackend:
             await self.stop(name)
             async for _ in self.follow(name):
                 pass
-        self._children.pop(name, None)
         # At once for all eyes: a notebook that notes something in it meanwhile would keep it from being removed.
         gone = home.rename(self._folder / f".{name}.{time.time_ns()}")
         await asyncio.to_thread(shutil.rmtree, gone)
@@ -293,3 +280,8 @@ class LocalBackend:
 
     async def close(self) -> None:
         """Nothing is held: the jobs go on."""
+
+
+def _alive(facts: Mapping[str, Any]) -> bool:
+    started = machine.process_started(facts.get("pid", -1))
+    return started is not None and started == facts.get("pid_started")
