@@ -21,6 +21,15 @@ T = TypeVar("T")
 LOGS = Path(".kube_magics") / "logs"
 ROLE = "kube-magics-user"
 PATIENCE_S = 30.0
+NOWHERE: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "lab",
+    "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+    "users": [{"name": "u", "user": {"token": "t"}}],
+    "contexts": [{"name": "lab", "context": {"cluster": "c", "user": "u", "namespace": "team-a"}}],
+}
+"""A kubeconfig of a cluster that nobody reaches, for what is looked at before any cluster is asked."""
 _COMMAND = re.compile(
     r"%kube (?:logs|attach|stop|delete|config) [^\s,)]+|%kube (?:jobs|gpus)|%kube\?|%%kubetrain\?|--[a-z-]+(?: [^\s,;()]+)?"
 )

@@ -14,20 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.acceptance.desk import corrected, next_lines
+from tests.acceptance.desk import NOWHERE, corrected, next_lines
 from tests.acceptance.desk import suggested as command_of
 from tests.kernel import Kernel
 
 pytestmark = pytest.mark.jobs
-
-KUBECONFIG = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "lab",
-    "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-    "users": [{"name": "u", "user": {"token": "t"}}],
-    "contexts": [{"name": "lab", "context": {"cluster": "c", "user": "u", "namespace": "team-a"}}],
-}
 
 
 @dataclass(frozen=True)
@@ -166,7 +157,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kernel(folder: Path) -> Iterator[Kernel]:
-    (folder / "kubeconfig").write_text(yaml.safe_dump(KUBECONFIG))
+    (folder / "kubeconfig").write_text(yaml.safe_dump(NOWHERE))
     (folder / "secret.txt").touch()
     (folder / "work").mkdir()
     (folder / "work" / "d.txt").touch()

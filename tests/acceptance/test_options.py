@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.acceptance.desk import Desk, eventually, next_lines
+from tests.acceptance.desk import NOWHERE, Desk, eventually, next_lines
 from tests.kernel import Kernel, Ran
 
 pytestmark = pytest.mark.jobs
@@ -23,13 +23,9 @@ c.KubeMagics.allowed_images = "registry.lab/*"
 c.KubeMagics.contact = "mlops@lab.example"
 """
 KUBECONFIG = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "lab",
-    "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-    "users": [{"name": "u", "user": {"token": "t"}}],
+    **NOWHERE,
     "contexts": [
-        {"name": "lab", "context": {"cluster": "c", "user": "u", "namespace": "team-a"}},
+        *NOWHERE["contexts"],
         {"name": "production", "context": {"cluster": "c", "user": "u", "namespace": "team-b"}},
     ],
 }
