@@ -25,6 +25,8 @@ NAMES = {
     "first-line",
     "first-line-large",
     "done",
+    "cuts",
+    "cuts-unsaid",
     "follow-20-cpu",
     "follow-20-memory",
     "follow-20-connections",
@@ -42,6 +44,8 @@ NAMES = {
     "runner-line",
     "runner-line-idle",
     "runner-line-memory",
+    "resume",
+    "stall",
     "runner-start",
 }
 
