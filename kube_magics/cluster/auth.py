@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from kube_magics.cluster.kubeconfig import Kubeconfig
 from kube_magics.errors import ConfigError
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -118,7 +119,7 @@ def contexts() -> list[str]:
     if source is None or source.kind != "kubeconfig":
         return []
     with _explained(source):
-        found = _Kubeconfig.read(source)
+        found = Kubeconfig.read(source.path, source.where)
     return sorted(found.contexts, key=lambda name: (name != found.current, name))
 
 
@@ -142,8 +143,8 @@ def load(source: Source, context: str | None, namespace: str | None) -> Access:
     import kubernetes.config
 
     with _explained(source):
-        kubeconfig = _Kubeconfig.read(source)
-    chosen = kubeconfig.context(source, context)
+        kubeconfig = Kubeconfig.read(source.path, source.where)
+    chosen = kubeconfig.context(context)
     configuration = kubernetes.client.Configuration()
     with _explained(source), _complaints() as complaints:
         # The path is given each time: the package reads KUBECONFIG once, when it is imported.
@@ -160,48 +161,8 @@ def load(source: Source, context: str | None, namespace: str | None) -> Access:
     )
 
 
-@dataclass(frozen=True)
-class _Kubeconfig:
-    """Several files joined as kubectl does it: of two with one name, the first one counts."""
-
-    current: str | None
-    """The first file's that has one. The package takes the last one's: another cluster than kubectl's."""
-    contexts: dict[str, dict[str, Any]]
-    users: dict[str, dict[str, Any]]
-
-    @classmethod
-    def read(cls, source: Source) -> _Kubeconfig:
-        import yaml
-
-        current = None
-        contexts: dict[str, dict[str, Any]] = {}
-        users: dict[str, dict[str, Any]] = {}
-        for part in filter(None, source.path.split(os.pathsep)):
-            path = Path(part).expanduser()
-            if not path.exists():
-                continue
-            content = yaml.safe_load(path.read_text("utf-8")) or {}
-            current = current or content.get("current-context")
-            for entry in content.get("contexts") or ():
-                contexts.setdefault(str(entry["name"]), entry.get("context") or {})
-            for entry in content.get("users") or ():
-                users.setdefault(str(entry["name"]), entry.get("user") or {})
-        return cls(current or None, contexts, users)
-
-    def context(self, source: Source, wanted: str | None) -> str:
-        known = ", ".join(list(self.contexts)[:8]) or "none at all"
-        example = self.current if self.current in self.contexts else next(iter(self.contexts), None)
-        hint = f"--context {example}" if example else "--backend local runs on this machine"
-        if wanted is None and self.current is None:
-            raise ConfigError(f"{source.where} names no current context; it has {known}.", hint=hint)
-        chosen = wanted or self.current or ""
-        if chosen not in self.contexts:
-            raise ConfigError(f"There is no context {chosen} in {source.where}; it has {known}.", hint=hint)
-        return chosen
-
-
 def _check_credentials(
-    source: Source, kubeconfig: _Kubeconfig, context: str, configuration: Any, complaints: list[str]
+    source: Source, kubeconfig: Kubeconfig, context: str, configuration: Any, complaints: list[str]
 ) -> None:
     """What the package passes over in silence, and would then send as a stranger without credentials."""
     name = kubeconfig.contexts[context].get("user")
@@ -210,7 +171,7 @@ def _check_credentials(
             f"Context {context} of {source.where} names the user {name}, who is not in it.",
             hint=f"kubectl config set-context {context} --user=NAME, or another --context",
         )
-    user = kubeconfig.users.get(name or "") or {}
+    user = kubeconfig.user(context)
     if "exec" in user and not configuration.api_key and not configuration.cert_file:
         command = (user["exec"] or {}).get("command")
         raise ConfigError(

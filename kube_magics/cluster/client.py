@@ -21,6 +21,7 @@ import aiohttp
 from kube_magics import errors
 from kube_magics.cluster import auth
 from kube_magics.cluster.connections import Connections
+from kube_magics.cluster.exchange import Answer
 from kube_magics.cluster.flight import Flight
 from kube_magics.cluster.link import Link
 
@@ -90,6 +91,20 @@ class Client:
     async def delete(self, path: str) -> Any:
         """Delete in the background: over the raw API a Job's pods would be orphaned by default."""
         return await self._answer("DELETE", path, params={"propagationPolicy": "Background"})
+
+    async def exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request and its whole answer, a refusal too."""
+        data = None if body is None else json.dumps(body).encode()
+        request = {"params": params, "headers": {"Content-Type": JSON}, "timeout": self._limits(len(data or b""))}
+        began, sent_at = time.monotonic(), time.time()
+        with self._translated():
+            async with self._sent(method, path, data=data, **request) as response:
+                text = await response.read()
+                warnings = tuple(response.headers.getall("Warning", ()))
+                date = response.headers.get("Date", "")
+                return Answer(response.status, date, warnings, text, sent_at, time.monotonic() - began)
 
     @asynccontextmanager
     async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
@@ -233,7 +248,7 @@ class Client:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         where = f"cluster {self.access.context} at {self.access.server}"
-        away = "--backend local   (runs on this machine); else check the network, or --context with another cluster"
+        away = "--backend local   (runs on this machine); else %kube doctor, or --context with another cluster"
         try:
             yield
         except aiohttp.InvalidURL as error:
