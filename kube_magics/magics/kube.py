@@ -18,7 +18,7 @@ from kube_magics.jobs.job import VALUE, Job
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import FOLDER
 from kube_magics.jobs.show import show
-from kube_magics.magics import config, table
+from kube_magics.magics import config, doctor, table
 from kube_magics.magics import create as creating
 from kube_magics.magics import line as lines
 from kube_magics.magics import run as running
@@ -126,5 +126,6 @@ _OWN_LINE: Mapping[str, Callable[[Any, Sequence[str]], object]] = {
     "attach": _attach,
     "create": lambda _shell, words: creating.run(words),
     "config": lambda _shell, words: config.run(words),
+    "doctor": lambda _shell, words: doctor.run(words),
 }
 """Verbs that take more than names."""

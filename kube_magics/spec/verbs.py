@@ -14,6 +14,7 @@ VERBS: Mapping[str, str] = {
     "delete": "NAME: remove a job and all that it owns",
     "gpus": "GPUs by node: product, total, in use, free",
     "config": "what is set, and where; NAME=VALUE sets an option for this notebook, NAME= takes it back",
+    "doctor": "[--pull] [--json]: what stands in the way of a job here: cluster, rights, quota, notebook; what to type",
 }
 
 VERBS_HELP = "Run scripts and images, look at jobs, end them, choose the cluster.\n\n" + "\n".join(

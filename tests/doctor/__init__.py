@@ -1,0 +1,1 @@
+"""`%kube doctor`: its judgments as tables, its questions at real servers."""
