@@ -19,7 +19,7 @@ ALONE := (alone or long) and (cluster or notebook or demo or browser or long)
 SIDE_BY_SIDE := -n auto --dist loadfile
 ON_ONE_CLUSTER := -n 3 --dist loadfile
 
-.PHONY: help demo test test-fast test-long check fix lab bench cluster-up cluster-down upgrade
+.PHONY: help demo test test-fast test-long check docs fix lab bench cluster-up cluster-down upgrade
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ demo: .venv/.with-demo ## watch a notebook cell train a real model as a job on t
 	@echo
 	@echo 'The same notebook in JupyterLab: make lab, then open quickstart.ipynb and choose Run > Run All Cells.'
 
-test: check ## everything: check, all tests, the notebooks, the real cluster, make demo in a bare root file system
+test: check docs ## everything: check, docs, all tests, the notebooks, the real cluster, make demo in a bare root file system
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
 	@$(BIN)/python -m pytest $(ON_ONE_CLUSTER) -m '$(TOGETHER)'
 	@$(BIN)/python -m pytest -m 'not long and $(ALONE)'
@@ -37,7 +37,7 @@ test: check ## everything: check, all tests, the notebooks, the real cluster, ma
 test-fast: .venv/.with-demo,test ## the tests that need neither cluster nor whole notebooks; under a minute
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
 
-test-long: check ## all of test in its long forms
+test-long: check docs ## all of test in its long forms
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
 	@$(BIN)/python -m pytest $(ON_ONE_CLUSTER) -m '$(TOGETHER)'
 	@$(BIN)/python -m pytest -m '$(ALONE)'
@@ -53,6 +53,10 @@ fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/python -m kube_magics.spec.pages > docs/options.md
+	@$(BIN)/python -m kube_magics.spec.errorpage > docs/errors.md
+
+docs: .venv/.with-docs ## build the pages into build/docs; a broken link or a page that nothing lists is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
 
 lab: .venv/.with-demo,lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
