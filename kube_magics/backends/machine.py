@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -19,23 +20,38 @@ LINUX = sys.platform == "linux"
 
 def visible() -> list[Gpu]:
     """The NVIDIA GPUs of this machine, by NVML; empty where there are none or no driver."""
-    try:
-        found = nvml.Nvml().devices()
-    except OSError:
-        return []
+    with _driver() as driver:
+        found = driver.devices() if driver else []
     return [Gpu(d["index"], d["uuid"], d["name"], d["memory_bytes"]) for d in found]
 
 
+def computing() -> dict[str, set[int]]:
+    """Ids of the processes on each GPU, by its UUID; 0 is one of whom NVML does not tell."""
+    with _driver() as driver:
+        return driver.computing() if driver else {}
+
+
 def busy() -> set[str]:
-    """UUIDs of the GPUs on which any process computes."""
+    """UUIDs of the GPUs on which another process than this one computes."""
+    return {uuid for uuid, pids in computing().items() if pids - {os.getpid()}}
+
+
+@contextlib.contextmanager
+def _driver() -> Iterator[nvml.Nvml | None]:
     try:
-        return set(nvml.Nvml().busy())
-    except OSError:
-        return set()
+        driver = nvml.Nvml()
+    except (OSError, AttributeError):
+        yield None
+        return
+    try:
+        yield driver
+    finally:
+        driver.close()
 
 
 def free(count: int, *, cpu_ok: bool, taken: AbstractSet[str]) -> list[str]:
-    """UUIDs of `count` GPUs on which nothing computes and that are not `taken`.
+    """UUIDs of `count` GPUs that are not `taken` and on which no other process computes; those first on which this one
+    does not either: a notebook that holds the machine's only GPU may start jobs on it.
 
     Empty when the machine has no GPU and `cpu_ok`. Raises SubmitError.
     """
@@ -49,14 +65,30 @@ def free(count: int, *, cpu_ok: bool, taken: AbstractSet[str]) -> list[str]:
             f"The job asks for {count} GPU{'s' if count > 1 else ''}, and no NVIDIA GPU is found on this machine.",
             hint="--gpus 0, or --cpu-ok to run on the CPU here and on GPUs elsewhere",
         )
-    occupied = taken | busy()
-    left = [gpu.uuid for gpu in found if gpu.uuid not in occupied]
+    processes = computing()
+    others = {gpu.uuid: processes.get(gpu.uuid, set()) - {os.getpid()} for gpu in found}
+    left = [gpu.uuid for gpu in found if gpu.uuid not in taken and not others[gpu.uuid]]
     if len(left) < count:
+        said = [f"GPU {gpu.index}: {_who(others[gpu.uuid])}" for gpu in found if others[gpu.uuid]]
         raise SubmitError(
-            f"The job asks for {count} of this machine's {len(found)} GPUs, and {len(left)} are free.",
-            hint=f"--gpus {len(left)}, or wait: %kube jobs shows who computes",
+            f"The job asks for {count} of this machine's {len(found)} GPU{'s' if len(found) > 1 else ''}, and "
+            f"{len(left)} {'is' if len(left) == 1 else 'are'} free.",
+            said="\n".join(said) or None,
+            hint=f"{f'--gpus {len(left)}, or ' if left else ''}wait: %kube jobs shows which jobs run, "
+            "nvidia-smi which processes compute",
         )
-    return left[:count]
+    return sorted(left, key=processes.__contains__)[:count]
+
+
+def _who(pids: AbstractSet[int]) -> str:
+    """`python3 (process 4242)`."""
+    names = []
+    for pid in sorted(pids):
+        try:
+            names.append(f"{psutil.Process(pid).name()} (process {pid})")
+        except (psutil.Error, ValueError):
+            names.append(f"process {pid}" if pid else "a process of whom NVML does not tell")
+    return ", ".join(names)
 
 
 def process_started(pid: int) -> str | None:

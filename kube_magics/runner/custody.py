@@ -30,8 +30,8 @@ SWEEP_S = 1.0
 class Custody:
     """Signal handlers only note what came and wake the loop through a pipe; `obey` acts."""
 
-    def __init__(self, pid: int, folder: str, spec: dict[str, Any], now: float, guard: int = 0) -> None:
-        """`guard`: a process below this one that is none of the program's."""
+    def __init__(self, pid: int, folder: str, spec: dict[str, Any], now: float, strangers: set[int]) -> None:
+        """`strangers`: processes below this one that are none of the program's; they come and go."""
         self.status: int | None = None
         """The wait status of the process in custody, once it has ended, at `ended`."""
         self.ended: float | None = None
@@ -40,7 +40,7 @@ class Custody:
         self.asked = ""
         """Why the runner ended it: "timeout", "stopped", or "" if it did not."""
         self._pid = pid
-        self._guard = guard
+        self._strangers = strangers
         self._folder = folder
         self._grace_s: float = spec.get("grace_s") or 0.0
         self._time_limit = now + spec["timeout_s"] if spec.get("timeout_s") else NEVER
@@ -118,7 +118,7 @@ class Custody:
             from .sampler import descendants
         except (ImportError, OSError):
             return False  # the program has removed its own folder
-        left = [pid for pid in descendants(os.getpid()) if pid != self._guard]
+        left = [pid for pid in descendants(os.getpid()) if pid not in self._strangers]
         if left and not self._heirs_told:
             self._heirs_told = True
             _tell(left, SIGTERM)

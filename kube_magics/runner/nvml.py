@@ -1,30 +1,58 @@
 """NVIDIA GPUs: NVML through ctypes (the library that the container runtime mounts), else nvidia-smi, else nothing.
 
 Both can hang for seconds on a sick driver, so `Gpus` reads them in a thread of its own and remembers the last reading.
-NVML's structures and numbers: nvml.h of the driver, as the nvidia-ml-py package states them.
+NVML's structures and numbers: nvml.h of the driver, as the nvidia-ml-py package states them. On an H200 (driver
+580.159.04) a reading takes 12 µs; utilisation is of the last fifth of a second, power the mean of the last one.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import select
 import threading
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .smi import Smi
 
     Reading = list["float | None"]
 
 LIBRARIES = ("libnvidia-ml.so.1", "libnvidia-ml.so")
 TEMPERATURE_GPU = 0
 INTERVAL_S = 1.0
-SMI_PATIENCE_S = 10.0
+STALE_S = 15.0
+"""A reading that is older says nothing of now: the driver hangs."""
+UNKNOWN: Reading = [None] * 5
 
 
 class Memory(ctypes.Structure):
+    """As drivers before 510 tell it: what the driver keeps for itself counts as used."""
+
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
+class Memory2(ctypes.Structure):
+    """As nvidia-smi shows it: `used` is what programs have."""
+
+    _fields_ = (
+        ("version", ctypes.c_uint),
+        ("total", ctypes.c_ulonglong),
+        ("reserved", ctypes.c_ulonglong),
+        ("free", ctypes.c_ulonglong),
+        ("used", ctypes.c_ulonglong),
+    )
+
+
+class Process(ctypes.Structure):
+    _fields_ = (
+        ("pid", ctypes.c_uint),
+        ("memory_bytes", ctypes.c_ulonglong),
+        ("gpu_instance", ctypes.c_uint),
+        ("compute_instance", ctypes.c_uint),
+    )
 
 
 class Utilization(ctypes.Structure):
@@ -60,10 +88,10 @@ class Nvml:
             for index, handle in zip(self._indices, self._handles)
         ]
 
-    def read(self) -> list[Reading]:
-        """For each device: utilisation %, memory used and total in bytes, power in W, temperature in C."""
+    def read(self, chosen: list[int]) -> list[Reading]:
+        """Of these, by their place among `devices`: utilisation %, memory used and total in bytes, W, degrees C."""
         readings = []
-        for handle in self._handles:
+        for handle in [self._handles[at] for at in chosen]:
             used, total = self._memory(handle)
             power = self._number("nvmlDeviceGetPowerUsage", handle)
             readings.append(
@@ -77,15 +105,31 @@ class Nvml:
             )
         return readings
 
-    def busy(self) -> list[str]:
-        """UUIDs of the devices on which a process computes: asked without room, the library says how many there are."""
-        found = []
-        for device, handle in zip(self.devices(), self._handles):
-            count = ctypes.c_uint()
-            self._call("nvmlDeviceGetComputeRunningProcesses_v3", handle, ctypes.byref(count), None)
-            if count.value and device["uuid"]:
-                found.append(device["uuid"])
+    def computing(self) -> dict[str, set[int]]:
+        """Ids of the processes on each device, by its UUID; 0 is one whose id is not told."""
+        found = {}
+        for handle in self._handles:
+            uuid = self._text("nvmlDeviceGetUUID", handle)
+            pids = self._processes(handle)
+            if pids and uuid:
+                found[uuid] = pids
         return found
+
+    def close(self) -> None:
+        """An open driver keeps administrators from resetting a device."""
+        self._call("nvmlShutdown")
+
+    def _processes(self, handle: ctypes.c_void_p) -> set[int]:
+        count = ctypes.c_uint()
+        # Asked without room, the library says how many there are.
+        self._call("nvmlDeviceGetComputeRunningProcesses_v3", handle, ctypes.byref(count), None)
+        if not count.value:
+            return set()
+        room = ctypes.c_uint(count.value + 16)  # some may come meanwhile
+        processes = (Process * room.value)()
+        if not self._call("nvmlDeviceGetComputeRunningProcesses_v3", handle, ctypes.byref(room), processes):
+            return {0}
+        return {process.pid for process in processes[: room.value]}
 
     def _call(self, name: str, *args: Any) -> bool:
         function = getattr(self._library, name, None)
@@ -100,6 +144,9 @@ class Nvml:
         return value.value if self._call(name, handle, *args, ctypes.byref(value)) else None
 
     def _memory(self, handle: ctypes.c_void_p) -> tuple[int | None, int | None]:
+        newer = Memory2(ctypes.sizeof(Memory2) | 2 << 24)
+        if self._call("nvmlDeviceGetMemoryInfo_v2", handle, ctypes.byref(newer)):
+            return newer.used, newer.total
         memory = Memory()
         if not self._call("nvmlDeviceGetMemoryInfo", handle, ctypes.byref(memory)):
             return None, None
@@ -110,65 +157,56 @@ class Nvml:
         return rates.gpu if self._call("nvmlDeviceGetUtilizationRates", handle, ctypes.byref(rates)) else None
 
 
-class Smi:
-    """`nvidia-smi`, asked once for each reading. Raises OSError where it is not there or knows no device."""
-
-    FIELDS = "index,uuid,name,utilization.gpu,memory.used,memory.total,power.draw,temperature.gpu"
-
-    def __init__(self) -> None:
-        self._rows = self._ask()
-        if not self._rows:
-            raise OSError("nvidia-smi knows no device")
-
-    def devices(self) -> list[dict[str, Any]]:
-        return [
-            {"index": int(row[0]), "uuid": row[1], "name": row[2], "memory_bytes": _mebibytes(row[5])}
-            for row in self._rows
-        ]
-
-    def read(self) -> list[Reading]:
-        return [
-            [_number(row[3]), _mebibytes(row[4]), _mebibytes(row[5]), _number(row[6]), _number(row[7])]
-            for row in self._ask()
-        ]
-
-    def _ask(self) -> list[list[str]]:
-        """Rows of `0, GPU-…, NVIDIA H200, 34, 1024, 143771, 76.41, 31`; memory in MiB; `[N/A]` where unknown."""
-        lines = _output(["nvidia-smi", "--query-gpu=" + self.FIELDS, "--format=csv,noheader,nounits"]).splitlines()
-        rows = [[field.strip() for field in line.split(",")] for line in lines]
-        return [row for row in rows if len(row) == 8 and row[0].isdigit()]
-
-
 class Gpus(threading.Thread):
-    """Reads the devices once a second, in the background. `devices` is None until they have been looked for."""
+    """Reads the job's devices once a second, in the background. `devices` is None until they have been looked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, strangers: set[int]) -> None:
+        """`strangers`: the processes below the runner that are none of the job's, in which nvidia-smi is kept."""
         super().__init__(name="gpus", daemon=True)
         self.devices: list[dict[str, Any]] | None = None
-        self.latest: list[Reading] = []
+        self._latest: list[Reading] = []
+        self._read_at = 0.0
+        self._strangers = strangers
         self._stop = threading.Event()
 
     def run(self) -> None:
-        source = _source()
+        source = self._source()
         try:
-            self.devices = source.devices() if source else []
+            found = source.devices() if source else []
+            chosen = _of_this_job(found)
+            self.devices = [found[at] for at in chosen]
             while source and not self._stop.wait(INTERVAL_S):
-                self.latest = source.read()
+                self._latest, self._read_at = source.read(chosen), time.monotonic()
         except (OSError, ValueError):
-            self.latest = []
+            self._latest = []
             self.devices = self.devices or []
+
+    def latest(self, now: float) -> list[Reading]:
+        """Of each device; nothing before the first."""
+        return self._latest if now - self._read_at < STALE_S else [UNKNOWN] * len(self._latest)
 
     def stop(self) -> None:
         self._stop.set()
 
-
-def _source() -> Nvml | Smi | None:
-    for kind in (Nvml, Smi):
+    def _source(self) -> Nvml | Smi | None:
         try:
-            return kind()
+            return Nvml()
         except (OSError, AttributeError):
-            continue
-    return None
+            return self._second_source()
+
+    def _second_source(self) -> Smi | None:
+        try:
+            from .smi import Smi
+
+            return Smi(self._strangers)
+        except (OSError, ImportError):  # ImportError: the program has removed our files
+            return None
+
+
+def _of_this_job(devices: list[dict[str, Any]]) -> list[int]:
+    """A container is shown its own only; a job on this machine is told which are its own, by UUID."""
+    own = (os.environ.get("CUDA_VISIBLE_DEVICES") or "").split(",")
+    return [at for at, device in enumerate(devices) if device["uuid"] in own] or list(range(len(devices)))
 
 
 def _open(names: tuple[str, ...]) -> Any:
@@ -178,40 +216,3 @@ def _open(names: tuple[str, ...]) -> Any:
         except OSError:
             continue
     raise OSError("no NVML library")
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _mebibytes(text: str) -> int | None:
-    number = _number(text)
-    return None if number is None else int(number) * 1024 * 1024
-
-
-def _output(argv: list[str]) -> str:
-    """Standard output of a command; "" if it fails or takes too long. The supervisor's loop reaps it."""
-    read_end, write_end = os.pipe()
-    actions = [(os.POSIX_SPAWN_DUP2, write_end, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
-    try:
-        pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
-    except OSError:
-        os.close(read_end)
-        os.close(write_end)
-        raise
-    os.close(write_end)
-    chunks: list[bytes] = []
-    with os.fdopen(read_end, "rb", 0) as pipe:
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        while True:
-            if not poll.poll(SMI_PATIENCE_S * 1000):
-                os.kill(pid, 9)
-                return ""
-            data = pipe.read(65536)
-            if not data:
-                return b"".join(chunks).decode("utf-8", "replace")
-            chunks.append(data)

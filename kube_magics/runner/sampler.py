@@ -27,11 +27,11 @@ LATER_AFTER_S = 600.0
 class Usage:
     """Processor time and memory of the job: the container's control group, or here, the processes below the runner."""
 
-    def __init__(self, cgroup: Cgroup, own_container: bool, stranger: int = 0) -> None:
-        """`stranger`: the one process below the runner that is none of the job's."""
+    def __init__(self, cgroup: Cgroup, own_container: bool, strangers: set[int]) -> None:
+        """`strangers`: the processes below the runner that are none of the job's; they come and go."""
         self._cgroup = cgroup
         self._own_container = own_container
-        self._stranger = stranger
+        self._strangers = strangers
 
     def read(self) -> tuple[float | None, int | None]:
         """Seconds of processor time so far, bytes in use now."""
@@ -39,7 +39,7 @@ class Usage:
             cpu_s, memory_bytes = self._cgroup.cpu_s(), self._cgroup.memory_bytes()
             if cpu_s is not None and memory_bytes is not None:
                 return cpu_s, memory_bytes
-        return _of_processes([pid for pid in descendants(os.getpid()) if pid != self._stranger])
+        return _of_processes([pid for pid in descendants(os.getpid()) if pid not in self._strangers])
 
 
 class Sampler:
@@ -85,8 +85,9 @@ class Sampler:
         self._memory.append(memory_bytes)
         if memory_bytes is not None:
             self.peak_memory_bytes = max(memory_bytes, self.peak_memory_bytes or 0)
-        if self._gpus is not None and self._gpus.latest:
-            self._readings.append(self._gpus.latest)
+        devices = self._gpus.latest(now) if self._gpus is not None else None
+        if devices:
+            self._readings.append(devices)
 
     def _batch(self, now: float, unix_time: float) -> dict[str, Any]:
         took = now - self._batch_began

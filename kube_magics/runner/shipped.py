@@ -22,6 +22,7 @@ STAY = ("bare.py", "boot.py", "shipped.py")
 _INSTALLING = ("install.py", "installers.py", "venv.py", "shelf.py", "distributions.py", "refusals.py")
 ONLY_WITH = {
     "nvml.py": "gpus",
+    "smi.py": "gpus",
     "commands.py": "commands",
     "syntax.py": "commands",
     "awaiting.py": "awaits",

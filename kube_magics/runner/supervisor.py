@@ -52,7 +52,9 @@ class Supervisor:
 
     def __init__(self, folder: str, spec: dict[str, Any], launcher: Launcher, child: Child) -> None:
         now = child.began
-        self._custody = Custody(child.pid, folder, spec, now, launcher.guard)
+        self._strangers = {launcher.guard}
+        """Processes below this one that are none of the job's."""
+        self._custody = Custody(child.pid, folder, spec, now, self._strangers)
         self._folder = folder
         self._spec = spec
         self._launcher = launcher
@@ -92,7 +94,7 @@ class Supervisor:
             if self._spec.get("gpus") and self._child.pid:
                 from .nvml import Gpus
 
-                self._gpus = self._opening.gpus = Gpus()
+                self._gpus = self._opening.gpus = Gpus(self._strangers)
                 self._gpus.start()
             if self._before() and self._program():
                 self._after()
@@ -310,9 +312,8 @@ class Supervisor:
                 self._ready_by = NEVER
                 return
 
-            self._sampler = Sampler(
-                Usage(self._cgroup, os.getpid() == 1, self._launcher.guard), self._gpus, time.monotonic()
-            )
+            usage = Usage(self._cgroup, os.getpid() == 1, self._strangers)
+            self._sampler = Sampler(usage, self._gpus, time.monotonic())
             self._closing = Closing(self._folder, self._spec, self._launcher.began_ns, self._pump)
 
     def _finish(self) -> int:

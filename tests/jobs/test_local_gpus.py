@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,16 +23,21 @@ SHOW = "import os\nseen = os.environ.get('CUDA_VISIBLE_DEVICES', 'unset').split(
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    folder = tmp_path_factory.mktemp("gpus")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gpus")
+
+
+@pytest.fixture(scope="module")
+def kernel(folder: Path) -> Iterator[Kernel]:
     library = build(folder)
-    shown = folder / "numbers.json"
+    shown = folder / "numbers"
     numbers.write(shown, numbers.idle())
     environment = {
         "KUBE_MAGICS_BACKEND": "local",
         "KUBE_MAGICS_STATE": str(folder / "state"),
         "LD_LIBRARY_PATH": str(library.parent),
         "KUBE_MAGICS_NVML_NUMBERS": str(shown),
+        "NVIDIA_VISIBLE_DEVICES": "all",
     }
     with Kernel(folder, environment) as made:
         assert made.run("%load_ext kube_magics").error is None
@@ -64,6 +72,39 @@ def test_more_than_there_are_is_refused_with_the_number_that_there_is(kernel: Ke
 
 def test_gpus_lists_the_machine(kernel: Kernel) -> None:
     assert "this machine" in kernel.run("%kube gpus").stdout
+
+
+def test_a_device_of_the_notebook_alone_is_free_and_one_of_others_is_not(kernel: Kernel, folder: Path) -> None:
+    other = os.getpid()
+    first, second, third = numbers.idle(3).devices
+    own = dataclasses.replace(first, processes=f"{kernel.pid}:4096")
+    taken = dataclasses.replace(second, processes=f"{other}:4096 {kernel.pid}:4096")
+    numbers.write(folder / "numbers", numbers.Numbers([own, taken, third]))
+    try:
+        assert kernel.run(f"%%kubetrain --gpus 1 --new --returns seen\n{SHOW}").error is None
+        assert kernel.value("seen") == repr([third.uuid])
+        assert kernel.run(f"%%kubetrain --gpus 2 --new --returns seen\n{SHOW}").error is None
+        assert kernel.value("seen") == repr([third.uuid, own.uuid])
+        refused = kernel.run(f"%%kubetrain --gpus 3 --new\n{SHOW}")
+    finally:
+        numbers.write(folder / "numbers", numbers.idle())
+    assert refused.error == "SubmitError"
+    assert "3 of this machine's 3 GPUs, and 2 are free" in refused.message
+    assert "GPU 1: " in refused.message
+    assert f"(process {other})" in refused.message
+    assert f"(process {kernel.pid})" not in refused.message
+
+
+def test_memory_is_what_programs_have(folder: Path, kernel: Kernel) -> None:
+    """As nvidia-smi counts it: without what the driver keeps for itself."""
+    (device,) = numbers.idle(1).devices
+    used = dataclasses.replace(device, memory_used=3 * 1024**3, utilisation=41)
+    numbers.write(folder / "used", numbers.Numbers([used]))
+    code = "from kube_magics.runner import nvml\nprint(nvml.Nvml().read([0]))"
+    stub = {"LD_LIBRARY_PATH": str(build(folder).parent), "KUBE_MAGICS_NVML_NUMBERS": str(folder / "used")}
+    env = {**os.environ, **stub, "NVIDIA_VISIBLE_DEVICES": "all"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True)
+    assert done.stdout == f"[[41, {3 * 1024**3}, {81559 * 1024**2}, 71.0, 31]]\n"
 
 
 def test_without_gpus_the_job_is_refused_unless_told_otherwise(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 
 from kube_magics.runner import nvml, protocol, sampler
+from kube_magics.runner import smi as smi_module
 from kube_magics.runner.cgroup import Cgroup
 from kube_magics.runner.messages import BURST_BYTES, Messages
-from tests.runner.bundles import run
+from kube_magics.runner.smi import Smi
+from tests.runner.bundles import Runner, run
 
 STUB = r"""
 #include <string.h>
@@ -33,9 +36,11 @@ int nvmlDeviceGetPowerUsage(void *h, unsigned *p) { if (h == (void *)2) return 3
 int nvmlDeviceGetTemperature(void *h, int kind, unsigned *t) { *t = 40 + kind; return 0; }
 """
 SMI = """#!/bin/sh
-[ "$2" = "--format=csv,noheader,nounits" ] || exit 9
-echo "0, GPU-0f, NVIDIA H200, 34, 1024, 143771, 76.41, 31"
-echo "3, GPU-3f, NVIDIA H200, [N/A], 2, 143771, [N/A], [N/A]"
+[ "$2" = "--format=csv,noheader,nounits" ] && [ "$3" = "--loop=1" ] || exit 9
+while cat "${0%/*}/rows"; do sleep 0.2; done
+"""
+ROWS = """0, GPU-0f, NVIDIA H200, 34, 1024, 143771, 76.41, 31
+3, GPU-3f, NVIDIA H200, [N/A], 2, 143771, [N/A], [N/A]
 """
 
 
@@ -88,12 +93,15 @@ class Devices:
     """Stands for the thread that reads devices."""
 
     def __init__(self, count: int) -> None:
-        self.latest: list[list[float | None]] = [[100, 85_899_345_920, 85_899_345_920, 700.5, 80]] * count
+        self._count = count
+
+    def latest(self, now: float) -> list[list[float | None]]:
+        return [[100, 85_899_345_920, 85_899_345_920, 700.5, 80]] * self._count
 
 
 @pytest.mark.parametrize("count", [0, 1, 8])
 def test_an_hour_of_telemetry_stays_within_half_a_megabyte(count: int) -> None:
-    usage = sampler.Usage(Cgroup("/no", "/no"), own_container=True)
+    usage = sampler.Usage(Cgroup("/no", "/no"), own_container=True, strangers=set())
     subject = sampler.Sampler(usage, Devices(count), 0.0)  # type: ignore[arg-type]
     size = 900 * len(protocol.encode_event({"e": "mark", "l": 10**7, "b": 10**9}))
     events = []
@@ -118,7 +126,7 @@ def test_several_devices_are_thinned_to_mean_and_peak() -> None:
 def test_the_processes_of_a_job_are_counted_here() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time\nwhile True: time.process_time()"])
     try:
-        usage = sampler.Usage(Cgroup(), own_container=False)
+        usage = sampler.Usage(Cgroup(), own_container=False, strangers=set())
         until = time.monotonic() + 30
         cpu_s, memory_bytes = usage.read()
         while not cpu_s and time.monotonic() < until:
@@ -128,6 +136,7 @@ def test_the_processes_of_a_job_are_counted_here() -> None:
         assert memory_bytes
         assert memory_bytes > 1_000_000
         assert child.pid in sampler.descendants(os.getpid())
+        assert sampler.Usage(Cgroup(), own_container=False, strangers={child.pid}).read() == (None, None)
     finally:
         child.kill()
         child.wait()
@@ -139,29 +148,43 @@ def test_nvml_through_its_library(tmp_path: Path) -> None:
     source.write_text(STUB)
     library = tmp_path / "libnvidia-ml.so.1"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-    code = "from kube_magics.runner import nvml\nn = nvml.Nvml()\nprint(n.devices())\nprint(n.read())"
+    code = "from kube_magics.runner import nvml\nn = nvml.Nvml()\nprint(n.devices())\nprint(n.read([0, 1]))\nprint(n.read([1]))"
     env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True)
-    devices, readings = map(eval, done.stdout.splitlines())
+    devices, readings, second = map(eval, done.stdout.splitlines())
     total = 85_899_345_920
     assert devices == [
         {"index": 0, "uuid": "GPU-a", "name": "NVIDIA Stub", "memory_bytes": total},
         {"index": 1, "uuid": "GPU-b", "name": "NVIDIA Stub", "memory_bytes": total},
     ]
     assert readings == [[10, 1000, total, 350.5, 40], [20, 1000, total, None, 40]]
+    assert second == readings[1:]
 
 
-def smi(folder: Path) -> dict[str, str]:
+def test_a_reading_that_is_old_is_unknown() -> None:
+    gpus = nvml.Gpus(set())
+    assert gpus.latest(0.0) == []
+    gpus._latest, gpus._read_at = [[1, 2, 3, 4, 5]], 100.0
+    assert gpus.latest(101.0) == [[1, 2, 3, 4, 5]]
+    assert gpus.latest(100.0 + nvml.STALE_S) == [[None] * 5]
+
+
+def smi(folder: Path, script: str = SMI) -> dict[str, str]:
+    """The environment of a machine on which there is an nvidia-smi, and no NVML."""
     (folder / "bin").mkdir()
     command = folder / "bin" / "nvidia-smi"
-    command.write_text(SMI)
+    command.write_text(script)
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
-    return {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    (folder / "bin" / "rows").write_text(ROWS)
+    for name in nvml.LIBRARIES:
+        (folder / name).write_text("no library")
+    return {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "LD_LIBRARY_PATH": str(folder)}
 
 
 def test_nvidia_smi_is_the_second_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", smi(tmp_path)["PATH"])
-    source = nvml.Smi()
+    strangers: set[int] = set()
+    source = Smi(strangers)
     mebibyte = 1024 * 1024
     assert source.devices()[1] == {
         "index": 3,
@@ -169,21 +192,83 @@ def test_nvidia_smi_is_the_second_source(tmp_path: Path, monkeypatch: pytest.Mon
         "name": "NVIDIA H200",
         "memory_bytes": 143771 * mebibyte,
     }
-    assert source.read() == [
+    both = [
         [34, 1024 * mebibyte, 143771 * mebibyte, 76.41, 31],
         [None, 2 * mebibyte, 143771 * mebibyte, None, None],
     ]
+    assert source.read([0, 1]) == both
+    assert source.read([1]) == both[1:]
+    (pid,) = strangers
+    try:
+        # A device that falls off the bus is unknown after a while, the others are not.
+        monkeypatch.setattr(smi_module, "LATE_S", 0.5)
+        (tmp_path / "bin" / "rows").write_text(ROWS.partition("\n")[2])
+        until = time.monotonic() + 30
+        while source.read([0, 1]) != [nvml.UNKNOWN, both[1]]:
+            assert time.monotonic() < until
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    (tmp_path / "bin" / "rows").write_text(ROWS)
+    until = time.monotonic() + 30
+    while source.read([0, 1]) != both:  # it has been started again
+        assert time.monotonic() < until
+    (again,) = strangers
+    assert again != pid
+    os.kill(again, signal.SIGKILL)
+    os.waitpid(again, 0)
 
 
-def test_a_job_with_gpus_announces_its_devices(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("visible", "found"), [("", ["GPU-0f", "GPU-3f"]), ("GPU-3f", ["GPU-3f"]), ("0", ["GPU-0f", "GPU-3f"])]
+)
+def test_a_job_with_gpus_announces_its_devices(tmp_path: Path, visible: str, found: list[str]) -> None:
     wait = "import time\ntime.sleep(1.5)"
-    log = run(tmp_path, wait, gpus=2, env={**smi(tmp_path), "LD_LIBRARY_PATH": str(tmp_path)})
-    assert [device["uuid"] for device in log.all("start")[-1]["devices"]] == ["GPU-0f", "GPU-3f"]
+    log = run(tmp_path, wait, gpus=2, env={**smi(tmp_path), "CUDA_VISIBLE_DEVICES": visible})
+    assert [device["uuid"] for device in log.all("start")[-1]["devices"]] == found
     assert log.code == 0
 
 
+HANGING = """#!/bin/sh
+trap '' TERM INT
+echo $$ > "$ASKED"
+read never < "$ASKED.fifo"
+"""
+
+
+def test_an_nvidia_smi_that_hangs_keeps_no_job(tmp_path: Path) -> None:
+    """It is no process of the job's: nothing waits for its end, its use is not the job's, and it goes with the job."""
+    asked = tmp_path / "asked"
+    os.mkfifo(f"{asked}.fifo")  # nobody ever writes into it
+    grace_s = 3600  # which a job's own heirs would have
+    runner = Runner(
+        tmp_path,
+        "import time\ntime.sleep(60)",
+        gpus=1,
+        grace_s=grace_s,
+        env={**smi(tmp_path, HANGING), "ASKED": str(asked)},
+    )
+    until = time.monotonic() + 30
+    while not (asked.exists() and asked.read_text().strip()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    runner.signal(signal.SIGTERM)
+    log = runner.wait()
+    assert log.end["reason"] == "stopped"
+    assert not Path("/proc", asked.read_text().strip()).exists()
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+def test_a_driver_that_hangs_keeps_no_job(tmp_path: Path) -> None:
+    (tmp_path / "stub.c").write_text("#include <unistd.h>\nint nvmlInit_v2(void) { for (;;) pause(); }\n")
+    command = ["cc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", tmp_path / "stub.c"]
+    subprocess.run(command, check=True)
+    log = run(tmp_path, "print('ran')", gpus=1, env={"LD_LIBRARY_PATH": str(tmp_path)})
+    assert (log.out, log.code, log.all("start")[-1]["devices"]) == (b"ran\n", 0, [])
+
+
 def test_a_job_with_gpus_where_there_are_none_runs(tmp_path: Path) -> None:
-    log = run(tmp_path, "print('ran')", gpus=1)
+    log = run(tmp_path, "print('ran')", gpus=1, env=smi(tmp_path, "#!/bin/sh\nexit 9\n"))
     assert (log.out, log.all("start")[-1]["devices"]) == (b"ran\n", [])
 
 
