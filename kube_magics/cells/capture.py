@@ -194,11 +194,11 @@ def capture_call(
 
 def _sharing(fill: Callable[[Closure], T], notebook: Notebook, gpus: int) -> tuple[Closure, T, list[str]]:
     """What `fill` puts into a closure: twice, where it finds that arrays share memory. And what to say of that."""
-    closure = Closure(notebook, gpus=gpus > 0)
+    closure = Closure(notebook, gpus=gpus)
     found = fill(closure)
     shared, apart = closure.dumper.views.found()
     if shared:
-        closure = Closure(notebook, gpus=gpus > 0, before=Before(shared, closure.dumper.contents))
+        closure = Closure(notebook, gpus=gpus, before=Before(shared, closure.dumper.contents))
         found = fill(closure)
     return closure, found, [cautions.apart(apart)] if apart else []
 

@@ -6,6 +6,7 @@ import ast
 import builtins
 import io
 import pickle
+import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, BinaryIO
@@ -27,6 +28,8 @@ class Arrived:
     """Results of one job that were loaded: what one of them brought, others name (`runner/sharing.py`)."""
 
     def __init__(self) -> None:
+        self.moved: dict[str, set[str]] = {}
+        """Results whose tensors are on the CPU here -> the GPUs they were on in the job."""
         self._unpicklers: dict[str, pickle.Unpickler] = {}
         self._memos: dict[str, Mapping[int, object]] = {}
 
@@ -60,10 +63,11 @@ def load_result(
     """
     before = dict(namespace)
     home = _Home(namespace, definitions)
+    moved: set[str] = set()
     try:
         # As if a cell loaded it: statsmodels evaluates a model's formula again, in the frame of its caller.
         names: dict[str, Any] = namespace  # type: ignore[assignment]
-        unpickler = _Unpickler(data, home, arrived or Arrived())
+        unpickler = _Unpickler(data, home, arrived or Arrived(), moved)
         value: object = eval("load()", names, {"load": unpickler.load})  # noqa: S307
     except BaseException as error:
         for name in namespace.keys() - before.keys():
@@ -74,6 +78,8 @@ def load_result(
         raise _unreadable(error, definitions.versions) from error
     if arrived is not None:
         arrived.add(result, unpickler)
+        if moved:
+            arrived.moved[result] = moved
     return value
 
 
@@ -85,6 +91,11 @@ def _unreadable(error: Exception, versions: Mapping[str, str]) -> ResultError:
                 f"The value needs the module {error.name}, which this notebook's Python does not have.",
                 hint=f"%pip install {top}",
             )
+    if "cuda" in f"{type(error).__name__}: {error}".lower():
+        return ResultError(
+            f"The value cannot be unpickled here: {type(error).__name__}: {error}",
+            hint="return what is in memory, not on a GPU: x.cpu(), cupy.asnumpy(x)",
+        )
     providers = {name: modules.provider(name) or "" for name in versions}
     theirs = {name: f"{known.partition('==')[0]}=={versions[name]}" for name, known in providers.items() if known}
     ours = {name: known.partition("==")[2] for name, known in providers.items() if known}
@@ -98,6 +109,8 @@ def _unreadable(error: Exception, versions: Mapping[str, str]) -> ResultError:
 _REBUILD = ("kube_magics_runner.rebuild", rebuild.__name__)
 _CLOUDPICKLE = ("kube_magics_runner.cloudpickle", "cloudpickle.cloudpickle")
 "Modules of the job's pickles that are others here."
+_TORCH = ("torch.storage", "_load_from_bytes")
+"What makes the memory of a tensor, on the device that it names."
 
 
 class _Classes:
@@ -125,10 +138,12 @@ class _Classes:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes | BinaryIO, home: _Home, arrived: Arrived) -> None:
+    def __init__(self, data: bytes | BinaryIO, home: _Home, arrived: Arrived, moved: set[str]) -> None:
+        """`moved`: takes the job's GPUs that are not here."""
         super().__init__(io.BytesIO(data) if isinstance(data, bytes) else data)
         self._home = home
         self._arrived = arrived
+        self._moved = moved
 
     def persistent_load(self, pid: tuple[str, int]) -> object:
         return self._arrived.find(*pid)
@@ -138,6 +153,8 @@ class _Unpickler(pickle.Unpickler):
             return self._home.rebuilding(name)
         if module in _CLOUDPICKLE:
             return self._home.classes.find(name)
+        if (module, name) == _TORCH and super().find_class(module, name):
+            return self._memory
         if module != self._home.module:
             return super().find_class(module, name)
         root, *rest = name.split(".")
@@ -145,6 +162,19 @@ class _Unpickler(pickle.Unpickler):
         for attribute in rest:
             value = getattr(value, attribute)
         return value
+
+    def _memory(self, data: bytes) -> object:
+        """As torch's own function makes it, but for a GPU that is not here: a hub's notebook seldom has one."""
+        torch: Any = sys.modules["torch"]
+
+        def place(memory: object, device: str) -> object:
+            kind, _, number = device.partition(":")
+            if kind != "cuda" or int(number or 0) < torch.cuda.device_count():
+                return None  # as torch would
+            self._moved.add(device)
+            return memory
+
+        return torch.load(io.BytesIO(data), map_location=place, weights_only=False)
 
 
 class _Home:

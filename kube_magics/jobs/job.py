@@ -78,6 +78,7 @@ class Job:
         self._error: BaseException | None = None
         self._files: dict[str, int] = {}
         self._arrivals: Arrivals | None = None
+        self._arrived_here = Arrived()
         self._noted = False
 
     @property
@@ -190,6 +191,16 @@ class Job:
     def lost(self) -> str | None:
         """What the job wrote into a folder that went with it, in one sentence; None: nothing."""
         return homecoming.lost_line(self._follower.outcome.files) if self._follower else None
+
+    @property
+    def moved(self) -> str | None:
+        """Which values have their tensors on the CPU here, in one sentence; None: all are where they were."""
+        moved = self._arrived_here.moved
+        if not moved:
+            return None
+        names = ", ".join("the value" if name == VALUE else name for name in moved)
+        devices = ", ".join(sorted(set().union(*moved.values())))
+        return f"on the CPU here: the tensors of {names}, which were on {devices}; this notebook has no such GPU"
 
     def failure(self) -> BaseException | None:
         """What `result` would raise for a job that is over; None: nothing."""
@@ -304,7 +315,7 @@ class Job:
             return self._refuse
         versions = self._follower.outcome.versions if self._follower else {}
         definitions = replace(origin.definitions, versions=versions)
-        arrived = Arrived()
+        arrived = self._arrived_here = Arrived()
         return lambda name, data: load_result(data, origin.namespace, definitions, name, arrived)
 
     def _refuse(self, _name: str, _data: object) -> NoReturn:

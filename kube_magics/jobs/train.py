@@ -78,6 +78,8 @@ class Remote(Generic[P, T]):
         if job.lost:
             print(job.lost)  # noqa: T201 - as above
         value: T = job.result()
+        if job.moved:
+            print(job.moved)  # noqa: T201 - as above
         return value
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:

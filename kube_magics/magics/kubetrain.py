@@ -95,8 +95,8 @@ def finish(shell: Any, job: Job) -> None:
         what = f"Interrupted while the results of job {job.name} were being loaded: they are still where they were."
         raise errors.Detached(what, hint=f"%kube attach {job.name}   (or run the cell again)") from None
     print(last_line(job))
-    if job.lost:
-        print(job.lost)
+    for remark in filter(None, (job.moved, job.lost)):
+        print(remark)
     error = job.failure()
     if error is not None:
         raise error

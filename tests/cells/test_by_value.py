@@ -170,6 +170,11 @@ def test_tensors_on_a_gpu_need_one_in_the_job(monkeypatch: pytest.MonkeyPatch) -
         book.capture("state")
     assert "--gpus 1" in (caught.value.hint or "")
     assert travelling(capture("%%kubetrain\nstate", book.notebook(), gpus=1)) == ["Tensor", "state"]
+    book.run("state['w'][1].device = 'cuda:3'")
+    with pytest.raises(CaptureError, match=r"a tensor on cuda:3, and the job has 2 GPUs, cuda:0 to cuda:1") as caught:
+        capture("%%kubetrain\nstate", book.notebook(), gpus=2)
+    assert 'x.to("cuda:0")' in (caught.value.hint or "")
+    assert travelling(capture("%%kubetrain\nstate", book.notebook(), gpus=4)) == ["Tensor", "state"]
     del book.namespace["state"]["w"][1]
     assert travelling(book.capture("state")) == ["Tensor", "state"]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pickle
 import sys
+import types
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kube_magics.cells.capture import Capture
-from kube_magics.cells.results import load_result
+from kube_magics.cells.definitions.jobcode import Definitions
+from kube_magics.cells.results import Arrived, load_result
 from kube_magics.errors import ResultError
 from tests.cells.book import Book, Ran
 
@@ -173,3 +175,52 @@ def test_what_cannot_be_loaded_names_the_versions_that_differ() -> None:
             load_result(data, {}, definitions)
         assert f"numpy is 1.26.4 in the job and {numpy.__version__} here" in (caught.value.said or "")
         assert "--image with the notebook's versions" in (caught.value.hint or "")
+
+
+TORCH = """
+import pickle
+class Memory:  # as much of torch's storage as is looked at: it says itself how it is made again, and where
+    def __init__(self, device): self.device = device
+    def __reduce__(self): return _load_from_bytes, (pickle.dumps(self.device),)
+def _load_from_bytes(data): raise RuntimeError("Attempting to deserialize object on a CUDA device")
+def load(file, map_location, weights_only):
+    device = pickle.load(file)
+    return map_location(Memory("cpu"), device) or Memory(device)
+class cuda:
+    device_count = staticmethod(lambda: 1)
+Memory.__module__ = _load_from_bytes.__module__ = "torch.storage"
+"""
+
+
+def test_memory_of_a_gpu_that_is_not_here_is_the_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = types.ModuleType("torch")
+    exec(TORCH, vars(torch))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch.storage", torch)
+    data = {"x": pickle.dumps([torch.Memory(device) for device in ("cpu", "cuda:0", "cuda:1", "cuda:7")])}
+    data["y"] = pickle.dumps([torch.Memory("cuda:0")])
+    arrived = Arrived()
+    nothing: dict[str, Any] = {"cells": {}, "definitions": [], "statements": [], "returns": ["x", "y"]}
+    found = {name: load_result(each, {}, Definitions(nothing), name, arrived) for name, each in data.items()}
+    assert {name: [each.device for each in memory] for name, memory in found.items()} == {  # type: ignore[attr-defined]
+        "x": ["cpu", "cuda:0", "cpu", "cpu"],
+        "y": ["cuda:0"],
+    }
+    assert arrived.moved == {"x": {"cuda:1", "cuda:7"}}
+
+
+LIBRARY = """
+class CUDARuntimeError(RuntimeError): pass
+def array(): raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+class A:
+    def __reduce__(self): return array, ()
+a = A()
+"""
+
+
+def test_another_library_without_its_gpu_says_what_to_return() -> None:
+    book = Book()
+    job = book.job(LIBRARY, "a")
+    with pytest.raises(ResultError, match="CUDARuntimeError: cudaErrorNoDevice") as caught:
+        returned(book, job, job["a"])
+    assert "cupy.asnumpy(x)" in (caught.value.hint or "")

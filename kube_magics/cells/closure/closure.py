@@ -33,7 +33,7 @@ PRECAUTION_BYTES = 16 * 1024
 class Closure(Items):
     """The names that travel, in an order in which all can stand."""
 
-    def __init__(self, notebook: Notebook, *, gpus: bool = True, before: Before | None = None) -> None:
+    def __init__(self, notebook: Notebook, *, gpus: int | None = None, before: Before | None = None) -> None:
         """`before`: what an earlier pass over the same names has found."""
         super().__init__(notebook)
         self.steps: list[Step] = []

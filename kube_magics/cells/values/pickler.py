@@ -58,8 +58,8 @@ class Standing:
     "whether this name's value, which no statement makes, is what is being pickled"
     given: Callable[[str], bool] = lambda name: False
     "whether what has this dotted name was put there since the definition's statement, which makes something else"
-    gpus: bool = True
-    "whether the job has any"
+    gpus: int | None = None
+    "how many the job has; None: that is not looked at"
     file: Callable[[types.CodeType], str] = lambda code: code.co_filename
     "the name of a code's file in the job"
     views: Views = field(default_factory=Views)
@@ -108,7 +108,7 @@ class Pickler(pickle.Pickler):
             return pickling.exception
         if byvalue.is_sentinel(kind):
             return lambda obj: byvalue.sentinel(obj) or NotImplemented
-        if not self._standing.gpus and _is_tensor(kind):
+        if self._standing.gpus is not None and _is_tensor(kind):
             return self._tensor
         own_way = own.get(kind) or byvalue.REDUCERS.get(kind) or self._standing.views.handler(kind)
         return own_way or self._of_own_class(kind)
@@ -260,10 +260,15 @@ class Pickler(pickle.Pickler):
         return NotImplemented
 
     def _tensor(self, tensor: Any) -> Any:
-        if tensor.is_cuda:
-            hint = "--gpus 1, or bring it to memory first: x = x.cpu(), model = model.cpu()"
-            raise Refused(f"a tensor on {tensor.device}, and the job has no GPU", hint)
-        return NotImplemented
+        """A job's GPUs are counted from 0, whichever they are."""
+        if not tensor.is_cuda or _number(tensor.device) < (gpus := self._standing.gpus or 0):
+            return NotImplemented
+        hint = "bring it to memory first: x = x.cpu(), model = model.cpu()"
+        if not gpus:
+            raise Refused(f"a tensor on {tensor.device}, and the job has no GPU", f"--gpus 1, or {hint}")
+        has = "one GPU, its cuda:0" if gpus == 1 else f"{gpus} GPUs, cuda:0 to cuda:{gpus - 1}"
+        hint = f'x = x.to("cuda:0"), model = model.to("cuda:0"); or {hint}'
+        raise Refused(f"a tensor on {tensor.device}, and the job has {has}", hint)
 
     def _under_remote(self, name: str, module: str) -> Any:
         """A local module's function under @remote: in the job that is the function itself."""
@@ -298,6 +303,11 @@ def _is_tensor(kind: type) -> bool:
     """torch.Tensor and its subclasses; torch is not imported to ask."""
     known = getattr(sys.modules.get("torch"), "Tensor", None)
     return isinstance(known, type) and issubclass(kind, known)
+
+
+def _number(device: object) -> int:
+    """3 of `cuda:3`."""
+    return int(str(device).partition(":")[2] or 0)
 
 
 def _wrapped(value: object) -> object:
