@@ -8,13 +8,13 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
-FAST := not (cluster or notebook or demo or browser or corpus or jobs or long)
+FAST := not (cluster or notebook or demo or browser or gpu or corpus or jobs or long)
 # What runs side by side: the corpus' one kernel keeps one process busy, and the rest the others.
-ABREAST := not (cluster or notebook or demo or browser or long)
+ABREAST := not (cluster or notebook or demo or browser or gpu or long)
 # On the cluster most of a test's time is waiting for pods, each test in a namespace of its own.
 TOGETHER := not (alone or long) and (cluster or notebook or demo or browser)
-# Restarts of the node's servers, floods, exact times.
-ALONE := (alone or long) and (cluster or notebook or demo or browser or long)
+# Restarts of the node's servers, floods, exact times, the machine's one GPU.
+ALONE := (alone or long) and (cluster or notebook or demo or browser or gpu or long)
 # A process a core; the tests of one file share a kernel, so they stay together.
 SIDE_BY_SIDE := -n auto --dist loadfile
 ON_ONE_CLUSTER := -n 3 --dist loadfile
