@@ -21,6 +21,7 @@ from benchmarks import (
     resume,
     runner_line,
     runner_start,
+    sampler,
     stall,
     submit_warm,
 )
@@ -32,6 +33,7 @@ ALONE: dict[str, Callable[[int], list[Sample]]] = {
     "capture": capture.measure,
     "notebook-flood": notebook_flood.measure,
     "runner-line": runner_line.measure,
+    "sampler": sampler.measure,
 }
 ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "submit-warm": submit_warm.measure,

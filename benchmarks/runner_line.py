@@ -130,9 +130,9 @@ def _watched(process: subprocess.Popen[bytes]) -> Cost:
     lines = 0
     for block in _blocks(process):
         if _BEGIN in block:
-            began_s, lines = _cpu_s(process.pid), 0
+            began_s, lines = cpu_s(process.pid), 0
         elif _END in block:
-            ended_s, memory_mb = _cpu_s(process.pid), _peak_mb(process.pid)
+            ended_s, memory_mb = cpu_s(process.pid), _peak_mb(process.pid)
             break
         else:
             lines += block.count(b"\n") - block.count(b"\x1e")  # the runner's own
@@ -146,9 +146,10 @@ def _blocks(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     return iter(lambda: process.stdout.read(_READ_BYTES), b"")  # type: ignore[union-attr]
 
 
-def _cpu_s(pid: int) -> float:
-    """Of a process with one thread, to the nanosecond; /proc/PID/stat counts in hundredths."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[0]) / 1e9
+def cpu_s(pid: int) -> float:
+    """Of all threads that a process has, to the nanosecond; /proc/PID/stat counts in hundredths."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(path.read_text("ascii").split()[0]) for path in threads) / 1e9
 
 
 def _peak_mb(pid: int) -> float:
