@@ -155,7 +155,9 @@ class LocalBackend:
         used: set[str] = set()
         for home in self._homes():
             facts = jobfolder.facts(home)
-            if facts.get("devices") and _alive(self._with_process(home)):
+            # Once its runner has said its last word nothing of the job runs: the next cell does not wait for its exit.
+            over = jobfolder.read_json(home / END) is not None
+            if facts.get("devices") and not over and _alive(self._with_process(home)):
                 used |= set(facts["devices"])
         return used
 

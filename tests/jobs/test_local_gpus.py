@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from kube_magics.backends import machine
+from kube_magics.backends.jobfolder import END, FACTS
+from kube_magics.backends.local import LocalBackend
 from tests.cluster.gpu import numbers
 from tests.cluster.gpu.stub import build
 from tests.kernel import Kernel
@@ -105,6 +109,18 @@ def test_memory_is_what_programs_have(folder: Path, kernel: Kernel) -> None:
     env = {**os.environ, **stub, "NVIDIA_VISIBLE_DEVICES": "all"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True)
     assert done.stdout == f"[[41, {3 * 1024**3}, {81559 * 1024**2}, 71.0, 31]]\n"
+
+
+def test_a_job_that_has_told_its_end_holds_no_device(tmp_path: Path) -> None:
+    home = tmp_path / "ending"
+    home.mkdir()
+    alive = {"pid": os.getpid(), "pid_started": machine.process_started(os.getpid())}
+    (home / FACTS).write_text(json.dumps({**alive, "devices": ["GPU-a"]}))
+    (home / END).touch()
+    backend = LocalBackend("asked", tmp_path)
+    assert backend._devices_in_use() == {"GPU-a"}
+    (home / END).write_text('{"e": "end", "code": 0}')
+    assert backend._devices_in_use() == set()
 
 
 def test_without_gpus_the_job_is_refused_unless_told_otherwise(tmp_path: Path) -> None:
