@@ -66,12 +66,8 @@ ROLE: tuple[Permission, ...] = (
 """What the Role gives, in the namespace."""
 
 BEYOND: tuple[Permission, ...] = (
-    Permission(
-        "list", "nodes", "how many GPUs there are, and of which kind, is not shown (%kube gpus)", everywhere=True
-    ),
-    Permission("list", "pods", "how many GPUs others use is not shown (%kube gpus)", everywhere=True),
-    Permission(
-        "get", "nodes/proxy", "lines that a node's log rotation took stay lost (they are counted)", everywhere=True
-    ),
+    Permission("list", "nodes", "how many GPUs there are, and of which kind, is not shown", everywhere=True),
+    Permission("list", "pods", "how many GPUs others use is not shown", everywhere=True),
+    Permission("get", "nodes/proxy", "lines that a node's log rotation took stay lost", everywhere=True),
 )
 """What administrators may give besides: nobody needs it."""

@@ -23,12 +23,13 @@ NOWHERE = "no-such-namespace"
 
 
 def doctor(desk: Desk, line: str = "") -> dict[str, Any]:
-    """The report; by check its lines that are not well."""
+    """The report."""
     found: dict[str, Any] = json.loads(desk.right(f"%kube doctor --json {line}").stdout)
     return found
 
 
 def unwell(report: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """By check, its lines that are not well."""
     return {line["check"]: line for line in report["lines"] if line["state"] != "ok"}
 
 
@@ -135,9 +136,8 @@ def test_an_administrator_sees_more(many: Desk) -> None:
 def test_what_is_broken(many: Desk, line: str, check: str, says: str, told: str) -> None:
     report = doctor(many, line)
     assert report["broken"]
-    found = unwell(report)[check]
-    assert found["state"] == "broken"
-    assert says in found["text"]
+    lines = [line for line in report["lines"] if (line["check"], line["state"]) == (check, "broken")]
+    (found,) = (line for line in lines if says in line["text"])
     assert told in found["hint"]
 
 
@@ -174,6 +174,13 @@ def test_an_image_is_pulled_on_request_and_nothing_is_left(many: Desk) -> None:
     report = doctor(many, "--pull")
     assert not report["broken"]
     assert "runs, with Python 3." in texts(report, "image")
+    many.settles(before)
+
+
+@pytest.mark.cluster
+@pytest.mark.long
+def test_an_image_that_nobody_can_pull(many: Desk) -> None:
+    before = many.left()
     found = unwell(doctor(many, "--pull --image localhost/kube-magics-test/nothing:1"))["image"]
     assert found["state"] == "broken"
     assert "cannot be pulled" in found["text"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -187,6 +188,21 @@ def test_a_certificate_of_somebody_else(tmp_path: Path) -> None:
     assert "certificate-authority" in str(line.hint)
     unchecked: dict[str, Any] = {"tls": certificates.server_side(theirs, key), "insecure-skip-tls-verify": True}
     assert "whoever answers" in line_of(examined(server(), **unchecked), "connection", DEGRADED).text
+
+
+@pytest.mark.long
+def test_a_dead_link_takes_fifteen_seconds_at_most(tmp_path: Path) -> None:
+    """It takes connections, and nothing ever comes back."""
+    path = tmp_path / "config"
+
+    async def run() -> list[Line]:
+        with socket.create_server(("127.0.0.1", 0)) as dead:
+            path.write_text(yaml.safe_dump(kubeconfig(f"https://127.0.0.1:{dead.getsockname()[1]}")))
+            source = Source("kubeconfig", "the file", str(path))
+            async with asyncio.timeout(15):
+                return await cluster.lines(source, JobSpec(), Patience(), pulls=False)
+
+    assert "could not be found out" in line_of(asyncio.run(run()), "connection", BROKEN).text
 
 
 def test_a_log_in_program_that_hangs(tmp_path: Path) -> None:

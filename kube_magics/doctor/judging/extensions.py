@@ -10,6 +10,7 @@ GROUPS: Mapping[str, str] = {
     "kueue.x-k8s.io": "Kueue",
     "jobset.x-k8s.io": "JobSet",
     "trainer.kubeflow.org": "Kubeflow Trainer",
+    "kubeflow.org": "Kubeflow Training Operator",
     "serving.kserve.io": "KServe",
     "resource.k8s.io": "DRA",
     "security.openshift.io": "OpenShift",

@@ -11,8 +11,8 @@ CHECK = "permissions"
 
 
 def rights(allowed: Mapping[Permission, bool | None], namespace: str) -> list[Line]:
-    """A line for each resource that is open, one for each right of the Role that is missing, one for what most users
-    do without; None: the cluster does not say."""
+    """A line for each resource that is open, each right of the Role that is missing, each that most users do
+    without; None: the cluster does not say."""
     known = {permission: may for permission, may in allowed.items() if may is not None}
     if not known:
         what = "The cluster does not say what you may do."
@@ -20,8 +20,8 @@ def rights(allowed: Mapping[Permission, bool | None], namespace: str) -> list[Li
     lines = _given([permission for permission, may in known.items() if may])
     refused = [permission for permission, may in known.items() if not may]
     lines += [_lost(permission, namespace) for permission in refused if permission in ROLE]
-    beyond = [f"{permission} ({permission.lost})" for permission in refused if permission in BEYOND]
-    return lines + ([ok(CHECK, f"not given, and not needed: {'; '.join(beyond)}")] if beyond else [])
+    beyond = [permission for permission in refused if permission in BEYOND]
+    return lines + [ok(CHECK, f"not given, and not needed: {each} ({each.lost})") for each in beyond]
 
 
 def _given(permissions: Sequence[Permission]) -> list[Line]:
