@@ -53,6 +53,7 @@ fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/python -m kube_magics.spec.pages > docs/options.md
+	@$(BIN)/python -m kube_magics.spec.verbpages > docs/verbs.md
 	@$(BIN)/python -m kube_magics.spec.errorpage > docs/errors.md
 
 docs: .venv/.with-docs ## build the pages into build/docs; a broken link or a page that nothing lists is an error

@@ -40,6 +40,16 @@ class Ran:
     """(seconds since the cell was sent, text) of each stream message."""
     over: bool = False
 
+    @property
+    def text(self) -> str:
+        """What stands under the cell as text, but for errors: its stdout, and what it displayed or returned."""
+        parts = [
+            content if kind == "stdout" else f"{content.get('text/plain', '')}\n"
+            for kind, content in self.shown
+            if kind != "stderr"
+        ]
+        return "".join(parts)
+
 
 class Kernel:
     """One kernel process in `folder`, with `environment` on top of this process's."""

@@ -11,7 +11,20 @@ from kube_magics.cluster.pieces import Gap, Outage, Piece
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 
-__all__ = ["Backend", "Gap", "Gpu", "GpuNode", "GpuReport", "Outage", "Piece"]
+__all__ = [
+    "Backend",
+    "Gap",
+    "Gpu",
+    "GpuNode",
+    "GpuReport",
+    "Node",
+    "NodeReport",
+    "Objects",
+    "Outage",
+    "Piece",
+    "Source",
+    "Sources",
+]
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,69 @@ class GpuReport:
     nodes: tuple[GpuNode, ...] = ()
     hidden: tuple[str, ...] = field(default=())
     """What cannot be seen, and which right would show it: a sentence each."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as a whole; what is not known is None."""
+
+    name: str
+    status: str
+    """ready, cordoned, not ready, unknown."""
+    gpus: int | None = None
+    used: int | None = None
+    """GPUs that jobs have."""
+    product: str | None = None
+    cpus: float | None = None
+    cpus_free: float | None = None
+    memory_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    taints: tuple[str, ...] = ()
+    """As --toleration takes them: KEY=VALUE:EFFECT."""
+    users: Mapping[str, int] = field(default_factory=dict)
+    """GPUs by NAMESPACE/JOB, as far as the user's rights show it."""
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """Nodes that this user can see."""
+
+    nodes: tuple[Node, ...] = ()
+    hidden: tuple[str, ...] = ()
+    """As in `GpuReport`."""
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What is kept of one job, as it is kept."""
+
+    job: Mapping[str, Any] = field(default_factory=dict)
+    """The cluster's object; empty on this machine."""
+    pods: tuple[Mapping[str, Any], ...] = ()
+    """Of the job, the oldest first."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What a process of this machine has instead, by what it is called."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A log: of one container, of one run of it."""
+
+    pod: str
+    """Empty on this machine."""
+    container: str
+    previous: bool = False
+    """Of the run before its present one."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The logs of one job."""
+
+    every: tuple[Source, ...]
+    """The oldest pod first."""
+    in_turn: bool = True
+    """One container, one pod at a time: `log` and `follow` have all of it, as one log."""
 
 
 class Backend(Protocol):
@@ -99,6 +175,23 @@ class Backend(Protocol):
     def log(self, name: str) -> AsyncIterator[Piece]:
         """The log as far as it is kept, without waiting for more."""
 
+    async def sources(self, name: str, *, previous: bool = False) -> Sources:
+        """The logs of the job's containers that have started; `previous`: of the runs before the last one. A job that
+        does not exist raises NotFound."""
+
+    def read(self, name: str, source: Source, *, follow: bool = False) -> AsyncIterator[Piece]:
+        """One of these logs, as far as it is kept; `follow`: then what comes, until its container has ended."""
+
+    async def objects(self, name: str) -> Objects:
+        """What is kept of the job; one that does not exist raises NotFound."""
+
+    async def recipe(self, name: str) -> list[dict[str, Any]]:
+        """The objects of a job, as they are: the Job, then what carries its files; raises where there are none."""
+
+    async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
+        """What has happened to a job and its pods, or to all that the user may see, the oldest first; and what cannot
+        be seen, a sentence each."""
+
     async def bundled(self, name: str) -> Mapping[str, bytes]:
         """What the job was told: spec.json and program.json of its bundle, by name; raises NotFound where they are not
         kept."""
@@ -112,11 +205,14 @@ class Backend(Protocol):
     async def delete(self, name: str) -> None:
         """Remove the job and all that it owns; a job that does not exist raises NotFound."""
 
-    async def jobs(self) -> list[Snapshot]:
-        """All jobs here that the user may see, newest first."""
+    async def jobs(self, selector: str | None = None) -> list[Snapshot]:
+        """All jobs here that the user may see, newest first; `selector`: only those with these labels."""
 
     async def gpus(self) -> GpuReport:
         """GPUs by node: total and in use."""
+
+    async def nodes(self) -> NodeReport:
+        """What each node has, what is free, and who uses its GPUs."""
 
     async def names(self, kind: str) -> list[str]:
         """Names of all `jobs` here, or of the `claims` or `namespaces` that the user may see; none where there are

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,6 +84,31 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
         fetched=(home / FETCHED).exists(),
         artifacts=known.get("artifacts"),
     )
+
+
+def described(home: Path) -> dict[str, str]:
+    """What a process of this machine has instead of a pod, by what it is called."""
+    known = facts(home)
+    found = {"process": str(known.get("pid") or "-"), "folder": str(home), "log": str(home / LOG)}
+    devices = known.get("devices")
+    return found | ({"devices": ", ".join(map(str, devices))} if devices else {})
+
+
+def events(state: Snapshot) -> list[dict[str, Any]]:
+    """What has happened to a job, in the form in which a cluster tells it."""
+    ended = "Completed" if state.phase == SUCCEEDED else "BackoffLimitExceeded"
+    found = [("Started", state.started_at, f"as {state.node}"), (ended, state.finished_at, "")]
+    return [
+        {
+            "type": "Warning" if reason == "BackoffLimitExceeded" else "Normal",
+            "reason": reason,
+            "message": said,
+            "lastTimestamp": datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "involvedObject": {"kind": "Job", "name": state.name},
+        }
+        for reason, at, said in found
+        if at is not None
+    ]
 
 
 def _wordless(home: Path, *, started: bool) -> Cause:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims, creating, secrets
-from kube_magics.backends.contract import GpuReport, Piece
+from kube_magics.backends import bundles, claims, creating, objects, secrets
+from kube_magics.backends.contract import GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.following import Following, Watches, pod_log
-from kube_magics.backends.nodes import gpu_report
+from kube_magics.backends.nodes import gpu_report, node_report
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import METADATA_LIST, Client
 from kube_magics.cluster.create import create
@@ -185,6 +185,22 @@ class KubernetesBackend:
         async for piece in pod_log(self.client, snapshot, pod).whole():
             yield piece
 
+    async def sources(self, name: str, *, previous: bool = False) -> Sources:
+        return objects.sources(await self.objects(name), previous=previous)
+
+    async def read(self, name: str, source: Source, *, follow: bool = False) -> AsyncIterator[Piece]:
+        async for piece in objects.read(self.client, self.namespace, source, follow=follow):
+            yield piece
+
+    async def objects(self, name: str) -> Objects:
+        return await objects.objects(self.client, self.namespace, name)
+
+    async def recipe(self, name: str) -> list[dict[str, Any]]:
+        return await objects.recipe(self.client, self.namespace, name)
+
+    async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
+        return await objects.events(self.client, self.namespace, name)
+
     async def stop(self, name: str) -> str:
         snapshot = await self._clear(name)
         if snapshot.over:
@@ -219,9 +235,10 @@ class KubernetesBackend:
             following.stop()
         await self.client.delete(f"{self._jobs}/{name}")
 
-    async def jobs(self) -> list[Snapshot]:
+    async def jobs(self, selector: str | None = None) -> list[Snapshot]:
+        query = {"labelSelector": selector} if selector else None
         jobs, pods = await asyncio.gather(
-            self.client.get(self._jobs), self.client.get(self._pods, {"labelSelector": "job-name"})
+            self.client.get(self._jobs, query), self.client.get(self._pods, {"labelSelector": "job-name"})
         )
         by_job: dict[str, list[Any]] = {}
         for pod in pods["items"]:
@@ -242,6 +259,9 @@ class KubernetesBackend:
 
     async def gpus(self) -> GpuReport:
         return await gpu_report(self.client, self.namespace)
+
+    async def nodes(self) -> NodeReport:
+        return await node_report(self.client, self.namespace)
 
     async def names(self, kind: str) -> list[str]:
         claims = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims"

@@ -20,13 +20,15 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, localrunner, machine
-from kube_magics.backends.contract import GpuNode, GpuReport, Piece
+from kube_magics.backends.contract import GpuNode, GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS
 from kube_magics.cells.files.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S, grace
 from kube_magics.runner.unpack import unpack
 from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.spec.names import CONTAINER
+from kube_magics.telemetry.happenings import when
 from kube_magics.telemetry.snapshot import GONE, INCOMPLETE, Snapshot, incomplete
 
 DEVICES = ".devices"
@@ -235,6 +237,30 @@ class LocalBackend:
         with suppress(OSError):  # deleted meanwhile
             (self._folder / name / FETCHED).touch()
 
+    async def sources(self, name: str, *, previous: bool = False) -> Sources:
+        await self.poll(name)
+        return Sources(() if previous else (Source("", CONTAINER),))
+
+    async def read(self, name: str, source: Source, *, follow: bool = False) -> AsyncIterator[Piece]:
+        async for piece in self.follow(name) if follow else self.log(name):
+            if not isinstance(piece, Snapshot):
+                yield piece
+
+    async def objects(self, name: str) -> Objects:
+        await self.poll(name)
+        return Objects(facts=jobfolder.described(self._folder / name))
+
+    async def recipe(self, name: str) -> list[dict[str, Any]]:
+        await self.poll(name)
+        raise errors.OptionError(
+            f"{name} is a process of this machine: there is no YAML of it.",
+            hint="--backend kubernetes --dry-run, behind %%kubetrain   (what it would be on a cluster)",
+        )
+
+    async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
+        states = await self.jobs() if name is None else [await self.poll(name)]
+        return sorted((event for each in states for event in jobfolder.events(each)), key=when), ()
+
     async def log(self, name: str) -> AsyncIterator[Piece]:
         await self.poll(name)
         with (self._folder / name / LOG).open("rb") as log:
@@ -266,7 +292,11 @@ class LocalBackend:
         gone = home.rename(self._folder / f".{name}.{time.time_ns()}")
         await asyncio.to_thread(shutil.rmtree, gone)
 
-    async def jobs(self) -> list[Snapshot]:
+    async def jobs(self, selector: str | None = None) -> list[Snapshot]:
+        if selector:
+            raise errors.OptionError(
+                f"--selector {selector}: jobs on this machine have no labels.", hint="%kube jobs --filter name=PATTERN"
+            )
         found = [self._snapshot(home) for home in self._homes()]
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
@@ -279,6 +309,18 @@ class LocalBackend:
             return GpuReport(hidden=("No NVIDIA GPU is found on this machine (NVML).",))
         used = len(self._devices_in_use() | machine.busy())
         return GpuReport((GpuNode("this machine", found[0].name, len(found), used),))
+
+    async def nodes(self) -> NodeReport:
+        return NodeReport((await asyncio.to_thread(machine.node, self._users(), self._devices_in_use()),))
+
+    def _users(self) -> dict[str, int]:
+        """GPUs by job, of those that run."""
+        running = ((home, self._with_process(home)) for home in self._homes())
+        return {
+            home.name: len(facts.get("devices") or ())
+            for home, facts in running
+            if facts.get("devices") and _alive(facts)
+        }
 
     async def close(self) -> None:
         """Nothing is held: the jobs go on."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import psutil
 
-from kube_magics.backends.contract import Gpu
+from kube_magics.backends.contract import Gpu, Node
 from kube_magics.errors import SubmitError
 from kube_magics.runner import nvml
 
@@ -89,6 +89,22 @@ def _who(pids: AbstractSet[int]) -> str:
         except (psutil.Error, ValueError):
             names.append(f"process {pid}" if pid else "a process of whom NVML does not tell")
     return ", ".join(names)
+
+
+def node(users: Mapping[str, int], taken: AbstractSet[str]) -> Node:
+    """This machine, as a cluster's nodes are seen; what other programs have of its processors nobody has reserved."""
+    found, memory = visible(), psutil.virtual_memory()
+    return Node(
+        name="this machine",
+        status="ready",
+        gpus=len(found),
+        used=len(taken | busy()) if found else 0,
+        product=found[0].name if found else None,
+        cpus=float(psutil.cpu_count() or 1),
+        memory_bytes=memory.total,
+        memory_free_bytes=memory.available,
+        users=users,
+    )
 
 
 def process_started(pid: int) -> str | None:

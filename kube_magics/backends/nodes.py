@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends.contract import GpuNode, GpuReport
+from kube_magics.backends.contract import GpuNode, GpuReport, Node, NodeReport
 from kube_magics.cluster.client import Client
-from kube_magics.telemetry.objects import gpus, part, rows
+from kube_magics.spec.quantities import amount
+from kube_magics.telemetry.objects import gpus, part, rows, text
 from kube_magics.telemetry.snapshot import condition
 
 MOST_NODES = 500
 _PRODUCT = "nvidia.com/gpu.product"
+_CORDONED = "node.kubernetes.io/unschedulable"
+"""The taint of a cordoned node, whose status says it already."""
 
 
 async def every_node(client: Client) -> list[Mapping[str, Any]]:
@@ -48,6 +52,80 @@ async def gpu_report(client: Client, namespace: str) -> GpuReport:
             ready = condition(node["status"], "Ready") is not None and not node["spec"].get("unschedulable")
             found.append(GpuNode(name, labels.get(_PRODUCT), total, count, ready))
     return GpuReport(tuple(found), tuple(hidden))
+
+
+async def node_report(client: Client, namespace: str) -> NodeReport:
+    """All nodes; without the right to list them, those on which the user's own pods are."""
+    hidden: list[str] = []
+    nodes, pods = await asyncio.gather(
+        _list(client, "/api/v1/nodes", "nodes (what they have, their taints)", hidden),
+        _list(client, "/api/v1/pods", "pods of other namespaces (what is in use, and by whom)", hidden),
+    )
+    everything = pods is not None
+    if pods is None:
+        pods = await _list(client, f"/api/v1/namespaces/{namespace}/pods", f"pods in {namespace}", hidden) or []
+    there: dict[str, list[Mapping[str, Any]]] = {}
+    for pod in pods:
+        node = text(pod, "spec", "nodeName")
+        if node and text(pod, "status", "phase") not in ("Succeeded", "Failed"):
+            there.setdefault(node, []).append(pod)
+    if nodes is None:
+        seen = [Node(name, "unknown", users=_users(mine)) for name, mine in sorted(there.items())]
+        return NodeReport(tuple(seen), tuple(hidden))
+    found = [_node(node, there.get(text(node, "metadata", "name"), []), whole=everything) for node in nodes]
+    return NodeReport(tuple(found), tuple(hidden))
+
+
+def _node(node: Mapping[str, Any], pods: list[Mapping[str, Any]], *, whole: bool) -> Node:
+    """`whole`: `pods` are all that are there, not only the user's."""
+    has = part(node, "status", "allocatable")
+    status = "cordoned" if part(node, "spec").get("unschedulable") else "ready"
+    if condition(part(node, "status"), "Ready") is None:
+        status = "not ready"
+    cpus, memory = _amount(has, "cpu"), _amount(has, "memory")
+    users = _users(pods)
+    return Node(
+        name=text(node, "metadata", "name"),
+        status=status,
+        gpus=gpus(has),
+        used=sum(users.values()) if whole else None,
+        product=text(node, "metadata", "labels", _PRODUCT) or None,
+        cpus=None if cpus is None else float(cpus),
+        cpus_free=float(cpus - _reserved(pods, "cpu")) if whole and cpus is not None else None,
+        memory_bytes=None if memory is None else int(memory),
+        memory_free_bytes=int(memory - _reserved(pods, "memory")) if whole and memory is not None else None,
+        taints=tuple(_taint(each) for each in rows(node, "spec", "taints") if text(each, "key") != _CORDONED),
+        users=users,
+    )
+
+
+def _taint(taint: Mapping[str, Any]) -> str:
+    value = text(taint, "value")
+    return f"{text(taint, 'key')}{f'={value}' if value else ''}:{text(taint, 'effect')}"
+
+
+def _users(pods: list[Mapping[str, Any]]) -> dict[str, int]:
+    """GPUs by NAMESPACE/JOB, or the pod's name where it is no Job's."""
+    found: dict[str, int] = {}
+    for pod in pods:
+        count = sum(gpus(part(each, "resources", "limits")) for each in rows(pod, "spec", "containers"))
+        if count:
+            name = text(pod, "metadata", "labels", "job-name") or text(pod, "metadata", "name")
+            who = f"{text(pod, 'metadata', 'namespace')}/{name}"
+            found[who] = found.get(who, 0) + count
+    return found
+
+
+def _reserved(pods: list[Mapping[str, Any]], resource: str) -> Decimal:
+    each = (part(one, "resources", "requests") for pod in pods for one in rows(pod, "spec", "containers"))
+    return sum((_amount(requests, resource) or Decimal(0) for requests in each), Decimal(0))
+
+
+def _amount(quantities: Mapping[str, Any], resource: str) -> Decimal | None:
+    try:
+        return amount(str(quantities[resource]))
+    except (KeyError, ValueError):
+        return None
 
 
 async def _list(client: Client, path: str, what: str, hidden: list[str]) -> list[Mapping[str, Any]] | None:

@@ -12,7 +12,7 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.definitions.jobcode import Definitions
-from kube_magics.jobs import followed, loop, records
+from kube_magics.jobs import followed, here, loop, records
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.job import Job, Origin
@@ -23,18 +23,27 @@ from kube_magics.telemetry.snapshot import INCOMPLETE, Snapshot
 
 
 def attach(
-    backend: Backend, name: str, namespace: MutableMapping[str, Any], *, trust: bool = False, tail: int | None = None
+    backend: Backend,
+    name: str,
+    namespace: MutableMapping[str, Any],
+    *,
+    trust: bool = False,
+    tail: int | None = None,
+    loads: bool = True,
 ) -> Job:
     """Job `name`, followed from its first line on; of the lines that are there already, the last `tail` are shown.
 
-    `trust`: load what it sends back although this user's records do not know it. Raises NotFound.
+    `trust`: load what it sends back although this user's records do not know it. `loads` False: its values stay where
+    they are, for a notebook that takes it up later. Raises NotFound.
     """
     state = _state(backend, name)
     if state.phase == INCOMPLETE:
         raise errors.JobNotStarted(f"Job {name} never ran: its files did not arrive.", hint="run its cell again")
     own = backend.kind == "local" or records.is_own(state)
     origin = None
-    if state.ours:
+    if state.ours and not loads and state.returns:
+        origin = replace(_sealed(state, namespace), returns=())
+    elif state.ours:
         origin = _origin(backend, state, namespace) if own or trust else _sealed(state, namespace)
     return follow(backend, state, origin, tail=tail)
 
@@ -59,12 +68,12 @@ def follow(backend: Backend, state: Snapshot, origin: Origin | None, *, tail: in
     """The job of `state`, followed on the background loop; `origin` as in `Job`."""
     follower = followed.find(backend, state)
     if follower is not None:
-        screen = Screen(str(follower.log.path), tail=tail)
+        screen = Screen(str(follower.log.path), tail=tail, limited=here.limited())
         with suppress(OSError):  # its log file is gone: from the cluster, then
             loop.wait(follower.show_on(screen))
             return Job(backend, state.name, follower, origin, screen=screen)
     path = free(FOLDER / f"{state.name}.log")
-    screen = Screen(str(path), tail=tail)
+    screen = Screen(str(path), tail=tail, limited=here.limited())
     follower = Follower(backend, state.name, LogFile(path, needed=False), screen, ours=state.ours)
     followed.begin(backend, follower)
     return Job(backend, state.name, follower, origin, screen=screen)

@@ -6,15 +6,18 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.backends.jobfolder import state_folder
 from kube_magics.cluster import auth
+from kube_magics.jobs import loop
 from kube_magics.spec.job import JobSpec
 
 _NO_CLUSTER = "--backend local   (runs on this machine), or put a kubeconfig at ~/.kube/config or name it in KUBECONFIG"
+LEAVE_S = 2.0
 _lock = threading.Lock()
 _backends: dict[tuple[str, ...], Backend] = {}
 
@@ -64,6 +67,16 @@ def _kubernetes(source: auth.Source, spec: JobSpec) -> Backend:
         if key not in _backends:
             _backends[key] = KubernetesBackend(auth.load(source, spec.context, spec.namespace))
         return _backends[key]
+
+
+def leave() -> None:
+    """Give back the connections of all backends: a process that ends says so to its servers."""
+    with _lock:
+        left = list(_backends.values())
+        _backends.clear()
+    for backend in left:
+        with suppress(TimeoutError):
+            loop.start(backend.close()).result(LEAVE_S)
 
 
 def _stamp(source: auth.Source) -> str:

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from kube_magics.backends.contract import Backend, Outage, Piece
 from kube_magics.jobs.logfile import READ_BYTES, LogFile
-from kube_magics.jobs.screen import STDERR, STDOUT, Screen
+from kube_magics.jobs.screen import CROWDED_S, STDERR, STDOUT, Screen
 from kube_magics.runner import images, protocol
 from kube_magics.runner.images import Picture
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
@@ -86,6 +86,8 @@ class Follower:
                 self._take(piece)
                 if self._hopeless():
                     break
+                while any(screen.crowded for screen in self._screens):
+                    await asyncio.sleep(CROWDED_S)
         except Exception as error:  # noqa: BLE001 - raised in the thread that waits
             self.outcome.failure = error
         finally:

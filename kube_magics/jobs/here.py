@@ -18,6 +18,7 @@ _configuration: Callable[[], Mapping[str, Any]] = dict
 _display: Callable[[Picture], None] | None = None
 _answers: Callable[[], bool] | None = None
 _leaving: Callable[[], bool] | None = None
+_limited = True
 
 
 def set_reader(reader: Callable[[], Notebook]) -> None:
@@ -30,6 +31,17 @@ def set_display(display: Callable[[Picture], None]) -> None:
     """`display` shows a picture where the running cell's output goes."""
     global _display  # noqa: PLW0603 - one front end per process
     _display = display
+
+
+def set_limited(limited: bool) -> None:
+    """Whether the output goes to where too much of it does harm, as a notebook does."""
+    global _limited  # noqa: PLW0603 - one front end per process
+    _limited = limited
+
+
+def limited() -> bool:
+    """As `set_limited` says; unless it does, it is."""
+    return _limited
 
 
 def set_presence(answers: Callable[[], bool], leaving: Callable[[], bool]) -> None:

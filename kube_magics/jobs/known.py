@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from kube_magics import errors
 from kube_magics.cluster import auth
-from kube_magics.jobs import defaults, loop
+from kube_magics.jobs import defaults, loop, remembered
 from kube_magics.jobs.choose import backend_for
 from kube_magics.spec.options import PLACE
 
@@ -37,6 +37,8 @@ def note(kind: str, found: Iterable[str], *, all_of_them: bool = True) -> None:
     with _lock:
         before = [] if all_of_them else _lists.get(kind, [])
         _lists[kind] = list(dict.fromkeys([*found, *before]))
+        if kind == "jobs":
+            remembered.write(_lists[kind])
 
 
 def _renew(kind: str) -> None:

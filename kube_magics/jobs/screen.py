@@ -30,6 +30,10 @@ HOLD_S = 0.5
 in the notebook shows it, and it is not shown twice."""
 
 
+MOST_WAITING_BYTES = 8 << 20
+"""Where nothing is left out, whoever reads slowly slows down who fetches it."""
+CROWDED_S = 0.05
+"""Between two looks at whether it has caught up."""
 CAUGHT_UP_S = 0.4
 """Without a new line after this, a log has been read to its end."""
 CATCH_UP_S = 10.0
@@ -38,9 +42,11 @@ CATCH_UP_S = 10.0
 class Screen:
     """Filled by the loop, emptied by the cell's own thread; bounded."""
 
-    def __init__(self, log_name: str, *, tail: int | None = None) -> None:
-        """`tail`: of the lines that are there already, only so many are shown; then what comes."""
+    def __init__(self, log_name: str, *, tail: int | None = None, limited: bool = True) -> None:
+        """`tail`: of the lines that are there already, only so many are shown; then what comes. `limited` False: all of
+        it is shown, as in a terminal."""
         self._tail = tail
+        self._limited = limited
         self._begun_at = 0.0
         self._added_at = 0.0
         self._log_name = log_name
@@ -99,10 +105,17 @@ class Screen:
             self._added_at = time.monotonic()
             self._begun_at = self._begun_at or self._added_at
             self._keep(self._tail)
+        if not self._limited:
+            return
         # What waits when the job ends is shown all at once: it must fit into what is left of the total.
         limit = max(TAIL_BYTES, min(RATE_BYTES_S, TOTAL_BYTES - self._shown_bytes))
         while self._pending_bytes > limit and self._pending:
             self._drop(limit)
+
+    @property
+    def crowded(self) -> bool:
+        """More waits than should: whoever adds to it should wait, too."""
+        return not self._limited and self._tail is None and self._pending_bytes > MOST_WAITING_BYTES
 
     def wait(self, timeout_s: float) -> bool:
         """Until there is something to take, or the time is over."""
@@ -131,7 +144,7 @@ class Screen:
             if self._skipped_lines:
                 taken.append((STDERR, f"[{self._skipped_lines:,} lines are not shown here: {self._log_name}]\n"))
                 self._skipped_lines = 0
-            while self._pending and (last or self._credit_bytes > 0):
+            while self._pending and (last or not self._limited or self._credit_bytes > 0):
                 piece = self._pending.popleft()
                 if isinstance(piece, Picture):
                     taken.append(piece)
@@ -170,7 +183,7 @@ class Screen:
                 self._pending_bytes += len(rest)
 
     def _full(self) -> bool:
-        return self._shown_bytes >= TOTAL_BYTES
+        return self._limited and self._shown_bytes >= TOTAL_BYTES
 
     def _drop(self, limit: int) -> None:
         """Drop the oldest pending lines, down to `limit` bytes; pictures between them stay."""

@@ -32,9 +32,14 @@ def show(job: Job) -> None:
 
 
 def _write(job: Job, screen: Screen, *, last: bool = False) -> None:
-    for piece in screen.take(last=last):
+    write(screen.take(last=last), here.display() or _keeper(job))
+
+
+def write(pieces: Iterable[tuple[int, str] | Picture], show_picture: Callable[[Picture], None]) -> None:
+    """What a screen gives, each to its own stream."""
+    for piece in pieces:
         if isinstance(piece, Picture):
-            (here.display() or _keeper(job))(piece)
+            show_picture(piece)
             continue
         stream, text = piece
         out = sys.stderr if stream == STDERR else sys.stdout

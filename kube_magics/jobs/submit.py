@@ -215,7 +215,7 @@ def submit(prepared: Prepared, origin: Origin | None, begun: Record | None = Non
         raise errors.SubmitError(
             f"The log cannot be written to {path}: {error.strerror}.", hint="change into a folder that you may write to"
         ) from error
-    screen = Screen(str(path))
+    screen = Screen(str(path), limited=here.limited())
     follower = Follower(backend, submission.name, log, screen, ours=submission.arguments is None)
     if origin is not None:
         home = Home(Path.cwd(), submission.spec.returns_files)

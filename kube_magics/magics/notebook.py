@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import linecache
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.display import publish_display_data
 
 from kube_magics.cells.notebook import Cell, Notebook, Sent
 from kube_magics.runner.images import Picture
+
+if TYPE_CHECKING:
+    from kube_magics.verbs.door import Door
 
 
 def read(shell: Any) -> Notebook:
@@ -47,6 +50,13 @@ def sent(shell: Any, text: str) -> Sent:
     at = header.get("date")
     at = datetime.fromisoformat(at) if isinstance(at, str) else at
     return Sent(text, meta.get("cellId"), header.get("session"), at.timestamp() if at else None)
+
+
+def door(shell: Any) -> Door:
+    """The notebook, as verbs see it."""
+    from kube_magics.verbs.door import Door  # what loading the extension need not wait for
+
+    return Door(namespace=shell.user_ns, sent=lambda text: sent(shell, text))
 
 
 def answers(shell: Any) -> bool:

@@ -12,10 +12,9 @@ from traitlets import Any as AnyTrait
 
 from kube_magics.jobs import here
 from kube_magics.magics import notebook
-from kube_magics.spec import pages
+from kube_magics.spec import pages, verbpages
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.options import SETTABLE
-from kube_magics.spec.verbs import VERBS_HELP
 
 _KUBETRAIN_HELP = f"""Run this cell as a job, on Kubernetes or on this machine.
 
@@ -56,7 +55,7 @@ class KubeMagics(Magics):
             return kube.run(self.shell, line, debugging)
 
     kubetrain.__doc__ = _KUBETRAIN_HELP
-    kube.__doc__ = VERBS_HELP
+    kube.__doc__ = verbpages.help_text()
 
 
 def register(shell: Any) -> None:
@@ -106,7 +105,12 @@ def _with_body(lines: list[str]) -> list[str]:
 
 def _import_all() -> None:
     # Half a second of imports, and of making the runner small, that the first job would wait for; no network.
-    for name in ("kube_magics.magics.kubetrain", "kube_magics.magics.kube", "kube_magics.backends.kubernetes"):
+    for name in (
+        "kube_magics.magics.kubetrain",
+        "kube_magics.magics.kube",
+        "kube_magics.verbs.run",
+        "kube_magics.backends.kubernetes",
+    ):
         importlib.import_module(name)
     importlib.import_module("kube_magics.cluster.auth").warm()
     importlib.import_module("kube_magics.runner.shipped").files({})

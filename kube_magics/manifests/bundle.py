@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from kube_magics.telemetry.objects import rows, text
+
 LITERAL_LIMIT_BYTES = 64 * 1024
 """Base64 of at most this travels as an environment value (Linux refuses one above 128 KiB): one POST, no volume."""
 CONFIG_MAP_BYTES = 900 * 1024
@@ -42,13 +44,19 @@ def carried(job: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...], str]
     """Of a Job: the bundle that stands in it, or the names of the ConfigMaps that carry it, and its digest."""
     pod = job["spec"]["template"]["spec"]
     env = {each["name"]: each.get("value", "") for each in pod["containers"][0].get("env") or ()}
-    text, digest = env.get("KUBE_MAGICS_BUNDLE"), env.get("KUBE_MAGICS_BUNDLE_SHA256", "")
-    if text is not None:
-        return base64.b64decode(text), (), digest
-    if "KUBE_MAGICS_BUNDLE_PARTS" not in env:
-        return None, (), digest
-    mounted = [each["projected"]["sources"] for each in pod["volumes"] if each["name"] == VOLUME]
-    return None, tuple(source["configMap"]["name"] for sources in mounted for source in sources), digest
+    inline, digest = env.get("KUBE_MAGICS_BUNDLE"), env.get("KUBE_MAGICS_BUNDLE_SHA256", "")
+    if inline is not None:
+        return base64.b64decode(inline), (), digest
+    return None, map_names(job) if "KUBE_MAGICS_BUNDLE_PARTS" in env else (), digest
+
+
+def map_names(job: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ConfigMaps that carry the bundle of a Job, whoever made it; empty: there are none."""
+    for volume in rows(job, "spec", "template", "spec", "volumes"):
+        if text(volume, "name") == VOLUME:
+            named = [text(source, "configMap", "name") for source in rows(volume, "projected", "sources")]
+            return tuple(filter(None, named))
+    return ()
 
 
 def part(config_map: Mapping[str, Any]) -> bytes:

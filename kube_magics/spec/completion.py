@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kube_magics.spec.option import Option
-from kube_magics.spec.options import ATTACH, BY_FIELD, OPTIONS, PLACE, SETTABLE
+from kube_magics.spec.options import BY_FIELD, OPTIONS, PLACE, SETTABLE
 from kube_magics.spec.verbs import VERBS
 
 CELL, LINE = "%%kubetrain", "%kube"
-_OF_A_JOB = ("logs", "attach", "stop", "delete")
 _PLACE = tuple(BY_FIELD[field] for field in PLACE)
 
 
@@ -44,7 +43,8 @@ def wanted(text: str) -> Wanted | None:
 def _verb(verb: str, before: Sequence[str], last: str) -> Wanted:
     if "--" in before:
         return Wanted(last, ("<files>",))
-    known = OPTIONS if verb == "run" else (*_PLACE, *ATTACH) if verb == "attach" else _PLACE
+    row = VERBS.get(verb)
+    known = OPTIONS if verb == "run" else (*_PLACE, *(row.options if row else ()))
     if verb == "create" and before[-1:] in (["-f"], ["--filename"]):
         return Wanted(last, ("<files>",))
     found = _option(known, before, last)
@@ -52,7 +52,9 @@ def _verb(verb: str, before: Sequence[str], last: str) -> Wanted:
         return found
     if verb == "config":
         return _setting(last)
-    return Wanted(last, ("<jobs>",) if verb in _OF_A_JOB else ("<files>",) if verb == "run" else ())
+    if verb == "help":
+        return Wanted(last, tuple(VERBS))
+    return Wanted(last, tuple(row.complete.split()) if row else ())
 
 
 def _setting(last: str) -> Wanted:

@@ -75,12 +75,6 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
 }
 OPTIONS: tuple[Option, ...] = tuple(option for group in GROUPS.values() for option in group)
 
-ATTACH: tuple[Option, ...] = (
-    Option("tail", "Show the last N lines of what is there already, then what comes (default: all).", readers.lines, "N", unit="lines", example="--tail 100"),
-    Option("trust", "Load what a job sends back that another user, or another machine of yours, submitted.", None, default=False, example="--trust"),
-)  # fmt: skip
-"""What only `%kube attach` takes."""
-
 SETTABLE: tuple[Option, ...] = tuple(option for option in OPTIONS if option.settable)
 """Those that have defaults: see `spec.defaults`."""
 BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}

@@ -17,7 +17,7 @@ _WIDTH = 84
 def help_text() -> str:
     """The options as `%%kubetrain?` shows them."""
     return "\n\n".join(
-        "\n".join([f"{title}:", *(_entry(option) for option in group)]) for title, group in GROUPS.items()
+        "\n".join([f"{title}:", *(entry(option) for option in group)]) for title, group in GROUPS.items()
     )
 
 
@@ -27,8 +27,10 @@ def keywords_text(without: Collection[str]) -> str:
     return "\n".join(_lines(f"  {option.field}", option.help) for option in rows)
 
 
-def _entry(option: Option) -> str:
-    head = f"  --{option.name} {option.metavar}".rstrip()
+def entry(option: Option) -> str:
+    """One option, as help shows it."""
+    short = f"{option.short}, " if option.short else ""
+    head = f"  {short}--{option.name} {option.metavar}".rstrip()
     return _lines(head, option.help + (f" Example: {option.example}" if not option.flag else ""))
 
 
@@ -72,47 +74,49 @@ def page() -> str:
     for title, group in GROUPS.items():
         rows = [
             (
-                _code(f"--{option.name}", option.short),
-                _code(option.metavar),
+                code(f"--{option.name}", option.short),
+                code(option.metavar),
                 option.type,
                 option.unit,
                 _default(option),
                 option.help,
-                _code(option.example),
+                code(option.example),
                 "" if option.settable else "line only",
             )
             for option in group
         ]
         head = ("option", "value", "type", "unit", "default", "meaning", "example", "")
-        parts.append(f"## {title}\n\n" + _table(head, rows))
+        parts.append(f"## {title}\n\n" + table(head, rows))
     limits = [
         (
-            _code(each.variable),
-            _code(f"c.KubeMagics.{each.field}"),
+            code(each.variable),
+            code(f"c.KubeMagics.{each.field}"),
             each.unit,
             each.help,
-            _code(each.example.split(" ", 1)[1]),
+            code(each.example.split(" ", 1)[1]),
         )
         for each in LIMITS
     ]
     parts.append(
-        _LIMITS + "\n" + _table(("environment", "IPython's configuration", "unit", "meaning", "example"), limits)
+        _LIMITS + "\n" + table(("environment", "IPython's configuration", "unit", "meaning", "example"), limits)
     )
     return "\n".join(parts)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def _code(*words: str) -> str:
+def code(*words: str) -> str:
+    """Each word that is not empty, as Markdown has code."""
     return ", ".join(f"`{word}`" for word in words if word)
 
 
 def _default(option: Option) -> str:
     return (
-        "" if option.default is None or option.default is False or option.default == () else _code(str(option.default))
+        "" if option.default is None or option.default is False or option.default == () else code(str(option.default))
     )
 
 

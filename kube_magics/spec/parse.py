@@ -151,7 +151,7 @@ def unknown_option(word: str, known: Iterable[Option], prog: str) -> OptionError
         if word.startswith("-") or prog.endswith("()")
         else f"{prog} takes options only, and {word!r} is none."
     )
-    everything = "help(kube_magics.train)" if prog.endswith("()") else f"{prog.split(maxsplit=1)[0]}?"
+    everything = "help(kube_magics.train)" if prog.endswith("()") else f"{prog} -h" if " " in prog else f"{prog}?"
     if near is None:
         return OptionError(what, hint=f"{everything} shows all options")
     meant = near.replace("-", "_") if prog.endswith("()") else f"--{near}"

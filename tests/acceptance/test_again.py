@@ -18,9 +18,7 @@ ASLEEP = "import time\nprint('up', flush=True)\ntime.sleep({seconds})\nn = {n}"
 
 def jobs(desk: Desk) -> list[str]:
     """Names in `%kube jobs`, newest first."""
-    return re.findall(
-        r"^([a-z]\S+) +(?:pending|running|succeeded|failed)", desk.right("%kube jobs").stdout, re.MULTILINE
-    )
+    return re.findall(r"^([a-z]\S+) +(?:pending|running|succeeded|failed)", desk.right("%kube jobs").text, re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +62,7 @@ def test_run_again_it_is_the_same_job(anywhere: Desk) -> None:
     cell = f"%%kubetrain {{}} --cpus 100m --returns n\n{ASLEEP.format(seconds=3, n='sum(x)')}"
     anywhere.right(cell.format("--detach"))
     (name,) = jobs(anywhere)
-    eventually(lambda: "running" in anywhere.right("%kube jobs").stdout, "its start")
+    eventually(lambda: "running" in anywhere.right("%kube jobs").text, "its start")
     ran = anywhere.right(cell.format(""))
     assert re.search(
         rf"^job {name} of this same cell is there already since .*\(--new submits it again\)$", ran.stdout, re.MULTILINE
@@ -82,7 +80,7 @@ def test_results_that_nobody_has_fetched_are_fetched(anywhere: Desk) -> None:
     cell = "%%kubetrain {} --name ended --cpus 100m --returns n\nprint('line')\nn = 42"
     anywhere.right(cell.format("--detach") + "\n")
     anywhere.right("_.wait()")
-    eventually(lambda: "succeeded" in anywhere.right("%kube jobs").stdout, "its end")
+    eventually(lambda: "succeeded" in anywhere.right("%kube jobs").text, "its end")
     ran = anywhere.right(cell.format("") + "\n")
     assert "job ended of this same cell has ended, and its results have not been fetched yet: attached" in ran.stdout
     assert "\nline\n" in ran.stdout
@@ -189,7 +187,7 @@ def test_another_notebook_submits_its_own(here: Desk, tmp_path: Path) -> None:
     with Kernel(tmp_path, {**environment(here), "KUBE_MAGICS_NOTEBOOK": "another.ipynb"}) as kernel:
         assert kernel.run("%load_ext kube_magics").error is None
         assert "same cell" not in kernel.run(cell).stdout
-        said = kernel.run("%kube jobs").stdout
+        said = kernel.run("%kube jobs").text
         assert re.search(r" another\.ipynb +In \[2\] +this$", said, re.MULTILINE), said
         assert re.search(r" acceptance\.ipynb +In \[\d+\] +alive$", said, re.MULTILINE), said
     assert len(jobs(here)) == 2

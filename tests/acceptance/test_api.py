@@ -154,7 +154,7 @@ def test_what_dry_run_prints_runs(there: Desk, packed_mb: int, tmp_path: Path) -
     made = space.kubectl("create", "--filename=-", input=printed)
     assert "Warning" not in made.stderr
     eventually(
-        lambda: re.search(rf"^dry-{packed_mb} +succeeded", there.right("%kube jobs").stdout, re.MULTILINE),
+        lambda: re.search(rf"^dry-{packed_mb} +succeeded", there.right("%kube jobs").text, re.MULTILINE),
         "its completion",
     )
     assert there.right(f"%kube logs dry-{packed_mb}").stdout == f"from kubectl {packed_mb * 1_000_000}\n"
@@ -289,14 +289,14 @@ def test_a_local_job_survives_its_kernel(tmp_path: Path, second: Kernel, here: D
         first.says("survivor", "up")
         user = psutil.Process(int(first.log("survivor").split()[1]))
         os.kill(first.kernel.pid, signal.SIGKILL)
-    eventually(lambda: re.search(r"survivor +running", second.run("%kube jobs").stdout), "the job in another kernel")
+    eventually(lambda: re.search(r"survivor +running", second.run("%kube jobs").text), "the job in another kernel")
     assert second.run("%kube logs survivor").stdout.startswith("up ")
     assert user.is_running()
     assert "told to end" in second.run("%kube stop survivor").stdout
-    eventually(lambda: re.search(r"survivor +failed", second.run("%kube jobs").stdout), "its end")
+    eventually(lambda: re.search(r"survivor +failed", second.run("%kube jobs").text), "its end")
     assert not user.is_running() or user.status() == psutil.STATUS_ZOMBIE
     assert second.run("%kube delete survivor").error is None
-    assert "survivor" not in second.run("%kube jobs").stdout
+    assert "survivor" not in second.run("%kube jobs").text
 
 
 @pytest.mark.long  # it waits for a third of the grace
@@ -330,7 +330,7 @@ def test_jobs_of_a_user_are_marked(there: Desk, cluster: Cluster) -> None:
     meta = admin_of(there).kubectl.get("job", "marked")["metadata"]
     assert "acceptance.ipynb" in meta["annotations"].values()
     assert meta["labels"]["app.kubernetes.io/managed-by"] == "kube-magics"
-    assert "acceptance.ipynb" in there.right("%kube jobs").stdout
+    assert "acceptance.ipynb" in there.right("%kube jobs").text
 
 
 STRIKE = """
@@ -361,4 +361,4 @@ def test_an_interrupt_at_any_moment_leaves_no_job_that_nobody_knows_of(anywhere:
             brief = len(ran.traceback.splitlines()) < 4
             # It may also strike what IPython does before and after a cell, and is shown there.
             assert brief or "kube_magics" not in ran.traceback, "no word of where in kube_magics that was"
-            assert not re.search(rf"^{name} ", anywhere.right("%kube jobs").stdout, re.MULTILINE), ran
+            assert not re.search(rf"^{name} ", anywhere.right("%kube jobs").text, re.MULTILINE), ran

@@ -174,7 +174,7 @@ def test_to_what_is_no_longer_all_there(there: Desk, seconds: dict[tuple[str, bo
     kernel = second(there, seconds, tmp_path)
     for name in ("fetched", "podless", "jobless"):
         eventually(
-            lambda name=name: f"\n{name} succeeded " in re.sub(" +", " ", kernel.run("%kube jobs").stdout), "its end"
+            lambda name=name: f"\n{name} succeeded " in re.sub(" +", " ", kernel.run("%kube jobs").text), "its end"
         )
     assert kernel.run("%kube attach fetched").error is None
     assert kernel.value("n") == "42"

@@ -457,7 +457,7 @@ def test_a_job_is_deleted_while_its_cell_waits(anywhere: Desk) -> None:
         anywhere.space.admin("delete", "job", "removed", f"-n{anywhere.space.name}")
     ran = anywhere.kernel.finish(request)
     assert_clear(ran, errors.JobDeleted, "removed was deleted")
-    assert anywhere.right("%kube jobs").stdout.count("removed") == 0
+    assert anywhere.right("%kube jobs").text.count("removed") == 0
     anywhere.settles(before | {"log removed.log"})
 
 
@@ -476,7 +476,7 @@ def test_the_runner_is_killed(here: Desk) -> None:
     eventually(
         lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the end of the user's process"
     )
-    assert re.search(r"^orphan +failed", here.right("%kube jobs").stdout, re.MULTILINE)
+    assert re.search(r"^orphan +failed", here.right("%kube jobs").text, re.MULTILINE)
     here.right("%kube delete orphan")
     here.settles(before | {"log orphan.log"})
 
@@ -487,7 +487,7 @@ def test_a_job_made_by_kubectl_that_pod_security_refuses(there: Desk) -> None:
     space = admin_of(there)
     space.kubectl("create", "job", "privileged", "--image=busybox", "--", "true")
     try:
-        eventually(lambda: "Pod Security" in there.right("%kube jobs").stdout, "the reason in %kube jobs")
+        eventually(lambda: "Pod Security" in there.right("%kube jobs").text, "the reason in %kube jobs")
     finally:
         there.right("%kube delete privileged")
 

@@ -40,7 +40,7 @@ ASKED = "interrupt again to STOP job {}; it goes on running otherwise\n"
 
 
 def status(desk: Desk, name: str) -> str:
-    found = re.search(rf"^{name} +(\S+)", desk.right("%kube jobs").stdout, re.MULTILINE)
+    found = re.search(rf"^{name} +(\S+)", desk.right("%kube jobs").text, re.MULTILINE)
     return found[1] if found else "gone"
 
 

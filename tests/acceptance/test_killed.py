@@ -55,7 +55,7 @@ def killed_at_the_gate(desk: Desk, gated: Gate, cell: str, prepared: str) -> Non
 
 
 def status(kernel: Kernel, name: str) -> str:
-    found = re.search(rf"^{name} +(\S+).*$", kernel.run("%kube jobs").stdout, re.MULTILINE)
+    found = re.search(rf"^{name} +(\S+).*$", kernel.run("%kube jobs").text, re.MULTILINE)
     return found[1] if found else "none"
 
 
@@ -81,7 +81,7 @@ def test_killed_while_it_runs_or_before_its_value_was_fetched(anywhere: Desk, se
     with another(anywhere) as kernel:
         if not seconds:
             eventually(lambda: status(kernel, name) == "succeeded", "its end")
-        line = re.search(rf"^{name} .*$", kernel.run("%kube jobs").stdout, re.MULTILINE)
+        line = re.search(rf"^{name} .*$", kernel.run("%kube jobs").text, re.MULTILINE)
         assert line, "it is found"
         assert re.search(r" acceptance\.ipynb  In \[3\]  gone$", line[0]), "where it came from"
         taken_up(kernel, cell)
@@ -169,11 +169,11 @@ def test_killed_before_the_files(there: Desk, gated: Gate) -> None:
         kernel.send(cell)
         assert gated.held.wait(60)
         assert status(there.kernel, "halved") == "incomplete", "while it may still come"
-        assert "deleted" not in there.right("%kube jobs").stdout
+        assert "deleted" not in there.right("%kube jobs").text
         killed(kernel)
     gated.hold()
     with another(there) as kernel:
-        said = kernel.run("%kube jobs").stdout
+        said = kernel.run("%kube jobs").text
         assert re.search(r"^halved +incomplete", said, re.MULTILINE), said
         assert "halved is deleted: its submit was cut off" in said
         eventually(lambda: status(kernel, "halved") == "none", "its end")
@@ -195,7 +195,7 @@ def test_an_incomplete_job_does_not_keep_its_cell_from_running(there: Desk, gate
         ran = kernel.run(cell)
         assert ran.error is None, ran
         assert kernel.value("n") == "60000"
-        assert "incomplete" not in kernel.run("%kube jobs").stdout
+        assert "incomplete" not in kernel.run("%kube jobs").text
 
 
 def test_killed_before_its_process_was_started(here: Desk) -> None:
@@ -210,7 +210,7 @@ def test_killed_before_its_process_was_started(here: Desk) -> None:
             assert status(here.kernel, "unstarted") == "incomplete"
             killed(kernel)
     with another(here) as kernel:
-        assert "unstarted is deleted: its submit was cut off" in kernel.run("%kube jobs").stdout
+        assert "unstarted is deleted: its submit was cut off" in kernel.run("%kube jobs").text
         assert status(kernel, "unstarted") == "none"
         assert not (here.state / "jobs" / "unstarted").exists()
 

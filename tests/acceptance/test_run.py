@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kube_magics.errors import OptionError
-from kube_magics.magics.run import split
+from kube_magics.verbs.run import split
 from tests.acceptance.desk import Desk, admin_of, next_lines
 
 pytestmark = pytest.mark.jobs

@@ -32,7 +32,7 @@ print('saved', flush=True)
 
 def shown(desk: Desk, name: str) -> str:
     """The job's line in `%kube jobs`; empty: none."""
-    found = re.search(rf"^{name} .*$", desk.right("%kube jobs").stdout, re.MULTILINE)
+    found = re.search(rf"^{name} .*$", desk.right("%kube jobs").text, re.MULTILINE)
     return found[0] if found else ""
 
 
@@ -90,7 +90,7 @@ def kubectl_job(name: str, image: str) -> dict[str, Any]:
 
 
 def test_no_jobs_yet(anywhere: Desk) -> None:
-    assert anywhere.right("%kube jobs").stdout.startswith("no jobs on ")
+    assert anywhere.right("%kube jobs").text.startswith("no jobs on ")
 
 
 def test_logs_while_running_and_after(anywhere: Desk) -> None:
@@ -184,7 +184,7 @@ def test_stop_without_the_right_to_patch_pods_suspends_and_says_so(there: Desk) 
 @pytest.mark.cluster
 def test_stop_of_a_job_that_waits_suspends_it(there: Desk) -> None:
     train(there, "waits", "print('never')", ", gpus=64")
-    eventually(lambda: "Not enough free GPUs" in there.right("%kube jobs").stdout, "why it waits")
+    eventually(lambda: "Not enough free GPUs" in there.right("%kube jobs").text, "why it waits")
     assert "pending" in shown(there, "waits")
     said = there.right("%kube stop waits").stdout
     assert "had not started" in said
@@ -236,7 +236,7 @@ def test_gpus_with_and_without_the_right_to_see_nodes(there: Desk, cluster: Clus
     """An ordinary user sees the GPUs of their own jobs; an administrator all of them."""
     train(there, "holds", LISTENS, ", gpus=1")
     there.says("holds", "up\n")
-    own = there.right("%kube gpus").stdout
+    own = there.right("%kube gpus").text
     node = next(iter(cluster.kubectl.get("nodes")["items"]))
     name, product = node["metadata"]["name"], node["metadata"]["labels"]["nvidia.com/gpu.product"]
     assert re.search(rf"^{name} +\? +\? +1 +\?$", own, re.MULTILINE), own
@@ -245,7 +245,7 @@ def test_gpus_with_and_without_the_right_to_see_nodes(there: Desk, cluster: Clus
         f"import os\nkubeconfig = os.environ['KUBECONFIG']\nos.environ['KUBECONFIG'] = {str(cluster.admin_kubeconfig)!r}"
     )
     try:
-        everything = there.right("%kube gpus").stdout
+        everything = there.right("%kube gpus").text
     finally:
         there.right("os.environ['KUBECONFIG'] = kubeconfig")
     total = int(node["status"]["allocatable"]["nvidia.com/gpu"])
@@ -260,7 +260,7 @@ def test_gpus_with_and_without_the_right_to_see_nodes(there: Desk, cluster: Clus
 
 
 def test_gpus_of_a_machine_without(here: Desk) -> None:
-    assert "No NVIDIA GPU is found" in here.right("%kube gpus").stdout
+    assert "No NVIDIA GPU is found" in here.right("%kube gpus").text
 
 
 def test_config(anywhere: Desk) -> None:
@@ -289,7 +289,14 @@ def test_a_setting_that_leads_nowhere_is_not_kept(anywhere: Desk, typed: str, er
         ("%kube log x", "no verb log", "%kube logs"),
         ("%kube logs", "takes the name of one job", "%kube jobs"),
         ("%kube logs a b", "takes the name of one job", "%kube jobs"),
-        ("%kube logs -f a", "no option -f", "%kube?"),
+        ("%kube logs -x a", "no option -x", "%kube logs -h"),
+        ("%kube logs absent -f", "absent", "%kube jobs"),
+        ("%kube logs --previous -f a", "nothing to follow", "%kube logs a --previous"),
+        ("%kube describe absent", "absent", "%kube jobs"),
+        ("%kube yaml absent", "absent", "%kube jobs"),
+        ("%kube jobs --sort-by price", "no column price", "--sort-by"),
+        ("%kube jobs --status done", "the states of a job are", "--status"),
+        ("%kube jobs -o json", "no option -o", "--json"),
         ("%kube logs absent", "absent", "%kube jobs"),
         ("%kube stop absent", "absent", "%kube jobs"),
         ("%kube delete absent", "absent", "%kube jobs"),
@@ -309,6 +316,51 @@ def test_mistakes(anywhere: Desk, typed: str, says: str, next_line: str) -> None
     assert f"  next: {next_line}" in ran.traceback
 
 
-def test_help(anywhere: Desk) -> None:
-    assert "%kube jobs" in anywhere.right("%kube").stdout
-    assert "%kube jobs" in anywhere.right("%kube help").stdout
+def test_help(here: Desk) -> None:
+    assert "%kube jobs" in here.right("%kube").stdout
+    assert "%kube jobs" in here.right("%kube help").stdout
+    for typed in ("%kube logs -h", "%kube help logs", "%kube logs x --help"):
+        assert "--previous" in here.right(typed).stdout
+    assert "--gpus N" in here.right("%kube run -h").stdout
+
+
+def test_several_at_once(here: Desk) -> None:
+    """Each is reported; one that is not there keeps none of the others."""
+    for name in ("one", "two"):
+        here.right(f"%%kubetrain --detach --name {name}\nimport time; print('up', flush=True); time.sleep(60)")
+        here.says(name, "up\n")
+    stopped = here.run("%kube stop one absent two")
+    assert stopped.stdout.count("is being stopped") == 2
+    assert stopped.error == "NotFound"
+    assert "1 of 3 jobs were not stopped: absent" in stopped.traceback
+    gone = here.right("%kube delete one two").stdout
+    assert gone.count("is deleted") == 2
+    assert not shown(here, "one")
+
+
+def test_a_table_is_a_value(here: Desk) -> None:
+    """HTML for the notebook, a text for all else; pandas is imported for nobody."""
+    here.right("%%kubetrain --name tabled\nprint('<b>')")
+    ran = here.right("%kube jobs")
+    (bundle,) = (content for kind, content in ran.shown if kind == "display")
+    assert "<td" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("NAME ")
+    ran = here.right("found = %kube jobs\nprint(found.records[0]['name'])\nimport sys\nprint('pandas' in sys.modules)")
+    assert ran.text == "tabled\nFalse\n"
+    assert '"tabled"' in here.right("%kube jobs --json").stdout
+    assert "no YAML of it" in here.run("%kube yaml tabled").traceback
+    assert "this machine" in here.right("%kube nodes").text
+    told = here.right("%kube describe tabled").text
+    assert "succeeded" in told
+    assert "with exit code 0" in told
+    assert "the job has succeeded" in here.right("%kube events tabled").text
+    assert here.right("%kube logs tabled -f").stdout == "<b>\n"
+
+
+def test_a_dataframe_for_who_works_with_pandas(here: Desk) -> None:
+    """The last test of this kernel: it has pandas from here on."""
+    ran = here.right("import pandas\nfound = %kube jobs --status succeeded\nprint(type(found) is pandas.DataFrame)")
+    assert ran.text == "True\n"
+    assert here.kernel.value("'tabled' in list(found.name)") == "True"
+    assert here.kernel.value("bool(found.duration_s[0] > 0)") == "True"
+    here.right("%kube delete tabled")

@@ -9,9 +9,9 @@ import yaml
 
 from kube_magics.backends.kubernetes import KubernetesBackend
 from kube_magics.jobs.submit import prepare
-from kube_magics.magics.kubetrain import print_manifests
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import checked
+from kube_magics.verbs.launch import print_manifests
 from tests.api.servers import access
 from tests.cells.book import Book
 

@@ -75,7 +75,7 @@ def test_more_than_there_are_is_refused_with_the_number_that_there_is(kernel: Ke
 
 
 def test_gpus_lists_the_machine(kernel: Kernel) -> None:
-    assert "this machine" in kernel.run("%kube gpus").stdout
+    assert "this machine" in kernel.run("%kube gpus").text
 
 
 def test_a_device_of_the_notebook_alone_is_free_and_one_of_others_is_not(kernel: Kernel, folder: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_page_has_every_option_and_every_limit() -> None:
 
 def test_help_shows_every_option_within_the_width_of_a_notebook() -> None:
     text = help_text()
-    assert all(f"  --{option.name}" in text for option in OPTIONS)
+    assert all(f" --{option.name}" in text for option in OPTIONS)
     assert all(len(row) <= 110 for row in text.splitlines())
 
 

@@ -1,14 +1,14 @@
-"""`%kube config`: what is set, and where; `NAME=VALUE` sets for this notebook, `NAME=` takes it back."""
+"""`config`: what is set, and where; `NAME=VALUE` sets for this notebook, `NAME=` takes it back."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping
 
 from kube_magics.errors import KubeMagicsError, OptionError
 from kube_magics.jobs import defaults as here
 from kube_magics.jobs.choose import backend_for, remember
-from kube_magics.magics.table import aligned
 from kube_magics.spec import defaults
 from kube_magics.spec.credentials import suspicion
 from kube_magics.spec.defaults import CONFIG, Place
@@ -16,16 +16,20 @@ from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.option import Option
 from kube_magics.spec.options import BY_FIELD, OPTIONS, PLACE, SETTABLE
 from kube_magics.spec.parse import nearest, split_known
+from kube_magics.verbs.door import Call
+from kube_magics.verbs.table import aligned
 
 MAGIC = "%kube config"
 ALWAYS = ("context", "namespace", "backend", "image")
 """Shown although nothing sets them."""
 
 
-def run(words: Sequence[str]) -> None:
+def run(call: Call) -> None:
     """Nothing is set before all words are understood, and nothing is kept that leads nowhere."""
-    place, changes = split_known(words, PLACE, MAGIC)
+    place, changes = split_known(call.names, PLACE, MAGIC)
     wanted = dict(_change(word) for word in changes)
+    if not call.door.lasting:
+        _check_lasting(wanted)
     before = dict(here.configured)
     here.configured.update(wanted)
     for field in [field for field, text in wanted.items() if not text]:
@@ -42,6 +46,15 @@ def run(words: Sequence[str]) -> None:
     for name, near in defaults.unknown_variables(os.environ):
         print(f"{name} sets nothing here: {near} is probably meant")
     print(f"jobs run on {backend.where()}")
+
+
+def _check_lasting(wanted: Mapping[str, str]) -> None:
+    """A command of a terminal ends, and what it has set with it; only that a context is meant is remembered."""
+    for field, text in wanted.items():
+        if field != "context":
+            option = BY_FIELD[field]
+            fix = f"export {option.variable}={shlex.quote(text or option.example.split(' ', 1)[-1])}"
+            raise OptionError(f"{MAGIC} {option.name}: a terminal's defaults stand in its environment.", hint=fix)
 
 
 def _change(word: str) -> tuple[str, str]:

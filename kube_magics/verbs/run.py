@@ -1,11 +1,11 @@
-"""`%kube run [options] SCRIPT|IMAGE -- ARGUMENTS`: a file of this machine runs as a cell does, an image as it is."""
+"""`run [options] SCRIPT|IMAGE -- ARGUMENTS`: a file of this machine runs as a cell does, an image as it is."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any
 
 from kube_magics.cells.checks.credentials import refuse
 from kube_magics.cells.checks.exposure import in_modules
@@ -15,18 +15,19 @@ from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.show import show
-from kube_magics.magics import notebook as notebooks
-from kube_magics.magics.kubetrain import finish, launch, print_manifests
 from kube_magics.spec.credentials import check_arguments
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.parse import parse, takes
+from kube_magics.verbs.door import Call, Door
+from kube_magics.verbs.launch import finish, launch, print_manifests
 
 MAGIC = "%kube run"
 NOT_FOR_SCRIPTS = {
     "returns": "the names of a script do not come back; --returns-files brings what it writes",
 }
 _TYPED = {typed: option for option in OPTIONS for typed in (f"--{option.name}", option.short) if typed}
+_PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?")
 FOR_IMAGES = (
     *("gpus", "gpu_resource", "cpus", "memory", "shm", "timeout", "grace", "ttl", "image_pull_secret", "run_as"),
     *("workdir", "read_only_root", "env", "secret", "volume", "capture", "name", "detach", "dry_run", "debug"),
@@ -35,21 +36,37 @@ FOR_IMAGES = (
 )
 
 
-def run(shell: Any, words: Sequence[str]) -> Job | None:
+def run(call: Call) -> Job | None:
     """The whole life of one script or image; raises its exception, or what stood in the way. With --detach: its job."""
+    words, folder = call.names, Path.cwd()
     at = words.index("--") if "--" in words else len(words)
-    target, asked = split(words[:at])
     arguments = words[at + 1 :]
+    target, asked = split(words[:at], arguments)
+    if not target:
+        target, arguments = _of_command(arguments, folder)
     spec = _parsed(target, asked, typed_dashes="--" in words)
     check_arguments(arguments, spec.capture)
-    folder = Path.cwd()
     if is_path(target, folder):
-        return _script(shell, target, spec, arguments, folder)
-    return _image(shell, target, spec, arguments, folder)
+        return _script(call.door, target, spec, arguments, folder)
+    return _image(call.door, target, spec, arguments, folder)
 
 
-def split(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The script or image, and its options, which stand before or behind it. Raises OptionError where there is none."""
+def _of_command(words: Sequence[str], folder: Path) -> tuple[str, tuple[str, ...]]:
+    """The script, and its arguments, of `python train.py …`."""
+    program, *rest = words
+    if _PYTHON.fullmatch(program) and rest and is_path(rest[0], folder):
+        return rest[0], tuple(rest[1:])
+    if is_path(program, folder):
+        return program, tuple(rest)
+    what = f"{MAGIC} runs Python scripts, and images as they are: {' '.join(words[:2])!r} is neither."
+    raise OptionError(what, hint=f"{MAGIC} -- python train.py, or {MAGIC} IMAGE -- ARGUMENTS")
+
+
+def split(words: Sequence[str], command: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """The script or image, and its options, which stand before or behind it. Raises OptionError where there is none.
+
+    Where a `command` names it, it may be missing here: it is "" then.
+    """
     before: list[str] = []
     left = list(words)
     while left and left[0].startswith("-"):
@@ -60,6 +77,8 @@ def split(words: Sequence[str]) -> tuple[str, list[str]]:
             parse([word], MAGIC)  # raises: whether the next word is its value, nobody can say
         elif left and "=" not in word and takes(option, word, left[0]):
             before.append(left.pop(0))
+    if not left and command:
+        return "", before
     if not left:
         raise OptionError(f"{MAGIC} takes a script or an image.", hint=f"{MAGIC} train.py -- --lr 1e-3")
     return left[0], [*before, *left[1:]]
@@ -76,7 +95,7 @@ def _parsed(target: str, words: Sequence[str], *, typed_dashes: bool) -> JobSpec
     return defaults.spec(given)
 
 
-def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:
+def _script(door: Door, script: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:
     for field, why in NOT_FOR_SCRIPTS.items():
         if getattr(spec, field):
             raise OptionError(f"{MAGIC} takes no --{field}: {why}.", hint=f"{MAGIC} {script}")
@@ -86,11 +105,11 @@ def _script(shell: Any, script: str, spec: JobSpec, arguments: Sequence[str], fo
     # Names of the notebook are none of the script's: an exception class of its own is not one of the same name here.
     origin = Origin({}, captured.definitions(None), (), spec.timeout)
     text = captured.cargo.script.data.decode("utf-8", "replace") if captured.cargo.script else ""
-    sent, notebook = notebooks.sent(shell, text), here.notebook_path()
-    return launch(shell, spec, captured, origin, stem=PurePath(script).stem, cell=sent, notebook=notebook)
+    sent, notebook = door.sent(text), here.notebook_path()
+    return launch(door, spec, captured, origin, stem=PurePath(script).stem, cell=sent, notebook=notebook)
 
 
-def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:
+def _image(door: Door, image: str, spec: JobSpec, arguments: Sequence[str], folder: Path) -> Job | None:
     if (folder / f"{image}.py").is_file():
         raise CellError(
             f"{image} is no file, and {image}.py is one.",
@@ -113,11 +132,11 @@ def _image(shell: Any, image: str, spec: JobSpec, arguments: Sequence[str], fold
     if spec.dry_run:
         print_manifests(prepared)
         return None
-    print(f"job {prepared.submission.name} on {backend.where()}")
+    door.note(f"job {prepared.submission.name} on {backend.where()}")
     job = submitting.submit(prepared, None)
     if spec.detach:
         return job
     show(job)
     submitting.tidy(job)
-    finish(shell, job)
+    finish(door, job)
     return None

@@ -1,4 +1,4 @@
-"""`%kube create -f FILE`: the objects of a YAML file, created as kubectl does it."""
+"""`create -f FILE`: the objects of a YAML file, created as kubectl does it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from kube_magics.jobs import submit as submitting
 from kube_magics.manifests.documents import Document, documents
 from kube_magics.spec.options import PLACE
 from kube_magics.spec.parse import split_known
+from kube_magics.verbs.door import Call, Door
 
 MAGIC = "%kube create"
 
 
-def run(words: Sequence[str]) -> None:
+def run(call: Call) -> None:
     """Nothing is created before all files are understood; then one object that fails does not stop the next."""
-    files, rest = _files(words)
+    files, rest = _files(call.names)
     place, stray = split_known(rest, PLACE, MAGIC)
     if stray or not files:
         fix = f"{MAGIC} -f {stray[0] if stray else 'job.yaml'}"
         raise errors.OptionError(f"{MAGIC} takes files behind -f.", hint=fix)
     found = [document for file in files for document in documents(_read(file), file)]
     backend = submitting.place(defaults.spec(place, PLACE))
-    failed = [(each, error) for each in found if (error := _create(backend, each)) is not None]
+    failed = [(each, error) for each in found if (error := _create(call.door, backend, each)) is not None]
     if failed:
         raise _error(failed, len(found))
 
@@ -58,12 +59,12 @@ def _read(file: str) -> str:
         raise errors.OptionError(f"{file} is no UTF-8 text.", hint="YAML and JSON are text") from error
 
 
-def _create(backend: Backend, document: Document) -> errors.KubeMagicsError | None:
+def _create(door: Door, backend: Backend, document: Document) -> errors.KubeMagicsError | None:
     try:
         made = loop.wait(backend.create(document.body))
     except errors.ClusterError as error:
         return error
-    print(f"{made} created" + (f"   (%kube logs {made.partition('/')[2]})" if document.kind == "Job" else ""))
+    door.say(f"{made} created" + (f"   (%kube logs {made.partition('/')[2]})" if document.kind == "Job" else ""))
     return None
 
 

@@ -1,0 +1,63 @@
+"""`jobs`: who runs, who waits and why, who has ended; where each came from."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from kube_magics.jobs import known, loop, orphans, records
+from kube_magics.spec.columns import JOBS
+from kube_magics.spec.quantities import human_seconds
+from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, Snapshot
+from kube_magics.verbs.door import Call
+from kube_magics.verbs.table import UNKNOWN, Row, Table
+
+
+def jobs(call: Call) -> Table:
+    """A row a job, newest first; a job that does not run says why below."""
+    backend, selector = call.backend, call.given.get("selector")
+    found = loop.wait(backend.jobs(selector))
+    if selector is None:
+        known.note("jobs", [each.name for each in found])
+    now, folder = time.time(), str(Path.cwd())
+    rows = [row(each, records.kernel_of(each.submission_id), now, folder) for each in found]
+    states = call.given.get("status", ())
+    kept = [each for each in rows if not states or each.values["status"] in states]
+    empty = f"no jobs on {backend.where()}" if not rows else f"none of {len(rows)} is {' or '.join(states)}"
+    if selector is None:
+        for name in loop.wait(orphans.clear(backend)):
+            call.door.say(f"{name} is deleted: its submit was cut off, its files never arrived, and it never ran.")
+    return Table("jobs", backend.where(), JOBS, tuple(kept), empty).selected(call.given)
+
+
+def row(each: Snapshot, kernel: str | None, now: float, folder: str = "") -> Row:
+    """One job; notebooks in `folder` are named short. `kernel`: what is known of the one that submitted it."""
+    took = None if each.started_at is None else max(0.0, (each.finished_at or now) - each.started_at)
+    unknown = UNKNOWN if each.ours else "-"
+    cause = each.cause
+    waits = cause is not None and each.phase in (PENDING, INCOMPLETE, "failed")
+    values = {
+        "name": each.name,
+        "namespace": each.namespace,
+        "status": each.phase,
+        "gpus": each.gpus,
+        "created_at": each.created_at,
+        "started_at": each.started_at,
+        "finished_at": each.finished_at,
+        "duration_s": None if took is None else round(took, 3),
+        "node": each.node,
+        "notebook": each.notebook,
+        "cell": each.label,
+        "kernel": kernel,
+        "why": cause.sentence if cause else None,
+        "said": cause.said if cause else None,
+    }
+    texts = {
+        "duration_s": "-" if took is None else human_seconds(took),
+        "node": each.node or "-",
+        "notebook": (each.notebook or unknown).removeprefix(f"{folder}/"),
+        "cell": each.label or unknown,
+        "kernel": kernel or unknown,
+    }
+    under = f"{cause.sentence} {cause.said or ''}".strip() if cause is not None and waits else ""
+    return Row(values, texts, under)

@@ -1,0 +1,1 @@
+"""What verbs give, without a notebook and without a cluster."""

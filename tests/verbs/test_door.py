@@ -1,0 +1,24 @@
+"""What is told to type, as it is typed where it is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from kube_magics.verbs.door import Door
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("%kube jobs   (shows the names)", "kube-magics jobs   (shows the names)"),
+        ("%kube attach x, or %kube stop x", "kube-magics attach x, or kube-magics stop x"),
+        ("run the cell again", "run it again"),
+        ("%kube?", "kube-magics help"),
+        ("%%kubetrain? shows all options", "kube-magics run -h shows all options"),
+        ("This cell no longer waits for job a", "Nobody here waits any longer for job a"),
+        ("--gpus 1", "--gpus 1"),
+    ],
+)
+def test_sentences(text: str, typed: str) -> None:
+    assert Door(prog="kube-magics", lasting=False).typed(text) == typed
+    assert Door().typed(text) == text
