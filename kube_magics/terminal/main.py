@@ -1,0 +1,54 @@
+"""The command `kube-magics VERB …`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from kube_magics.spec.verbpages import TERMINAL, help_text, verb_help
+from kube_magics.spec.verbs import VERBS
+from kube_magics.terminal.codes import INTERRUPTED, PIPE, USAGE
+from kube_magics.version import VERSION
+
+_HELP = ("help", "-h", "--help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code is as docs/verbs.md has it."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _quick(words)
+        if code is None:
+            from kube_magics.terminal.run import run
+
+            code = run(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `kube-magics logs NAME | head`: nothing more can be said, and Python would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE
+    return code
+
+
+def _quick(words: Sequence[str]) -> int | None:
+    """What needs no more than the table of verbs; None: it is something else."""
+    first, *rest = words or ["help"]
+    if first in _HELP and not rest:
+        print(help_text(TERMINAL))
+    elif first in _HELP and rest[0] in VERBS:
+        print(verb_help(VERBS[rest[0]], TERMINAL))
+    elif first in VERBS and {"-h", "--help"} & set(rest[: rest.index("--")] if "--" in rest else rest):
+        print(verb_help(VERBS[first], TERMINAL))
+    elif first in ("--version", "version"):
+        print(f"{TERMINAL} {VERSION}")
+    elif first in ("completion", "complete"):
+        from kube_magics.terminal import completion
+
+        return completion.script(rest) if first == "completion" else completion.offer(rest)
+    else:
+        return None
+    return 0 if words else USAGE

@@ -1,0 +1,66 @@
+"""One verb at a terminal: its answer to stdout, its errors to stderr, and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+
+from kube_magics.errors import KubeMagicsError
+from kube_magics.jobs import here
+from kube_magics.jobs.choose import leave
+from kube_magics.jobs.debugging import Debugging
+from kube_magics.jobs.interrupt import chosen
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.remote import frames_of, is_of_job
+from kube_magics.spec.verbpages import TERMINAL
+from kube_magics.terminal import codes
+from kube_magics.verbs.call import call
+from kube_magics.verbs.describe import Description
+from kube_magics.verbs.door import Door
+from kube_magics.verbs.table import Table
+
+WAITING = ("run", "attach")
+"""Verbs that end as their job does."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one verb; the exit code."""
+    door, debugging = Door(prog=TERMINAL, lasting=False), Debugging()
+    here.set_limited(False)
+    try:
+        if chosen() is not None:
+            # What cancels a command need not press Ctrl-C: where the site has decided, TERM is an interrupt, too.
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        _show(call(words, door, debugging))
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except BaseException as error:
+        if not isinstance(error, KubeMagicsError) and not is_of_job(error):
+            raise
+        sys.stdout.flush()
+        sys.stderr.write(_said(error, door, whole=debugging.active))
+        return codes.of(error, waited=words[0] in WAITING)
+    finally:
+        debugging.off()
+        leave()
+    return 0
+
+
+def _show(answer: object) -> None:
+    if isinstance(answer, (Table, Description)):
+        print(answer.text())
+    elif isinstance(answer, Job):
+        print(answer.name)
+
+
+def _said(error: BaseException, door: Door, *, whole: bool) -> str:
+    if is_of_job(error):
+        shown = error.with_traceback(frames_of(error))
+        return "".join(traceback.format_exception(shown))
+    if whole:
+        return door.typed("".join(traceback.format_exception(error)))
+    notes: list[str] = getattr(error, "__notes__", [])
+    said = "\n".join([str(error), *notes])
+    return f"{type(error).__name__}: {door.typed(said)}\n"
