@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from kube_magics.doctor.line import Report
 from kube_magics.errors import KubeMagicsError
 from kube_magics.jobs import here
 from kube_magics.jobs.choose import leave
@@ -33,7 +34,7 @@ def run(words: Sequence[str]) -> int:
         if chosen() is not None:
             # What cancels a command need not press Ctrl-C: where the site has decided, TERM is an interrupt, too.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        _show(call(words, door, debugging))
+        return _show(call(words, door, debugging))
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except BaseException as error:
@@ -45,14 +46,14 @@ def run(words: Sequence[str]) -> int:
     finally:
         debugging.off()
         leave()
-    return 0
 
 
-def _show(answer: object) -> None:
-    if isinstance(answer, (Table, Description)):
+def _show(answer: object) -> int:
+    if isinstance(answer, (Table, Description, Report)):
         print(answer.text())
     elif isinstance(answer, Job):
         print(answer.name)
+    return codes.FAILED if isinstance(answer, Report) and answer.broken else 0
 
 
 def _said(error: BaseException, door: Door, *, whole: bool) -> str:

@@ -223,6 +223,14 @@ def test_mistakes(tmp_path: Path, words: list[str], code: int, told: str, more: 
     assert not done.stdout
 
 
+@pytest.mark.jobs
+def test_the_doctor_has_an_exit_code(tmp_path: Path) -> None:
+    done = kube_magics(tmp_path, "doctor")
+    assert (done.returncode, " broken" in done.stdout) == (0, True), done
+    done = kube_magics(tmp_path, "doctor", "--backend", "kubernetes")
+    assert (done.returncode, "1 broken" in done.stdout) == (1, True), done
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = kube_magics(tmp_path, "logs", "absent", "--debug")
     assert done.returncode == 1
