@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from . import launch, quickjson, signals
 
@@ -21,6 +22,8 @@ def main(folder: str) -> int:
         launcher.guard = guard.watch(launcher.mark)
     before = spec.get("before")
     child = launcher.step(before[0]) if before else launcher.program()
+    # Nobody else imports what follows, and on a disk that the program fills its bytecode would take the last room.
+    sys.dont_write_bytecode = True
     # Only now: the user's interpreter starts while these are imported.
     from .supervisor import Supervisor
 

@@ -291,8 +291,7 @@ def test_a_captured_value_that_cannot_be_loaded_is_named(tmp_path: Path) -> None
 SPOIL = (
     "import os, shutil, sys\nfolder = os.path.dirname(os.path.abspath(sys.argv[0]))\nresults = folder + '/results'\n"
 )
-REMOVE = "shutil.rmtree(folder, True); shutil.rmtree(folder, True)"
-"""Twice: the runner may be writing what it has compiled."""
+REMOVE = "shutil.rmtree(folder, True)"
 GONE = "the job has removed or replaced the folder that its values are kept in"
 
 
@@ -376,6 +375,14 @@ def on_a_small_disk(folder: Path, source: str) -> bundles.Log:
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.stderr == b""
     return bundles.Log(done.stdout, done.returncode)
+
+
+def test_nothing_of_the_runner_takes_room_once_the_program_has_begun(tmp_path: Path) -> None:
+    """On a full disk that would be the room that is made for the last words."""
+    assert run(tmp_path, "print('ran')", returns=["x"]).end["reason"] == "completed"
+    compiled = {path.name.partition(".")[0] for path in (tmp_path / "kube_magics_runner").rglob("*.pyc")}
+    assert "launch" in compiled
+    assert not {"supervisor", "closing", "sampler", "workfiles"} & compiled
 
 
 def test_a_full_disk_is_the_exception_that_it_raised(tmp_path: Path) -> None:
