@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.cluster.settings import own_address
+from tests.ports import free_port
 
 BUCKET = "artifacts"
 PATIENCE_S = 60.0
@@ -41,9 +41,7 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "--host=0.0.0.0", f"--port={port}"]
     found = Server(f"http://{own_address()}:{port}")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ) as process:

@@ -176,7 +176,7 @@ def test_a_log_in_program_is_started_once_for_all_who_wait(tmp_path: Path) -> No
             late = [asyncio.ensure_future(client.get(PATH)) for _ in range(40)]
             await asyncio.sleep(0.1)
             try:
-                await asyncio.wait_for(asyncio.to_thread(time.monotonic), 5)
+                await asyncio.wait_for(asyncio.to_thread(time.monotonic), 30)
             finally:
                 go.touch()
             assert await asyncio.gather(*asked[2:], *late) == [{"fine": True}] * 78
@@ -283,7 +283,7 @@ def test_an_answer_may_take_as_long_as_it_comes() -> None:
 
     async def ask() -> Any:
         async with api(answer) as plain:
-            client = Client(plain.access, answer_s=0.6)
+            client = Client(plain.access, answer_s=1.2)
             try:
                 return await client.get(PATH)
             finally:
@@ -296,7 +296,7 @@ def test_a_large_body_may_take_its_time_and_its_answer_may_not() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            await asyncio.sleep(0.8)
+            await asyncio.sleep(1.3)
             size = int(re.findall(rb"Content-Length: (\d+)", head)[0])
             await reader.readexactly(size)
             if size > 1000:
@@ -306,7 +306,7 @@ def test_a_large_body_may_take_its_time_and_its_answer_may_not() -> None:
 
     async def ask() -> Any:
         async with raw(talk) as plain:
-            client = Client(plain.access, answer_s=0.5)
+            client = Client(plain.access, answer_s=0.9)
             try:
                 with pytest.raises(errors.Unreachable, match="in time"):
                     await client.post(PATH, {})

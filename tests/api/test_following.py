@@ -141,7 +141,7 @@ def test_a_job_that_is_deleted_before_anybody_follows_it_leaves_no_watch() -> No
         one = Submission(
             JobSpec(), NAME, "submission-1", b"zip", "0" * 64, cell_digest="", notebook=None, folder="", version=""
         )
-        async with api(job.answer) as client, asyncio.timeout(10):
+        async with api(job.answer) as client, asyncio.timeout(60):
             backend = KubernetesBackend(client.access)
             await backend.submit(one)
             while job.watched < 2:

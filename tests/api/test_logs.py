@@ -251,7 +251,7 @@ def test_a_quiet_job_causes_no_reconnects() -> None:
             await asyncio.sleep(0.01)
         assert sum("follow" in request for request in log.requests) == 1
 
-    log, pieces, _ = read(Log, write)
+    log, pieces, _ = read(Log, write, answer_s=30)
     same(lines_of(pieces), log)
 
 
@@ -358,7 +358,8 @@ def test_a_log_that_is_rotated_away_at_its_end_comes_to_an_end() -> None:
     async def write(log: Log) -> None:
         log.write(b"a", START_NS)
         log.write(b"b", START_NS + 1)
-        await asyncio.sleep(0.02)
+        while len(log.requests) < 2:
+            await asyncio.sleep(0.005)
         log.rotate()
 
     _, pieces, _ = read(log_of, write)
@@ -462,7 +463,9 @@ def test_a_stall_is_said_and_its_end_too() -> None:
 
     log, pieces, _ = read(log_of, write)
     same(lines_of(pieces), log)
-    assert [(type(piece), getattr(piece, "over", None)) for piece in pieces[1:3]] == [(Outage, False), (Outage, True)]
+    said = [piece.over for piece in pieces if isinstance(piece, Outage)]
+    assert said
+    assert said == [False, True] * (len(said) // 2), "on a busy machine there may be another one"
 
 
 def test_a_cut_that_is_mended_at_once_is_not_worth_a_word() -> None:
@@ -475,6 +478,6 @@ def test_a_cut_that_is_mended_at_once_is_not_worth_a_word() -> None:
         for number in range(6):
             log.write(b"%04d" % number, START_NS + number)
 
-    log, pieces, _ = read(log_of, write)
+    log, pieces, _ = read(log_of, write, silence_s=30, answer_s=30)
     same(lines_of(pieces), log)
     assert not [piece for piece in pieces if isinstance(piece, Outage)]

@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -27,6 +26,8 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import psutil
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, WebSocket
@@ -171,10 +172,7 @@ def _server(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     (config / "labconfig").mkdir(parents=True)
     news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "labconfig" / "page_config.json").write_text(json.dumps(news))
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        port = own.getsockname()[1]
-    token = secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_", "JUPYTER"))}
     places = {f"JUPYTER_{kind}_DIR": str(folder / f".{kind.lower()}") for kind in ("RUNTIME", "DATA", "CONFIG")}
     own_path = {"JUPYTER_CONFIG_PATH": str(config), "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -195,7 +193,7 @@ def _server(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
         yield address
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(90)
 
 
 def _answers(server: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -49,7 +49,9 @@ def press(waiting: Waiting) -> None:
 
 
 def look_often(waiting: Waiting) -> None:
-    for _ in range(500):
+    """Until it raises."""
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
         waiting.look()
         time.sleep(0.01)
 

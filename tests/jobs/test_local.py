@@ -169,7 +169,7 @@ def test_a_process_is_known_by_more_than_its_number(tmp_path: Path) -> None:
     assert known == machine.process_started(first.pid)
     machine.kill_tree(first.pid, "another")
     machine.kill_tree(second.pid, machine.process_started(second.pid))
-    assert second.wait(10) == -signal.SIGKILL
+    assert second.wait(60) == -signal.SIGKILL
     assert first.poll() is None
     first.kill()
     os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
@@ -189,9 +189,9 @@ def test_how_a_job_ended_is_said_though_nothing_of_it_is_left(tmp_path: Path) ->
     following.result(30)
     machine.kill_tree(pid, machine.process_started(pid))
     job = Job(backend, "job", follower)
-    assert (job.wait(1), job.status) == ("gone", "gone")
+    assert (job.wait(60), job.status) == ("gone", "gone")
     with pytest.raises(errors.NotFound):
         job.snapshot()
     assert isinstance(job.failure(), errors.JobDeleted)
     with pytest.raises(errors.JobDeleted):
-        job.result(1)
+        job.result(60)

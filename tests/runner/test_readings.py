@@ -37,7 +37,7 @@ int nvmlDeviceGetTemperature(void *h, int kind, unsigned *t) { *t = 40 + kind; r
 """
 SMI = """#!/bin/sh
 [ "$2" = "--format=csv,noheader,nounits" ] && [ "$3" = "--loop=1" ] || exit 9
-while cat "${0%/*}/rows"; do sleep 0.2; done
+while cat "${0%/*}/rows"; do : > "$0.said"; sleep 0.2; done
 """
 ROWS = """0, GPU-0f, NVIDIA H200, 34, 1024, 143771, 76.41, 31
 3, GPU-3f, NVIDIA H200, [N/A], 2, 143771, [N/A], [N/A]
@@ -223,8 +223,10 @@ def test_nvidia_smi_is_the_second_source(tmp_path: Path, monkeypatch: pytest.Mon
     ("visible", "found"), [("", ["GPU-0f", "GPU-3f"]), ("GPU-3f", ["GPU-3f"]), ("0", ["GPU-0f", "GPU-3f"])]
 )
 def test_a_job_with_gpus_announces_its_devices(tmp_path: Path, visible: str, found: list[str]) -> None:
-    wait = "import time\ntime.sleep(1.5)"
-    log = run(tmp_path, wait, gpus=2, env={**smi(tmp_path), "CUDA_VISIBLE_DEVICES": visible})
+    environment = smi(tmp_path)
+    said = str(tmp_path / "bin" / "nvidia-smi.said")
+    wait = f"import os, time\nwhile not os.path.exists({said!r}):\n    time.sleep(0.01)\ntime.sleep(1.5)"
+    log = run(tmp_path, wait, gpus=2, env={**environment, "CUDA_VISIBLE_DEVICES": visible})
     assert [device["uuid"] for device in log.all("start")[-1]["devices"]] == found
     assert log.code == 0
 

@@ -148,7 +148,7 @@ with multiprocessing.get_context({method!r}).Pool(2) as pool:
     saved = working.get(30)
 """
     work = "import time\ndef work(n):\n    time.sleep(0.2)\n    return n\n"
-    runner = Runner(tmp_path, source, work, returns=["saved"], grace_s=10)
+    runner = Runner(tmp_path, source, work, returns=["saved"], grace_s=60)
     runner.until(b"ready")
     runner.signal(signal.SIGTERM)
     log = runner.wait()
