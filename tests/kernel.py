@@ -94,7 +94,7 @@ class Kernel:
         """As a front end's button does it, a cell that runs or not."""
         self._manager.restart_kernel()
 
-    def run(self, source: str, timeout_s: float = 90) -> Ran:
+    def run(self, source: str, timeout_s: float = 180) -> Ran:
         """Execute one cell to its end."""
         return self.finish(self.send(source), timeout_s)
 
@@ -102,7 +102,7 @@ class Kernel:
         """Start a cell; `finish` waits for it."""
         return str(self.client.execute(source, store_history=True))
 
-    def finish(self, request: str, timeout_s: float = 90) -> Ran:
+    def finish(self, request: str, timeout_s: float = 180) -> Ran:
         sent = time.monotonic()
         ran = self._peeked.pop(request, Ran())
         while not ran.over:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 LOGS = Path(".kube_magics") / "logs"
 ROLE = "kube-magics-user"
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 NOWHERE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Config",
@@ -55,10 +55,10 @@ class Desk:
     space: Namespace | None = None
     """Where this user's jobs run; None: on this machine."""
 
-    def run(self, source: str, timeout_s: float = 90) -> Ran:
+    def run(self, source: str, timeout_s: float = 180) -> Ran:
         return self.kernel.run(source, timeout_s)
 
-    def right(self, source: str, timeout_s: float = 90) -> Ran:
+    def right(self, source: str, timeout_s: float = 180) -> Ran:
         """A cell that must succeed."""
         ran = self.kernel.run(source, timeout_s)
         assert ran.error is None, ran

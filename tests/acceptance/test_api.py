@@ -185,7 +185,7 @@ def test_a_flood_of_output(anywhere: Desk) -> None:
     ran = anywhere.right(
         "%%kubetrain --name flood\nimport sys\nfor n in range(20):\n"
         "    sys.stdout.write(''.join(f'line {i}\\n' for i in range(n * 100_000, (n + 1) * 100_000)))\nprint('the last line')",
-        timeout_s=110,
+        timeout_s=180,
     )
     received = len((ran.stdout + ran.stderr).encode())
     assert received < 1_100_000

@@ -32,7 +32,7 @@ from tests.ports import free_port
 if TYPE_CHECKING:
     from playwright.sync_api import Page, WebSocket
 
-START_TIMEOUT_S = 45.0
+START_TIMEOUT_S = 90.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),

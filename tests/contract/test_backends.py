@@ -62,7 +62,7 @@ def transcript(kernel: Kernel, case: Case) -> dict[str, Any]:
         before = kernel.run(case.before)
         assert before.error is None, before
     # A node of two cores, on which ended pods hold their share for some seconds more.
-    ran = kernel.run(f"%%kubetrain --cpus 100m {case.options}\n{case.body}", 110)
+    ran = kernel.run(f"%%kubetrain --cpus 100m {case.options}\n{case.body}", 180)
     return {
         "stdout": _FRAME.sub("", ran.stdout),
         "stderr": "" if ran.error else _places(_WAITS.sub("", ran.stderr)),

@@ -58,7 +58,7 @@ class Desk:
         lay_out(case, folder)
         self._right(f"%corpus_clean {folder}")
         numbers = [self._right(cell).number for cell in case.cells]
-        ran = self._kernel.run(f"%%kubetrain {self._options} {case.options}\n{case.cell}", 110)
+        ran = self._kernel.run(f"%%kubetrain {self._options} {case.options}\n{case.cell}", 180)
         looked = self._right("%corpus_look " + json.dumps([*case.returns, *case.after]))
         values = json.loads(looked.stdout.partition(MARK)[2])
         return Worked(

@@ -42,7 +42,7 @@ def through_rotations(linked: Linked, name: str) -> Ran:
 
     with ThreadPoolExecutor(1) as pool:
         acted = pool.submit(act)
-        ran = linked.desk.kernel.run(cell(name, LINES, RATE, width=WIDTH), 110)
+        ran = linked.desk.kernel.run(cell(name, LINES, RATE, width=WIDTH), 180)
         acted.result()
     return ran
 

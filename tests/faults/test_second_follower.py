@@ -50,7 +50,7 @@ class Follower:
 
 @contextmanager
 def follower(
-    name: str, folder: Path, environment: dict[str, str], before: Sequence[str] = (), patience_s: float = 30
+    name: str, folder: Path, environment: dict[str, str], before: Sequence[str] = (), patience_s: float = 90
 ) -> Iterator[Follower]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
     command = [*before, sys.executable, "-W", "error", str(FOLLOWER), name]
@@ -81,7 +81,7 @@ def beside(linked: Linked, name: str, act: Callable[[], None]) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         acting = pool.submit(acted)
-        whole(linked.desk.kernel.run(cell(name, LINES, RATE), 110), linked.log(name), LINES)
+        whole(linked.desk.kernel.run(cell(name, LINES, RATE), 180), linked.log(name), LINES)
         acting.result()
 
 

@@ -64,7 +64,7 @@ def one_by_one(linked: Linked, name: str, count: int) -> None:
 
 def at_once(linked: Linked, name: str, count: int) -> None:
     wait = f"assert kube_magics.wait_all(jobs) == list(range({count}))\ndel jobs"
-    linked.desk.right(f"jobs = begin('{name}-at-once', {count}, 1)\n{wait}", 110)
+    linked.desk.right(f"jobs = begin('{name}-at-once', {count}, 1)\n{wait}", 180)
 
 
 def warm(linked: Linked, name: str, count: int) -> Held:
