@@ -82,6 +82,13 @@ def test_what_was_on_the_gpu_is_on_the_cpu_of_a_notebook_without_one(dark: Noteb
     assert dark.value("[str(three.device), three.tolist()]") == ["cpu", [1, 1, 1]]
 
 
+def test_an_exception_brings_its_tensors(dark: Notebook) -> None:
+    ran = dark.kernel.run("%%kubetrain --gpus 1\nimport torch\nraise ValueError('bad', torch.ones(2, device='cuda'))")
+    assert ran.error == "ValueError", ran
+    dark.right("import sys\nname, tensor = sys.last_value.args")
+    assert dark.value("[name, str(tensor.device), tensor.tolist()]") == ["bad", "cpu", [1, 1]]
+
+
 def test_what_was_on_the_gpu_is_there_again_in_a_notebook_with_one(lit: Notebook) -> None:
     assert "on the CPU here" not in trained(lit).stdout
     lit.right(SOUND)

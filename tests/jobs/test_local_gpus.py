@@ -16,6 +16,7 @@ import pytest
 from kube_magics.backends import machine
 from kube_magics.backends.jobfolder import END, FACTS
 from kube_magics.backends.local import LocalBackend
+from kube_magics.runner.nvml import LIBRARIES
 from tests.cluster.gpu import numbers
 from tests.cluster.gpu.stub import build
 from tests.kernel import Kernel
@@ -124,11 +125,17 @@ def test_a_job_that_has_told_its_end_holds_no_device(tmp_path: Path) -> None:
 
 
 def test_without_gpus_the_job_is_refused_unless_told_otherwise(tmp_path: Path) -> None:
-    environment = {"KUBE_MAGICS_BACKEND": "local", "KUBE_MAGICS_STATE": str(tmp_path), "LD_LIBRARY_PATH": ""}
+    for name in LIBRARIES:  # so that a driver of this machine is not found either
+        (tmp_path / name).write_text("no library")
+    environment = {
+        "KUBE_MAGICS_BACKEND": "local",
+        "KUBE_MAGICS_STATE": str(tmp_path),
+        "LD_LIBRARY_PATH": str(tmp_path),
+    }
     with Kernel(tmp_path, environment) as kernel:
         kernel.run("%load_ext kube_magics")
-        if "no NVIDIA GPU" not in (ran := kernel.run(f"%%kubetrain --gpus 1\n{SHOW}")).message:
-            pytest.skip("this machine has a GPU")
-        assert ran.error == "SubmitError"
+        refused = kernel.run(f"%%kubetrain --gpus 1\n{SHOW}")
+        assert refused.error == "SubmitError", refused
+        assert "no NVIDIA GPU" in refused.message
         assert kernel.run(f"%%kubetrain --gpus 1 --cpu-ok --returns seen\n{SHOW}").error is None
         assert kernel.value("seen") == "['']"
