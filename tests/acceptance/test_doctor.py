@@ -187,6 +187,17 @@ def test_an_image_that_nobody_can_pull(many: Desk) -> None:
     many.settles(before)
 
 
+@pytest.mark.cluster
+@pytest.mark.long
+def test_a_pull_that_is_interrupted_leaves_nothing(many: Desk) -> None:
+    before = many.left()
+    request = many.kernel.send("%kube doctor --pull --image localhost/kube-magics-test/nothing:2")
+    eventually(lambda: many.left() - before, "its job")
+    many.kernel.interrupt()
+    assert many.kernel.finish(request).error == "KeyboardInterrupt"
+    many.settles(before)
+
+
 def test_without_a_cluster(here: Desk) -> None:
     report = doctor(here)
     assert not report["broken"]
