@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
         if chosen() is not None:
             # What cancels a command need not press Ctrl-C: where the site has decided, TERM is an interrupt, too.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        return _show(call(words, door, debugging))
+        return _show(call(words, door, debugging), door)
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except BaseException as error:
@@ -48,8 +48,10 @@ def run(words: Sequence[str]) -> int:
         leave()
 
 
-def _show(answer: object) -> int:
-    if isinstance(answer, (Table, Description, Report)):
+def _show(answer: object, door: Door) -> int:
+    if isinstance(answer, Report):
+        print(door.typed(answer.text()))
+    elif isinstance(answer, (Table, Description)):
         print(answer.text())
     elif isinstance(answer, Job):
         print(answer.name)

@@ -25,4 +25,6 @@ def doctor(call: Call) -> Report | None:
     if not as_text:
         return report
     print(json.dumps(report.json(), indent=2, ensure_ascii=False))
+    if report.broken and not call.door.lasting:
+        raise SystemExit(1)  # in a pipeline the exit code counts, whoever reads the text
     return None

@@ -229,6 +229,8 @@ def test_the_doctor_has_an_exit_code(tmp_path: Path) -> None:
     assert (done.returncode, " broken" in done.stdout) == (0, True), done
     done = kube_magics(tmp_path, "doctor", "--backend", "kubernetes")
     assert (done.returncode, "1 broken" in done.stdout) == (1, True), done
+    done = kube_magics(tmp_path, "doctor", "--backend", "kubernetes", "--json")
+    assert (done.returncode, json.loads(done.stdout)["broken"], done.stderr) == (1, True, ""), done
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
