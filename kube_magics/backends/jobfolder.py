@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import platformdirs
 
 from kube_magics.telemetry.explain import Cause
-from kube_magics.telemetry.snapshot import FAILED, RUNNING, SUCCEEDED, Snapshot, succeeded
+from kube_magics.telemetry.snapshot import FAILED, RUNNING, STOPPED, SUCCEEDED, Snapshot, succeeded
 
 READ_BYTES = 1 << 20
 
@@ -65,7 +65,7 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
     return Snapshot(
         name=home.name,
         namespace=namespace,
-        phase=RUNNING if alive else SUCCEEDED if succeeded(end) else FAILED,
+        phase=RUNNING if alive else _phase(end) if cause is None else FAILED,
         cause=cause,
         node=f"pid {known.get('pid')}",
         scheduled=True,
@@ -96,11 +96,11 @@ def described(home: Path) -> dict[str, str]:
 
 def events(state: Snapshot) -> list[dict[str, Any]]:
     """What has happened to a job, in the form in which a cluster tells it."""
-    ended = "Completed" if state.phase == SUCCEEDED else "BackoffLimitExceeded"
+    ended = {SUCCEEDED: "Completed", STOPPED: "DeadlineExceeded"}.get(state.phase, "BackoffLimitExceeded")
     found = [("Started", state.started_at, f"as {state.node}"), (ended, state.finished_at, "")]
     return [
         {
-            "type": "Warning" if reason == "BackoffLimitExceeded" else "Normal",
+            "type": "Warning" if reason in ("BackoffLimitExceeded", "DeadlineExceeded") else "Normal",
             "reason": reason,
             "message": said,
             "lastTimestamp": datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -109,6 +109,13 @@ def events(state: Snapshot) -> list[dict[str, Any]]:
         for reason, at, said in found
         if at is not None
     ]
+
+
+def _phase(end: Mapping[str, Any] | None) -> str:
+    """Of a job that is over; nobody but a user tells a job of this machine to end."""
+    if succeeded(end):
+        return SUCCEEDED
+    return STOPPED if end is not None and end.get("reason") == "stopped" else FAILED
 
 
 def _wordless(home: Path, *, started: bool) -> Cause:

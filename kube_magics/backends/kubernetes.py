@@ -205,14 +205,17 @@ class KubernetesBackend:
         snapshot = await self._clear(name)
         if snapshot.over:
             return f"{name} is over already ({snapshot.phase})."
+        asked = {"annotations": {names.ANNOTATION_STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}}
+        suspend = {"metadata": asked, "spec": {"suspend": True}}
         if snapshot.pod is None or not snapshot.started:
-            await self.client.patch(f"{self._jobs}/{name}", {"spec": {"suspend": True}})
+            await self.client.patch(f"{self._jobs}/{name}", suspend)
             return f"{name} had not started: it is suspended and will not start."
         try:
             # Lowering a live pod's deadline is the one way that keeps pod and log: TERM, its grace, KILL.
-            await self.client.patch(f"{self._pods}/{snapshot.pod}", {"spec": {"activeDeadlineSeconds": 1}})
+            told = {"metadata": asked, "spec": {"activeDeadlineSeconds": 1}}
+            await self.client.patch(f"{self._pods}/{snapshot.pod}", told)
         except errors.Forbidden:
-            await self.client.patch(f"{self._jobs}/{name}", {"spec": {"suspend": True}})
+            await self.client.patch(f"{self._jobs}/{name}", suspend)
             return (
                 f"{name} is being stopped by suspending it, which deletes its pod and the log on the cluster "
                 "(the right `patch pods` would keep both)."

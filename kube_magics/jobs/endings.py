@@ -227,8 +227,9 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     state = outcome.snapshot
     assert state is not None
     cause: Cause | None = state.cause
-    if state.phase == SUSPENDED:
-        return errors.JobStopped(f"Job {name} was suspended.", hint="run the cell again")
+    if state.phase == SUSPENDED or (cause and cause.kind == "stopped"):
+        how = "suspended" if cause is None else "stopped" if state.started else "stopped before it started"
+        return errors.JobStopped(f"Job {name} was {how}.", hint="run the cell again")
     if state.phase == SUCCEEDED:
         what = f"Job {name} has succeeded; its pod is gone, and with it its output and what it sent back."
         return errors.PodLost(what, hint="run the cell again   (--log-to and --artifacts keep both)")

@@ -88,10 +88,11 @@ class Job:
 
     @property
     def status(self) -> str:
-        """`pending`, `running`, `succeeded`, `failed`, `suspended` or `gone`."""
+        """`pending`, `running`, `succeeded`, `failed`, `stopped`, `suspended`, `incomplete` or `gone`."""
         if self._follower is not None:
             outcome = self._follower.outcome
-            if outcome.end is not None:
+            # Its runner, which only heard a signal, cannot know who stopped it; the cluster may.
+            if outcome.end is not None and outcome.end.get("reason") != "stopped":
                 return SUCCEEDED if succeeded(outcome.end) else FAILED
             if outcome.snapshot is not None and outcome.snapshot.over:
                 return outcome.snapshot.phase

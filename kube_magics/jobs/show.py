@@ -73,6 +73,8 @@ def last_line(job: Job) -> str:
     """How it went, in one line: `job digits-x7k2p done in 42 s; back: model; log: …`."""
     error = job.failure()
     ended = "done" if error is None or isinstance(error, errors.ResultError) else "failed"
+    if isinstance(error, errors.JobStopped):
+        ended = "stopped"
     if isinstance(error, errors.ClusterError):
         ended = "is out of sight"  # it goes on, or not: what is known of it, the error says
     took = "" if job.duration_s is None else f" {'in' if ended == 'done' else 'after'} {human_seconds(job.duration_s)}"

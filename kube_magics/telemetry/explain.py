@@ -22,8 +22,8 @@ class Cause:
     """One named reason."""
 
     kind: str
-    """For programs: image, start, mount, quota, policy, unschedulable, oom, deadline, evicted, deleted, signal, exit,
-    refused, failed."""
+    """For programs: image, start, mount, quota, policy, unschedulable, oom, deadline, stopped, evicted, deleted,
+    signal, exit, refused, failed."""
     sentence: str
     said: str | None = None
     """The cluster's own words."""
@@ -35,6 +35,8 @@ class Cause:
     """Of a container that ended by itself or by a signal (128 more than its number)."""
 
 
+STOPPED = Cause("stopped", "It was stopped.", fix=AGAIN)
+"""By a user, with what kube_magics types for it."""
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _START_REASONS = ("CreateContainerError", "CreateContainerConfigError", "RunContainerError", "StartError")
 NEVER_STARTED = ("StartError", "ContainerCannotRun")
@@ -67,6 +69,8 @@ def explain(
     """The cause of a job's state; None: nothing is wrong, or nothing is known. `nodes`: all of the cluster, or none."""
     if job is None:
         return Cause("deleted", "The job was deleted.", fix=AGAIN)
+    if part(job, "spec").get("suspend") and names.ANNOTATION_STOPPED in part(job, "metadata", "annotations"):
+        return STOPPED
     if pod is None:
         return None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _podless(job)
     found = (
@@ -235,8 +239,10 @@ def _ended(pod: Mapping[str, Any]) -> Cause | None:
     if reason == "Evicted":
         sentence, fix = eviction(said or "")
         return Cause("evicted", sentence, said.strip() if said else None, fix)
+    if reason == "DeadlineExceeded" and names.ANNOTATION_STOPPED in part(pod, "metadata", "annotations"):
+        return STOPPED
     if reason == "DeadlineExceeded":
-        return Cause("deadline", "The pod reached its deadline, or was stopped.", said, "a longer --timeout")
+        return Cause("deadline", "The pod reached its deadline.", said, "a longer --timeout")
     disrupted = _has(pod, "DisruptionTarget")
     if disrupted:
         by = text(disrupted, "reason")

@@ -15,6 +15,8 @@ PENDING = "pending"
 RUNNING = "running"
 SUCCEEDED = "succeeded"
 FAILED = "failed"
+STOPPED = "stopped"
+"""By a user, for good."""
 SUSPENDED = "suspended"
 INCOMPLETE = "incomplete"
 """Its files have not arrived, or not yet: it cannot start."""
@@ -30,7 +32,7 @@ class Snapshot:
     namespace: str
     """`local` on this machine."""
     phase: str
-    """pending, running, succeeded, failed, suspended, incomplete, gone."""
+    """pending, running, succeeded, failed, stopped, suspended, incomplete, gone."""
     cause: Cause | None = None
     """Why it does not run, or how it failed."""
     pod: str | None = None
@@ -64,7 +66,7 @@ class Snapshot:
     @property
     def over(self) -> bool:
         """Nothing will change any more."""
-        return self.phase in (SUCCEEDED, FAILED, GONE)
+        return self.phase in (SUCCEEDED, FAILED, STOPPED, GONE)
 
 
 def of_job(
@@ -92,11 +94,12 @@ def of_job(
     ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
     node = text(pod, "spec", "nodeName") or None
     cause = _in_its_own_words(explain(job, pod, events, nodes), end)
+    phase = _phase(job, pod, state)
     given_up = bool(before and cause and cause.hopeless)
     return Snapshot(
         name=text(meta, "name") or name,
         namespace=text(meta, "namespace") or namespace,
-        phase=_phase(job, pod, state),
+        phase=STOPPED if cause and cause.kind == "stopped" and phase == FAILED else phase,
         cause=cause,
         pod=text(pod, "metadata", "name") or None,
         pod_uid=text(pod, "metadata", "uid") or None,

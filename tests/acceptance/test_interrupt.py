@@ -88,7 +88,7 @@ def test_the_second_stops_the_job_with_its_grace(anywhere: Desk) -> None:
         assert ran.stderr.count("interrupt again") == 1
         assert "stopping job ending\n" in ran.stderr
         assert ran.stdout.splitlines()[-2:][0] == "saved", "its last words are shown"
-        eventually(lambda: status(anywhere, "ending") == "failed", "its end")
+        eventually(lambda: status(anywhere, "ending") == "stopped", "its end")
 
 
 SEVERAL = """import kube_magics
@@ -141,7 +141,7 @@ def test_of_a_result_is_pythons_own_and_names_the_job(here: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "error", "after"), [("stop", "JobStopped", "failed"), ("detach", "Detached", "running")]
+    ("setting", "error", "after"), [("stop", "JobStopped", "stopped"), ("detach", "Detached", "running")]
 )
 def test_a_site_decides(anywhere: Desk, setting: str, error: str, after: str) -> None:
     """Where idle GPUs cost, an interrupt stops at once; where nothing may stop by accident, it never does."""
@@ -239,7 +239,7 @@ def test_control_c_in_a_terminal(here: Desk) -> None:
         shell.sendintr()
         shell.expect("saved\r\n")
         shell.expect("JobStopped: ")
-        eventually(lambda: status(here, "ended") == "failed", "its end")
+        eventually(lambda: status(here, "ended") == "stopped", "its end")
     finally:
         shell.close(force=True)
         for name in ("typed", "ended"):

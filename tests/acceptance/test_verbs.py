@@ -124,7 +124,7 @@ def test_stop_gives_its_grace_and_keeps_the_log(anywhere: Desk) -> None:
     assert anywhere.kernel.value("how") == "'JobStopped'"
     log = anywhere.right("%kube logs asked").stdout
     assert "heard TERM True\nsaved\n" in log
-    eventually(lambda: "failed" in shown(anywhere, "asked"), "the end of the job")
+    eventually(lambda: "stopped" in shown(anywhere, "asked"), "the end of the job")
     assert "over already" in anywhere.right("%kube stop asked").stdout
     anywhere.right("%kube delete asked")
     anywhere.settles(before | {"log asked.log"})
@@ -191,6 +191,7 @@ def test_stop_of_a_job_that_waits_suspends_it(there: Desk) -> None:
     assert job_of(there, "waits")["spec"]["suspend"] is True
     ran = there.run("job.result()")
     assert ran.error == errors.JobStopped.__name__, ran
+    assert ran.message.startswith("Job waits was stopped before it started."), ran
     eventually(lambda: "suspended" in shown(there, "waits"), "the state of the job")
     there.right("%kube delete waits")
 
@@ -203,7 +204,7 @@ def test_a_job_of_kubectl(there: Desk, by_kubectl: str) -> None:
     assert shown(there, "plain").endswith("-"), "it comes from no notebook"
     said = there.right("%kube stop plain").stdout
     assert "its log stays" in said
-    eventually(lambda: "failed" in shown(there, "plain"), "its end")
+    eventually(lambda: "stopped" in shown(there, "plain"), "its end")
     assert there.right("%kube logs plain").stdout == "one\ntold to end\n"
     there.right("%kube delete plain")
     there.settles(before - {left for left in before if "plain" in left})

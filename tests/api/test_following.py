@@ -251,4 +251,5 @@ def test_a_stop_waits_until_it_is_clear_whether_the_pod_runs() -> None:
                 await backend.close()
 
     assert "its log stays" in asyncio.run(stop())
-    assert job.patched == {"pods/one-abcde": {"spec": {"activeDeadlineSeconds": 1}}}
+    assert list(job.patched) == ["pods/one-abcde"]
+    assert job.patched["pods/one-abcde"]["spec"] == {"activeDeadlineSeconds": 1}

@@ -46,7 +46,9 @@ ENDINGS: dict[str, Ending] = {
     "drained": Ending(LASTS, "PodLost", DRAINED, "run the cell again", later=POD_GONE),
     "drained-saved": Ending(SAVES, "PodLost", DRAINED, "run the cell again", **SAVED, later=POD_GONE),
     "drained-while-it-stops": Ending(STUBBORN, "PodLost", DRAINED, "run the cell again", later=POD_GONE),
-    "stopped-saved": Ending(SAVES, "JobStopped", ("was stopped",), "%kube logs stopped-saved", **SAVED),
+    "stopped-saved": Ending(
+        SAVES, "JobStopped", ("was stopped",), "%kube logs stopped-saved", **SAVED, status="stopped"
+    ),
     "pod-deleted": Ending(LASTS, "JobDeleted", ("lost its pod: someone deleted it",), "run the cell", later=POD_GONE),
     "pod-deleted-saved": Ending(
         SAVES, "JobDeleted", ("lost its pod: someone deleted it",), "run the cell again", **SAVED, later=POD_GONE

@@ -373,6 +373,25 @@ def test_a_suspended_job() -> None:
     assert kind_of(of_job(a_job(conditions(("Suspended", "True")), suspend=True), [])) == ("suspended", None, False)
 
 
+def test_a_job_that_its_user_stopped() -> None:
+    """A lowered deadline looks like one that was reached; the pod, or the suspended Job, says that it was asked for."""
+    asked = {names.ANNOTATION_STOPPED: "2026-11-23T21:00:09+00:00"}
+    pod = a_pod({"terminated": {"exitCode": 143}}, phase="Failed", reason="DeadlineExceeded")
+    assert kind_of(of_job(a_job(), [pod])) == ("failed", "deadline", False)
+    pod["metadata"]["annotations"] = asked
+    assert kind_of(of_job(a_job(), [pod])) == ("stopped", "stopped", False)
+    job = a_job(suspend=True)
+    job["metadata"]["annotations"] |= asked
+    assert kind_of(of_job(job, [])) == ("suspended", "stopped", False)
+    assert kind_of(of_job({**job, "spec": a_job()["spec"]}, [])) == ("pending", None, False), "somebody resumed it"
+
+
+def test_a_job_that_failed_before_it_was_stopped() -> None:
+    pod = ended(1)
+    pod["metadata"]["annotations"] = {names.ANNOTATION_STOPPED: "2026-11-23T21:00:13+00:00"}
+    assert kind_of(of_job(a_job(), [pod])) == ("failed", "exit", False)
+
+
 def test_a_job_of_kubectls_that_reached_its_own_deadline() -> None:
     job = a_job(conditions(("Failed", "True"), reason="DeadlineExceeded", message="Job was active longer"))
     assert kind_of(of_job(job, [])) == ("failed", "deadline", False)
