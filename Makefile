@@ -55,6 +55,7 @@ fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports
 	@$(BIN)/python -m kube_magics.spec.pages > docs/options.md
 	@$(BIN)/python -m kube_magics.spec.verbpages > docs/verbs.md
 	@$(BIN)/python -m kube_magics.spec.errorpage > docs/errors.md
+	@$(BIN)/python -m kube_magics.cluster.rightspage > docs/rights.md
 
 docs: .venv/.with-docs ## build the pages into build/docs; a broken link or a page that nothing lists is an error
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs

@@ -7,18 +7,19 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 import kube_magics
 from kube_magics import errors
+from kube_magics.cluster import rightspage
 from kube_magics.jobs import interrupt
+from kube_magics.magics.doctor import OPTIONS as DOCTOR
 from kube_magics.manifests import bundle
 from kube_magics.runner import ending, images, protocol
 from kube_magics.spec import errorpage, names
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.options import ATTACH, OPTIONS
 from kube_magics.spec.verbs import VERBS
-from tests.docs.blocks import CHECKOUT, DOCS, pages
+from tests.docs.blocks import DOCS, pages
 
 OTHERS = {
     *("--namespace", "--image", "--field-selector", "--from-file", "--execution-timeout"),  # of kubectl and papermill
@@ -33,7 +34,7 @@ VARIABLES = {f"KUBE_MAGICS_{each.field.upper()}" for each in (*OPTIONS, *LIMITS)
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_options_verbs_and_variables_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    options = {f"--{each.name}" for each in (*OPTIONS, *ATTACH)} | OTHERS
+    options = {f"--{each.name}" for each in (*OPTIONS, *ATTACH, *DOCTOR)} | OTHERS
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= options
     assert set(re.findall(r"%kube ([a-z]+)", text)) <= {*VERBS, "help"}
     assert set(re.findall(r"KUBE_MAGICS_[A-Z0-9_]*[A-Z0-9]", text)) <= VARIABLES
@@ -102,15 +103,5 @@ def test_the_page_of_the_protocol_has_its_words_and_numbers() -> None:
     assert [said for said, true in sizes.items() if not (true and said in " ".join(text.split()))] == []
 
 
-def test_the_page_for_administrators_explains_every_right_of_the_role() -> None:
-    text = (DOCS / "administrators.md").read_text("utf-8")
-    role = yaml.safe_load((CHECKOUT / "hub-config" / "rbac" / "user-role.yaml").read_text("utf-8"))
-    explained: dict[str, set[str]] = {}
-    for resources, verbs in re.findall(r"^\| ((?:`[a-z/]+`(?:, )?)+): ([a-z, ]+) \|", text, re.MULTILINE):
-        for resource in re.findall(r"`([a-z/]+)`", resources):
-            explained.setdefault(resource, set()).update(verbs.split(", "))
-    given: dict[str, set[str]] = {}
-    for rule in role["rules"]:
-        for resource in rule["resources"]:
-            given.setdefault(resource, set()).update(rule["verbs"])
-    assert explained == given
+def test_the_page_of_rights_is_made_from_their_table() -> None:
+    assert (DOCS / "rights.md").read_text("utf-8") == rightspage.page(), "stale: make fix"
