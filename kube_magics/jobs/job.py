@@ -152,7 +152,7 @@ class Job:
         """Block for the job's value; raise the job's own exception, or what ended it.
 
         Returns the function's value for `train` and `remote`, a dict of the `--returns` names for a cell, None where
-        nothing was to come back.
+        nothing was to come back. Raises TimeoutError after `timeout` seconds.
         """
         if self._follower is None:
             self.wait(timeout)

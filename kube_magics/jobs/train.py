@@ -72,6 +72,7 @@ class Remote(Generic[P, T]):
         self._asked = dict(asked)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the call as a job, show its output, and give its value or raise its exception."""
         job = self.submit(*args, **kwargs)
         print(f"job {job.name} on {job.where}")  # noqa: T201 - a blocking call says where it blocks
         show(job)
