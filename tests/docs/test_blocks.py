@@ -87,11 +87,15 @@ def play(chosen: Sequence[Block], at: Desk) -> None:
 def bash(block: Block, at: Desk) -> str:
     names = ("HOME", "KUBE_MAGICS_STATE", "KUBE_MAGICS_CPU_OK")
     environment = {name: at.kernel.value(f"__import__('os').environ[{name!r}]").strip("'") for name in names}
-    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = at.folder.parent / "bin" / "kube-magics"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m kube_magics.terminal "$@"\n')
+    command.chmod(0o755)
+    programs = f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.text],
         cwd=at.folder,
-        env={**os.environ, **environment, "PATH": programs},
+        env={**os.environ, **environment, "PATH": programs, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

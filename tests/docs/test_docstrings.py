@@ -12,7 +12,7 @@ import pytest
 import kube_magics
 from kube_magics import errors
 from kube_magics.jobs.train import Remote
-from kube_magics.spec.options import ATTACH, OPTIONS
+from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.verbs import VERBS
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -54,5 +54,7 @@ def test_a_class_says_what_it_is_in_a_sentence(found: type) -> None:
 
 def test_docstrings_of_errors_name_options_and_verbs_that_exist() -> None:
     text = "\n".join(doc(found) for found in ERRORS)
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= {f"--{each.name}" for each in (*OPTIONS, *ATTACH)}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= {
+        f"--{each.name}" for each in (*OPTIONS, *VERBS["attach"].options)
+    }
     assert set(re.findall(r"%kube ([a-z]+)", text)) <= set(VERBS)

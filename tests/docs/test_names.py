@@ -12,19 +12,19 @@ import kube_magics
 from kube_magics import errors
 from kube_magics.cluster import rightspage
 from kube_magics.jobs import interrupt
-from kube_magics.magics.doctor import OPTIONS as DOCTOR
 from kube_magics.manifests import bundle
 from kube_magics.runner import ending, images, protocol
 from kube_magics.spec import errorpage, names
 from kube_magics.spec.limits import LIMITS
-from kube_magics.spec.options import ATTACH, OPTIONS
+from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.verbs import VERBS
 from tests.docs.blocks import DOCS, pages
 
 OTHERS = {
     *("--namespace", "--image", "--field-selector", "--from-file", "--execution-timeout"),  # of kubectl and papermill
-    *("--lr", "--checkpoint"),  # of scripts
+    *("--lr", "--checkpoint", "--prefix"),  # of scripts, and of what is compared with
 }
+OF_VERBS = [option for verb in VERBS.values() for option in verb.options]
 VARIABLES = {f"KUBE_MAGICS_{each.field.upper()}" for each in (*OPTIONS, *LIMITS)} | {
     interrupt.VARIABLE,
     *("KUBE_MAGICS_STATE", "KUBE_MAGICS_NAME", "KUBE_MAGICS_BUNDLE", "KUBE_MAGICS_BUNDLE_SHA256"),
@@ -34,9 +34,11 @@ VARIABLES = {f"KUBE_MAGICS_{each.field.upper()}" for each in (*OPTIONS, *LIMITS)
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_options_verbs_and_variables_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    options = {f"--{each.name}" for each in (*OPTIONS, *ATTACH, *DOCTOR)} | OTHERS
+    options = {f"--{each.name}" for each in (*OPTIONS, *OF_VERBS)} | OTHERS
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= options
-    assert set(re.findall(r"%kube ([a-z]+)", text)) <= {*VERBS, "help"}
+    verbs = {*VERBS, "help"}
+    assert set(re.findall(r"%kube ([a-z]+)", text)) <= verbs
+    assert set(re.findall(r"kube-magics ([a-z]+)", text)) <= verbs | {"completion"}
     assert set(re.findall(r"KUBE_MAGICS_[A-Z0-9_]*[A-Z0-9]", text)) <= VARIABLES
     known = {"Options", *vars(errors)}
     assert set(re.findall(r"\[(\w+)\]\(errors\.md#", text)) <= known
