@@ -16,7 +16,6 @@
     │   ├── Gone               410: the version asked for is no longer kept
     │   └── Rejected           400, 413, 422: quota, admission, an invalid manifest
     ├── SubmitError            the job could not be handed over: bundle too large, no free GPU on this machine
-    ├── Detached               the cell stopped waiting; the job goes on
     ├── JobError               the job ended without its value
     │   ├── JobFailed          its process ended with an exit code: os._exit, a crashing interpreter
     │   │   └── JobExited      it called sys.exit
@@ -35,6 +34,7 @@
         ├── ResultTooLarge
         ├── ResultMissing
         └── Untrusted          it is of a job that this user did not submit: loading it takes --trust
+    Detached                   the cell stopped waiting; the job goes on. As KeyboardInterrupt it is no Exception
 
 Standard library only: this is the ground that every layer may import.
 """
@@ -42,8 +42,8 @@ Standard library only: this is the ground that every layer may import.
 from __future__ import annotations
 
 
-class KubeMagicsError(Exception):
-    """Base of all errors of this package.
+class Told(BaseException):
+    """What all errors of this package tell.
 
     `message` is one sentence that says what happened; `said` is what the cluster or the job said, verbatim, or None;
     `hint` is what to type next, or None.
@@ -77,11 +77,15 @@ class KubeMagicsError(Exception):
         return [f"{type(self).__name__}: {first}", *rest]
 
 
-def _rebuild(cls: type[KubeMagicsError], args: tuple[object, ...], state: dict[str, object]) -> KubeMagicsError:
+def _rebuild(cls: type[Told], args: tuple[object, ...], state: dict[str, object]) -> Told:
     error = cls.__new__(cls, *args)
-    Exception.__init__(error, *args)
+    BaseException.__init__(error, *args)
     error.__dict__.update(state)
     return error
+
+
+class KubeMagicsError(Told, Exception):
+    """Base of all errors of this package; only an interrupt is none."""
 
 
 class OptionError(KubeMagicsError):
@@ -209,12 +213,15 @@ class SubmitError(KubeMagicsError):
     """
 
 
-class Detached(KubeMagicsError):
-    """The cell stopped waiting for its job, which goes on.
+class Detached(Told):
+    """The cell stopped waiting for its job, which goes on. No `except Exception` keeps it from ending the cell.
 
     Why: an interrupt, the timeout of nbclient or papermill, or a kernel that shuts down.
     Fix: `%kube attach NAME` takes it up again, `%kube stop NAME` ends it.
     """
+
+    # No Exception, so that no `except Exception` around a loop of jobs swallows the interrupt and submits the next; no
+    # KeyboardInterrupt either: one that leaves a task of asyncio ends the whole kernel.
 
 
 class JobError(KubeMagicsError):

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -101,6 +102,14 @@ class Kernel:
     def send(self, source: str) -> str:
         """Start a cell; `finish` waits for it."""
         return str(self.client.execute(source, store_history=True))
+
+    def press(self, target: str) -> str:
+        """Open a comm and send it a message, as a widget's button does; `finish` waits for its callback."""
+        comm = uuid.uuid4().hex
+        for kind, content in (("comm_open", {"target_name": target}), ("comm_msg", {})):
+            message = self.client.session.msg(kind, {"comm_id": comm, "data": {}, **content})
+            self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
 
     def finish(self, request: str, timeout_s: float = 180) -> Ran:
         sent = time.monotonic()

@@ -17,7 +17,7 @@ from kube_magics.backends.contract import GpuReport, NodeReport, Objects, Piece,
 from kube_magics.backends.following import Following, Watches, pod_log
 from kube_magics.backends.nodes import gpu_report, node_report
 from kube_magics.cluster.auth import Access
-from kube_magics.cluster.client import METADATA_LIST, Client
+from kube_magics.cluster.client import METADATA, METADATA_LIST, Client
 from kube_magics.cluster.create import create
 from kube_magics.manifests import bundle as bundle_manifests
 from kube_magics.manifests import job as job_manifests
@@ -27,6 +27,8 @@ from kube_magics.spec import names, volumes
 from kube_magics.spec.job import JobSpec, Submission, image_of
 from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job
 
+NOTE_TRIES = 5
+"""A Job that has just ended changes a few times in its last seconds."""
 UNCLEAR_S = 5.0
 """A busy node's kubelet has been seen to be two seconds late."""
 
@@ -172,10 +174,17 @@ class KubernetesBackend:
         return bundle_manifests.members(await bundles.read(self.client, self.namespace, name))
 
     async def fetched(self, name: str, uid: str | None) -> None:
-        said = {names.ANNOTATION_FETCHED: datetime.now(UTC).isoformat(timespec="seconds")}
         with suppress(errors.ClusterError):  # deleted meanwhile, or by a user without the right: it is only a note
-            # The uid makes the server refuse it for another Job of that name.
-            await self.client.patch(f"{self._jobs}/{name}", {"metadata": {"uid": uid, "annotations": said}})
+            for _ in range(NOTE_TRIES):
+                meta = (await self.client.get(f"{self._jobs}/{name}", accept=METADATA))["metadata"]
+                if names.ANNOTATION_FETCHED in meta.get("annotations", {}):
+                    return
+                said = {names.ANNOTATION_FETCHED: datetime.now(UTC).isoformat(timespec="seconds")}
+                # The uid makes the server refuse it for another Job of that name, the version where two fetch at once.
+                note = {"uid": uid, "resourceVersion": meta["resourceVersion"], "annotations": said}
+                with suppress(errors.Conflict):
+                    await self.client.patch(f"{self._jobs}/{name}", {"metadata": note})
+                    return
 
     async def log(self, name: str) -> AsyncIterator[Piece]:
         snapshot = await self.poll(name)
@@ -206,21 +215,27 @@ class KubernetesBackend:
         if snapshot.over:
             return f"{name} is over already ({snapshot.phase})."
         asked = {"annotations": {names.ANNOTATION_STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}}
-        suspend = {"metadata": asked, "spec": {"suspend": True}}
         if snapshot.pod is None or not snapshot.started:
-            await self.client.patch(f"{self._jobs}/{name}", suspend)
+            await self._suspend(name, asked)
             return f"{name} had not started: it is suspended and will not start."
         try:
             # Lowering a live pod's deadline is the one way that keeps pod and log: TERM, its grace, KILL.
             told = {"metadata": asked, "spec": {"activeDeadlineSeconds": 1}}
             await self.client.patch(f"{self._pods}/{snapshot.pod}", told)
         except errors.Forbidden:
-            await self.client.patch(f"{self._jobs}/{name}", suspend)
+            await self._suspend(name, asked)
             return (
                 f"{name} is being stopped by suspending it, which deletes its pod and the log on the cluster "
                 "(the right `patch pods` would keep both)."
             )
         return f"{name} is being stopped: it was told to end; its log stays (%kube logs {name})."
+
+    async def _suspend(self, name: str, asked: Mapping[str, Any]) -> None:
+        try:
+            await self.client.patch(f"{self._jobs}/{name}", {"metadata": asked, "spec": {"suspend": True}})
+        except errors.Forbidden as error:
+            who = "whoever submitted it may, or your administrator"
+            raise errors.Forbidden(f"You may not stop job {name}, which goes on.", said=error.said, hint=who) from error
 
     async def _clear(self, name: str) -> Snapshot:
         """What there is to stop: a pod's status may say a second late that it runs, when it has printed already."""

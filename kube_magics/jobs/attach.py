@@ -44,7 +44,7 @@ def attach(
     if state.ours and not loads and state.returns:
         origin = replace(_sealed(state, namespace), returns=())
     elif state.ours:
-        origin = _origin(backend, state, namespace) if own or trust else _sealed(state, namespace)
+        origin = _origin(backend, state, namespace, own=own) if own or trust else _sealed(state, namespace)
     return follow(backend, state, origin, tail=tail)
 
 
@@ -89,11 +89,11 @@ def completed(origin: Origin, state: Snapshot, returns_files: Sequence[str]) -> 
     )
 
 
-def _origin(backend: Backend, state: Snapshot, namespace: MutableMapping[str, Any]) -> Origin:
+def _origin(backend: Backend, state: Snapshot, namespace: MutableMapping[str, Any], *, own: bool) -> Origin:
     """As the cell had it that submitted the job: from the bundle, which is still there."""
     told = {name: json.loads(data) for name, data in loop.wait(backend.bundled(state.name)).items()}
     spec: Mapping[str, Any] = told["spec.json"]
-    origin = Origin(namespace, Definitions(told["program.json"]), state.returns, spec.get("timeout_s"))
+    origin = Origin(namespace, Definitions(told["program.json"]), state.returns, spec.get("timeout_s"), own=own)
     return completed(origin, state, tuple(spec.get("returns_files") or ()))
 
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kube_magics.errors import KubeMagicsError
+from kube_magics.errors import Told
 
 _REQUESTS = logging.getLogger("kube_magics.requests")
 
@@ -19,7 +19,7 @@ _REQUESTS = logging.getLogger("kube_magics.requests")
 class _Whole:
     """How IPython shows an error that would be three lines: with every frame, and with its causes."""
 
-    def __init__(self, error: KubeMagicsError) -> None:
+    def __init__(self, error: Told) -> None:
         self._error = error
 
     def __call__(self) -> list[str]:
@@ -64,7 +64,7 @@ def debugging(asked: bool) -> Iterator[None]:
     switch.on(asked)
     try:
         yield
-    except KubeMagicsError as error:
+    except Told as error:
         if switch.active:
             whole(error)
         raise
@@ -72,6 +72,6 @@ def debugging(asked: bool) -> Iterator[None]:
         switch.off()
 
 
-def whole(error: KubeMagicsError) -> None:
+def whole(error: Told) -> None:
     """From now on `error` is shown with its whole traceback."""
     error._render_traceback_ = _Whole(error)  # type: ignore[method-assign]

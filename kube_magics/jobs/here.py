@@ -18,6 +18,7 @@ _configuration: Callable[[], Mapping[str, Any]] = dict
 _display: Callable[[Picture], None] | None = None
 _answers: Callable[[], bool] | None = None
 _leaving: Callable[[], bool] | None = None
+_shows: Callable[[], bool] | None = None
 _limited = True
 
 
@@ -44,10 +45,10 @@ def limited() -> bool:
     return _limited
 
 
-def set_presence(answers: Callable[[], bool], leaving: Callable[[], bool]) -> None:
-    """`answers` and `leaving` as the two functions below."""
-    global _answers, _leaving
-    _answers, _leaving = answers, leaving
+def set_presence(answers: Callable[[], bool], leaving: Callable[[], bool], shows: Callable[[], bool]) -> None:
+    """`answers`, `leaving` and `shows` as the three functions below."""
+    global _answers, _leaving, _shows
+    _answers, _leaving, _shows = answers, leaving, shows
 
 
 def answers() -> bool:
@@ -58,6 +59,11 @@ def answers() -> bool:
 def leaving() -> bool:
     """Whether this process is being shut down."""
     return _leaving is not None and _leaving()
+
+
+def shows() -> bool:
+    """Whether what is raised now is shown, by the running cell; in a widget's callback an interrupt never is."""
+    return _shows is None or _shows()
 
 
 def set_configuration(read: Callable[[], Mapping[str, Any]]) -> None:

@@ -104,6 +104,8 @@ class Waiting:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._interrupts.__exit__(kind, error, tb)
+        if isinstance(error, errors.Detached) and (other := shown(error)) is not error:
+            raise other from None
 
     @property
     def asked(self) -> bool:
@@ -175,6 +177,23 @@ def detached(jobs: Sequence[Stoppable], *, stopping: bool = False) -> errors.Det
         f"This cell no longer waits for {_named(jobs)}; the job{'' if one else 's'} {go_on}.",
         hint=f"%kube attach {name}   (or %kube stop {name})",
     )
+
+
+def unloaded(jobs: Sequence[Stoppable]) -> errors.Detached:
+    """An interrupt has broken off the loading of what `jobs`, which are over, sent back."""
+    return errors.Detached(
+        f"Interrupted while the results of {_named(jobs)} were being loaded: they are still where they were.",
+        hint=f"%kube attach {jobs[0].name}   (or run the cell again)",
+    )
+
+
+def shown(error: errors.Detached) -> BaseException:
+    """What is raised of `error`: in a widget's callback, which shows nothing, it is printed, and Python's own interrupt
+    takes its place, which is all that a kernel expects there beside an Exception."""
+    if here.shows():
+        return error
+    _say(str(error))
+    return KeyboardInterrupt()
 
 
 def _unstoppable(jobs: Sequence[Stoppable], error: BaseException) -> errors.Detached:

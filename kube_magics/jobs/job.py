@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import MutableMapping
@@ -20,6 +21,7 @@ from kube_magics.jobs import endings, homecoming, loop, records, remote
 from kube_magics.jobs.arrivals import Arrivals, Loads
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.homecoming import Home
+from kube_magics.jobs.interrupt import Waiting, shown, unloaded
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
 from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeeded
@@ -27,6 +29,8 @@ from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeede
 VALUE = "@value"
 """Result name of a function's value."""
 ERROR = "@error"
+LOOK_S = 0.1
+"""Between two looks at the interrupts of a wait."""
 LOCAL = (
     "[kube_magics: {0} is a local module of this notebook; local modules travel by their import statements: write"
     " `import {0}` into the cell, or bring it by --files]"
@@ -48,6 +52,8 @@ class Origin:
     home: Home | None = None
     """Where the files of --returns-files come to."""
     submission_id: str | None = None
+    own: bool = True
+    """This user submitted it: what is fetched here, nobody waits for any more."""
     sealed: bool = False
     """Anybody may have made the job: nothing that it sent back is loaded."""
 
@@ -105,7 +111,7 @@ class Job:
     def wait(self, timeout: float | None = None) -> str:
         """Block until the job is over; returns its status. Raises TimeoutError after `timeout` seconds.
 
-        An interrupt is Python's own, so that no `except Exception` around it swallows it; the job goes on.
+        Raises Detached where an interrupt ends the waiting, as in a cell.
         """
         if self._follower is not None:
             self._wait_for_last_word(timeout)
@@ -118,13 +124,12 @@ class Job:
         return state.phase
 
     def _wait_for_last_word(self, timeout: float | None) -> None:
-        try:
-            done = self.done(timeout)
-        except KeyboardInterrupt as error:
-            error.add_note(f"[kube_magics: job {self.name} goes on: %kube attach {self.name}, %kube stop {self.name}]")
-            raise
-        if not done:
-            raise TimeoutError(f"job {self.name} still runs after {timeout} s")
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        with Waiting([self]) as waiting:
+            while not self.done(min(LOOK_S, until - time.monotonic())):
+                waiting.look()
+                if time.monotonic() >= until:
+                    raise TimeoutError(f"job {self.name} still runs after {timeout} s")
 
     def done(self, timeout: float | None = None) -> bool:
         """Whether the last word of a job submitted here has come, waiting up to `timeout` seconds for it."""
@@ -167,17 +172,27 @@ class Job:
         return values.get(VALUE) if self._origin.returns == (VALUE,) else values
 
     def values(self) -> dict[str, Any]:
-        """The values that arrived, by name, of a job that is over; empty when it failed. See `failure`."""
-        values = self._arrived()
+        """The values that arrived, by name, of a job that is over; empty when it failed. See `failure`.
+
+        They count as fetched then. Raises Detached where an interrupt breaks off their loading.
+        """
+        values = self._loaded()
         self._note_fetched()
         return values
 
     def bring(self, namespace: MutableMapping[str, Any]) -> None:
         """The values of a job that is over, as names of `namespace`; an interrupt on their way loses none."""
-        namespace.update({name: value for name, value in self._arrived().items() if name.isidentifier()})
+        namespace.update({name: value for name, value in self._loaded().items() if name.isidentifier()})
         self._note_fetched()
 
-    def _arrived(self) -> dict[str, Any]:
+    def _loaded(self) -> dict[str, Any]:
+        try:
+            return self.arrived()
+        except KeyboardInterrupt:
+            raise shown(unloaded([self])) from None
+
+    def arrived(self) -> dict[str, Any]:
+        """As `values`, for whoever does not hand them out yet: they count as not fetched. An interrupt is Python's."""
         with self._lock:
             if self._values is None:
                 self._values, self._error = self._collect()
@@ -185,7 +200,7 @@ class Job:
 
     def files(self) -> dict[str, int]:
         """The files that came back, by path, and their sizes in bytes."""
-        self.values()
+        self.arrived()
         return dict(self._files)
 
     @property
@@ -205,7 +220,7 @@ class Job:
 
     def failure(self) -> BaseException | None:
         """What `result` would raise for a job that is over; None: nothing."""
-        self.values()
+        self.arrived()
         return self._error
 
     def logs(self) -> str:
@@ -238,9 +253,13 @@ class Job:
 
     async def stopping(self) -> str:
         """`stop`, on the loop."""
-        said = await self._backend.stop(self.name)
-        records.close_named(self.name, self._backend.address)
-        return said
+        told = await self._backend.stop(self.name)
+        state = None
+        with suppress(errors.ClusterError):
+            state = await self._backend.poll(self.name)
+        if state is None or state.phase != SUCCEEDED:  # else the stop came too late, and there is something to fetch
+            records.close_named(self.name, self._backend.address)
+        return told
 
     def delete(self) -> None:
         """Remove the job and all that it owns from the cluster (or this machine), and what it has in a store.
@@ -283,7 +302,7 @@ class Job:
 
     def _note_fetched(self) -> None:
         """So that the same cell, run again, is a new job. In the background: the cell need not wait for it."""
-        if self._noted or self._follower is None or self._origin is None or self._origin.sealed:
+        if self._noted or self._follower is None or self._origin is None or self._origin.sealed or not self._origin.own:
             return
         self._noted, outcome = True, self._follower.outcome
         over = outcome.end is not None or (outcome.snapshot is not None and outcome.snapshot.over)

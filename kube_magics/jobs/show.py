@@ -78,7 +78,7 @@ def last_line(job: Job) -> str:
     if isinstance(error, errors.ClusterError):
         ended = "is out of sight"  # it goes on, or not: what is known of it, the error says
     took = "" if job.duration_s is None else f" {'in' if ended == 'done' else 'after'} {human_seconds(job.duration_s)}"
-    names = ", ".join(job.values())
+    names = ", ".join(job.arrived())
     back = f"; back: {names}" if names and not names.startswith("@") else ""
     files = job.files()
     back += f"; files: {len(files)} ({human_bytes(sum(files.values()))})" if files else ""

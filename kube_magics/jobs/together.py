@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from kube_magics import errors
-from kube_magics.jobs.interrupt import Waiting
+from kube_magics.jobs.interrupt import Waiting, unloaded
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.show import last_line
 
@@ -20,13 +19,16 @@ def wait_all(jobs: Iterable[Job], timeout: float | None = None) -> list[Any]:
     """Block until all jobs are over, a line for each as it ends; returns what `result()` of each gives, in their order.
 
     Raises the first failed job's exception, once all are over, with a note that names the others; TimeoutError after
-    `timeout` seconds; Detached where an interrupt ends the waiting, as in a cell.
+    `timeout` seconds; Detached where an interrupt ends the waiting, as in a cell. What it has not returned then counts
+    as not fetched.
     """
     every = list(jobs)
     _wait(every, timeout)
     failed = [(job, error) for job in every if (error := job.failure()) is not None]
     if not failed:
         return [job.result() for job in every]
+    for job, _ in failed:
+        job.values()  # what became of them has been told: nobody need fetch it
     first = failed[0][1]
     if len(failed) > 1:
         named = ", ".join(f"{job.name} ({type(error).__name__})" for job, error in failed)
@@ -43,7 +45,7 @@ def _wait(every: list[Job], timeout: float | None) -> None:
             if not left:
                 return
             if broken_off and all(job.done(0) for job in left):
-                raise _broken_off(left)
+                raise unloaded(left)
             waiting.look()
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"still running after {timeout} s: {', '.join(job.name for job in left)}")
@@ -60,11 +62,3 @@ def _loaded(left: list[Job], waiting: Waiting) -> bool:
         left.remove(job)
         sys.stdout.write(f"{line}\n")
     return True
-
-
-def _broken_off(over: list[Job]) -> errors.Detached:
-    named, first = ", ".join(job.name for job in over), over[0].name
-    return errors.Detached(
-        f"Interrupted while values were being loaded, of jobs that are over: {named}.",
-        hint=f"the same again, or %kube attach {first}",
-    )

@@ -64,6 +64,11 @@ def answers(shell: Any) -> bool:
     return bool((_request(shell).get("content") or {}).get("allow_stdin", True))
 
 
+def shows(shell: Any) -> bool:
+    """Whether a cell runs; else it is a widget's callback, whose interrupts go to the kernel's own log."""
+    return (_request(shell).get("header") or {}).get("msg_type") in (None, "execute_request")
+
+
 def leaving(shell: Any) -> bool:
     """Whether the kernel has been told to shut down, which it does once the running cell has ended."""
     return bool(getattr(shell, "exit_now", False))

@@ -66,7 +66,7 @@ def register(shell: Any) -> None:
     here.set_configuration(lambda: _configured(shell))
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)
-    here.set_presence(lambda: notebook.answers(shell), lambda: notebook.leaving(shell))
+    here.set_presence(lambda: notebook.answers(shell), lambda: notebook.leaving(shell), lambda: notebook.shows(shell))
     if _with_body not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.insert(0, _with_body)
 

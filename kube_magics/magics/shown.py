@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from kube_magics.errors import KubeMagicsError
+from kube_magics.errors import Told
 from kube_magics.jobs.debugging import Debugging, whole
 from kube_magics.jobs.remote import frames_of, is_of_job
 
@@ -55,7 +55,7 @@ class shown:  # noqa: N801 - used as `with shown(shell):`
         asked = self._debugging.active
         self._debugging.off()
         if asked:
-            if isinstance(error, KubeMagicsError):
+            if isinstance(error, Told):
                 whole(error)
             return
         if isinstance(error, KeyboardInterrupt) and not is_of_job(error):

@@ -48,10 +48,11 @@ _PART = re.compile(r"^(Why|Fix): ", re.MULTILINE)
 
 def page() -> str:
     """docs/errors.md."""
-    return f"{_INTRODUCTION}{_tree()}```\n\n" + "\n".join(_entry(found) for found in _below(errors.KubeMagicsError))
+    every = (*_below(errors.KubeMagicsError), errors.Detached)
+    return f"{_INTRODUCTION}{_tree()}```\n\n" + "\n".join(map(_entry, every))
 
 
-def parts(error: type[errors.KubeMagicsError]) -> tuple[str, str | None, str | None]:
+def parts(error: type[errors.Told]) -> tuple[str, str | None, str | None]:
     """What, why and fix of an error, each as one line; None: it only stands for those below it."""
     text = inspect.cleandoc(error.__doc__ or "")
     what, *rest = (" ".join(part.split()) for part in _PART.split(text))
@@ -74,9 +75,9 @@ def _tree() -> str:
     return inspect.cleandoc(drawn[0]) + "\n"
 
 
-def _entry(error: type[errors.KubeMagicsError]) -> str:
+def _entry(error: type[errors.Told]) -> str:
     what, why, fix = parts(error)
-    parents = [base for base in error.__bases__ if base is not errors.KubeMagicsError]
+    parents = [base for base in error.__bases__ if base not in (errors.KubeMagicsError, errors.Told)]
     kinds = " and ".join(_link(base) for base in parents)
     lines = [f"## {error.__name__}\n", what + (f" A kind of {kinds}." if kinds else "")]
     lines += [f"\n- **Why:** {_sentence(why)}"] if why else []

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 from kube_magics.doctor.line import Report
-from kube_magics.errors import KubeMagicsError
+from kube_magics.errors import Told
 from kube_magics.jobs import here
 from kube_magics.jobs.choose import leave
 from kube_magics.jobs.debugging import Debugging
@@ -38,7 +38,7 @@ def run(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except BaseException as error:
-        if not isinstance(error, KubeMagicsError) and not is_of_job(error):
+        if not isinstance(error, Told) and not is_of_job(error):
             raise
         sys.stdout.flush()
         sys.stderr.write(_said(error, door, whole=debugging.active))

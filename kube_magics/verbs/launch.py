@@ -7,7 +7,6 @@ import time
 
 import yaml
 
-from kube_magics import errors
 from kube_magics.cells.capture import Capture
 from kube_magics.cells.notebook import Sent
 from kube_magics.jobs import again
@@ -68,11 +67,7 @@ def print_manifests(prepared: submitting.Prepared) -> None:
 
 def finish(door: Door, job: Job) -> None:
     """Bind what came back, say how it went, raise what went wrong."""
-    try:
-        job.bring(door.namespace)
-    except KeyboardInterrupt:
-        what = f"Interrupted while the results of job {job.name} were being loaded: they are still where they were."
-        raise errors.Detached(what, hint=f"%kube attach {job.name}   (or run the cell again)") from None
+    job.bring(door.namespace)
     door.note(last_line(job))
     for remark in filter(None, (job.moved, job.lost)):
         door.note(remark)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import Desk, desk
+from tests.acceptance.desk import Desk, admin_of, desk
+from tests.acceptance.gate import Gate, gate
 from tests.cluster import Cluster
 
 
@@ -29,3 +31,13 @@ def anywhere(request: pytest.FixtureRequest) -> Desk:
     """One after the other."""
     found: Desk = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def gated(there: Desk, tmp_path: Path) -> Iterator[Gate]:
+    """The API server with a gate before it, as the user's one cluster."""
+    with gate(admin_of(there), tmp_path) as (made, kubeconfig):
+        through = {"KUBECONFIG": str(kubeconfig)}
+        there.right(f"import os\nbefore = os.environ['KUBECONFIG']\nos.environ.update({through!r})")
+        yield made
+        there.right("os.environ['KUBECONFIG'] = before")

@@ -20,6 +20,8 @@ from aiohttp import ClientSession, ClientTimeout, web
 
 from tests.cluster import Namespace
 
+PASSES_BYTES = 1 << 20
+"""Of a body that is held."""
 LOST = "lost"
 """The server does what it was asked for; its answer never comes, and the connection is gone."""
 
@@ -33,7 +35,8 @@ class Refusal:
 
 
 class Gate:
-    """`hold` a request or its answer by `METHOD PATH`; what is held waits until the gate is closed for good.
+    """`hold` a request, its answer, or most of its answer's body by `METHOD PATH`; what is held waits until the gate is
+    closed for good, a body until the next `hold`.
 
     `once`: the next requests of that kind meet with these, one each.
     """
@@ -42,15 +45,17 @@ class Gate:
         self._behind = behind
         self._request: re.Pattern[str] | None = None
         self._answer: re.Pattern[str] | None = None
+        self._body: re.Pattern[str] | None = None
         self._fates: list[tuple[re.Pattern[str], str | Refusal]] = []
         self.held = threading.Event()
         self.met: list[str] = []
         """`METHOD PATH` of those whom their fate has met."""
         self.url = ""
 
-    def hold(self, *, request: str | None = None, answer: str | None = None) -> None:
+    def hold(self, *, request: str | None = None, answer: str | None = None, body: str | None = None) -> None:
         self._request = re.compile(request) if request else None
         self._answer = re.compile(answer) if answer else None
+        self._body = re.compile(body) if body else None
         self.held.clear()
 
     def once(self, what: str, *fates: str | Refusal) -> None:
@@ -90,7 +95,12 @@ class Gate:
                 status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]}
             )
             await response.prepare(request)
+            passed = 0
             async for chunk in answer.content.iter_any():
+                passed += len(chunk)
+                while passed > PASSES_BYTES and self._body is not None and self._body.search(what):
+                    self.held.set()
+                    await asyncio.sleep(0.05)
                 await response.write(chunk)
             return response
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kube_magics.spec.names import ANNOTATION_FETCHED
 from tests.acceptance.desk import Desk, admin_of, environment, eventually, suggested
 from tests.kernel import Kernel
 
@@ -193,13 +194,26 @@ def test_to_what_is_no_longer_all_there(there: Desk, seconds: dict[tuple[str, bo
 
 @pytest.mark.cluster
 def test_two_at_once(there: Desk, seconds: dict[tuple[str, bool], Kernel], tmp_path: Path) -> None:
-    """Each has all of it."""
+    """Each has all of it, of a job that runs and of one that is over; that somebody has it is noted once."""
+    there.right("%%kubetrain --detach --name over --cpus 50m --returns m\nm = 43")
     there.right("%%kubetrain --detach --name twofold --cpus 50m --returns n\n" + WAITS.format(times=30) + "n = 42")
-    kernel = second(there, seconds, tmp_path)
-    requests = [each.send("%kube attach twofold") for each in (there.kernel, kernel)]
-    for each, request in zip((there.kernel, kernel), requests, strict=True):
-        ran = each.finish(request)
-        assert ran.error is None, ran
-        assert [line for line in ran.stdout.splitlines() if not line.startswith("job ")] == ["one", "two"]
-        assert each.value("n") == "42"
-    there.right("%kube delete twofold")
+    kernels = (there.kernel, second(there, seconds, tmp_path))
+    eventually(lambda: admin_of(there).kubectl.get("job", "over")["status"].get("succeeded"), "the end of one")
+    noted = []
+    for cell in ("%kube attach over", "%kube attach twofold", "%kube attach over"):
+        requests = [each.send(cell) for each in kernels]
+        for each, request in zip(kernels, requests, strict=True):
+            ran = each.finish(request)
+            assert ran.error is None, ran
+            lines = [line for line in ran.stdout.splitlines() if not line.startswith("job ")]
+            assert lines == (["one", "two"] if "twofold" in cell else [])
+        noted.append(eventually(lambda: fetched_at(there, "over"), "a note"))
+    assert [each.value("(m, n)") for each in kernels] == ["(43, 42)"] * 2
+    assert fetched_at(there, "over") == noted[0]
+    for name in ("over", "twofold"):
+        there.right(f"%kube delete {name}")
+
+
+def fetched_at(desk: Desk, name: str) -> str | None:
+    annotations: dict[str, str] = admin_of(desk).kubectl.get("job", name)["metadata"]["annotations"]
+    return annotations.get(ANNOTATION_FETCHED)

@@ -91,55 +91,6 @@ def test_the_second_stops_the_job_with_its_grace(anywhere: Desk) -> None:
         eventually(lambda: status(anywhere, "ending") == "stopped", "its end")
 
 
-SEVERAL = """import kube_magics
-def work(n):
-    import time
-    print('up', flush=True)
-    time.sleep(600)
-several = [kube_magics.train(work, args=(n,), name=f'several-{n}') for n in (1, 2)]
-"""
-
-
-def waits(desk: Desk, cell: str) -> str:
-    """Send a cell that waits for jobs submitted before; an idle kernel would not hear an interrupt."""
-    request = desk.kernel.send(f"print('waits', flush=True)\n{cell}")
-    eventually(lambda: "waits" in desk.kernel.peek(request).stdout, "its waiting")
-    return request
-
-
-def test_of_a_wait_for_several(here: Desk) -> None:
-    """The first names them all, the second stops them all."""
-    here.right(SEVERAL)
-    for name in ("several-1", "several-2"):
-        here.says(name, "up\n")
-    request = waits(here, "kube_magics.wait_all(several)")
-    asked(here.kernel, request)
-    ran = here.kernel.finish(request)
-    assert ran.error == "Detached", ran
-    assert "interrupt again to STOP jobs several-1, several-2; they go on running otherwise\n" in ran.stderr
-    assert [status(here, name) for name in ("several-1", "several-2")] == ["running", "running"]
-    request = waits(here, "kube_magics.wait_all(several)")
-    asked(here.kernel, request)
-    here.kernel.interrupt()
-    ran = here.kernel.finish(request)
-    assert ran.error == "JobStopped", ran
-    assert "2 of 2 jobs failed: several-1 (JobStopped), several-2 (JobStopped)" in ran.traceback
-    for name in ("several-1", "several-2"):
-        here.right(f"%kube delete {name}")
-
-
-def test_of_a_result_is_pythons_own_and_names_the_job(here: Desk) -> None:
-    """An `except Exception` around a loop of jobs must not swallow it and submit the next."""
-    here.right(SEVERAL.replace("(1, 2)", "(3,)"))
-    here.says("several-3", "up\n")
-    request = waits(here, "try:\n    several[0].result()\nexcept Exception:\n    pass")
-    here.kernel.interrupt()
-    ran = here.kernel.finish(request)
-    assert ran.error == "KeyboardInterrupt", ran
-    assert "job several-3 goes on: %kube attach several-3, %kube stop several-3" in ran.traceback
-    here.right("%kube delete several-3")
-
-
 @pytest.mark.parametrize(
     ("setting", "error", "after"), [("stop", "JobStopped", "stopped"), ("detach", "Detached", "running")]
 )

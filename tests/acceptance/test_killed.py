@@ -8,12 +8,11 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import Desk, admin_of, environment, eventually
-from tests.acceptance.gate import Gate, gate
+from tests.acceptance.desk import Desk, environment, eventually
+from tests.acceptance.gate import Gate
 from tests.cluster import Cluster
 from tests.kernel import Kernel
 
@@ -121,16 +120,6 @@ def test_killed_while_it_waits(there: Desk, cluster: Cluster) -> None:
     with another(there) as kernel:
         taken_up(kernel, cell)
         kernel.run("%kube delete waits")
-
-
-@pytest.fixture
-def gated(there: Desk, tmp_path: Path) -> Iterator[Gate]:
-    """The API server with a gate before it, as the user's one cluster."""
-    with gate(admin_of(there), tmp_path) as (made, kubeconfig):
-        through = {"KUBECONFIG": str(kubeconfig)}
-        there.right(f"import os\nbefore = os.environ['KUBECONFIG']\nos.environ.update({through!r})")
-        yield made
-        there.right("os.environ['KUBECONFIG'] = before")
 
 
 @pytest.mark.cluster

@@ -50,7 +50,7 @@ def test_the_page_of_errors_is_made_from_their_docstrings() -> None:
 
 def test_every_error_says_what_it_is_why_it_comes_and_what_to_do() -> None:
     above = {base for found in _errors() for base in found.__bases__}
-    for found in _errors():
+    for found in (*_errors(), errors.Detached):
         what, why, fix = errorpage.parts(found)
         assert what.endswith(".")
         # Those that are raised; what only stands for others has nothing to fix.

@@ -38,6 +38,7 @@ class Proxy:
         self._clear.set()
         self._links: set[asyncio.Task[None]] = set()
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        self._held: tuple[bytes, threading.Event, asyncio.Event] | None = None
         self.port = 0
         self.cuts = 0
         """Connections broken so far."""
@@ -78,6 +79,17 @@ class Proxy:
         if forget:
             self._clear = asyncio.Event()
         self._clear.set()
+
+    @contextmanager
+    def holding(self, what: bytes) -> Iterator[threading.Event]:
+        """What is sent to the server stops where a piece contains `what`, which the event tells, until the end of this."""
+        met, over = threading.Event(), asyncio.Event()
+        self._held = what, met, over
+        try:
+            yield met
+        finally:
+            self._held = None
+            self._loop.call_soon_threadsafe(over.set)
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -174,6 +186,9 @@ class Proxy:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
                 await clear.wait()
+                if upload and self._held is not None and self._held[0] in data:
+                    self._held[1].set()
+                    await self._held[2].wait()
                 if delay_s():
                     await asyncio.sleep(delay_s())
                 if room is not None and (room := room - len(data)) <= 0:

@@ -40,7 +40,11 @@ def usual() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-    here.set_presence(lambda: True, lambda: False)
+    present()
+
+
+def present(*, answers: bool = True, leaving: bool = False, shows: bool = True) -> None:
+    here.set_presence(lambda: answers, lambda: leaving, lambda: shows)
 
 
 def press(waiting: Waiting) -> None:
@@ -120,7 +124,7 @@ class Loading(Told):
 
 def test_a_value_on_its_way_does_not_make_the_button_deaf() -> None:
     loading = Loading()
-    with pytest.raises(errors.Detached, match="values were being loaded, of jobs that are over: loading"):
+    with pytest.raises(errors.Detached, match="the results of job loading were being loaded"):
         wait_all([loading])  # type: ignore[list-item]
     assert loading.begun == 1
 
@@ -135,10 +139,21 @@ def test_a_value_on_its_way_is_left_for_the_question_about_those_that_run(capsys
 
 def test_an_executor_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
     """Its timeout strikes again and again, and nobody means a stop by it."""
-    here.set_presence(lambda: False, lambda: False)
+    present(answers=False)
     with Waiting([Told()]) as waiting, pytest.raises(errors.Detached, match="the job goes on"):
         press(waiting)
     assert not capsys.readouterr().err
+
+
+def test_where_nothing_shows_what_is_raised_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a widget's callback: the kernel writes an interrupt into its own log."""
+    present(answers=False, shows=False)
+    with pytest.raises(KeyboardInterrupt), Waiting([Told()]) as waiting:
+        press(waiting)
+    assert capsys.readouterr().err.splitlines() == [
+        "This cell no longer waits for job told; the job goes on.",
+        "  next: %kube attach told   (or %kube stop told)",
+    ]
 
 
 def test_a_process_that_ends_stops_nothing() -> None:
@@ -148,7 +163,7 @@ def test_a_process_that_ends_stops_nothing() -> None:
         press(waiting)
         time.sleep(SETTLE_S)
         press(waiting)
-        here.set_presence(lambda: True, lambda: True)
+        present(leaving=True)
         with pytest.raises(errors.Detached, match="the job goes on"):
             until(waiting, told)
     assert not told.stopped
