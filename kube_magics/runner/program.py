@@ -196,6 +196,17 @@ def _shown(lines: list[str], shown: Names) -> str:
     return "".join(shown.get(str(number), line) for number, line in enumerate(lines, 1))
 
 
+def _alone(folder: str) -> str:
+    """A folder with this job's `kube_magics` and nothing else of ours: for torchrun's workers, a script's process."""
+    place = os.path.join(folder, "alone")
+    try:
+        os.mkdir(place)
+        os.symlink(os.path.join(folder, "kube_magics"), os.path.join(place, "kube_magics"))
+    except OSError:
+        return ""  # a full disk
+    return place
+
+
 def run(names: Names) -> None:
     """What main.py calls: all of the program if it is the program, in a worker process its definitions only."""
     folder = os.path.dirname(os.path.abspath(names["__file__"]))
@@ -211,12 +222,14 @@ def run(names: Names) -> None:
         Program(folder, names).define()
         return
     sys.path.insert(1, "")  # the working folder, as in a notebook
+    # In the environment for the processes that the user starts (workers of multiprocessing get sys.path anyway).
+    places = [os.environ.get("PYTHONPATH") or "", _alone(folder)]
     modules = os.path.join(folder, "modules")
     if os.path.isdir(modules):
-        # Before this folder too, whose main.py is no module of the user's; in the environment for the processes that
-        # the user starts (workers of multiprocessing get sys.path anyway).
+        # Before this folder too, whose main.py is no module of the user's.
         sys.path.insert(0, modules)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (modules, os.environ.get("PYTHONPATH"))))
+        places.insert(0, modules)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     os.environ["PYTHONUNBUFFERED"] = "1"
     results = os.environ.pop("KUBE_MAGICS_RESULTS", "") or os.path.join(folder, "results")
     spec = quickjson.read_file(os.path.join(folder, "spec.json"))

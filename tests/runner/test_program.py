@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -275,6 +276,14 @@ print(kube_magics.should_stop(), sorted(kube_magics.__all__))
     assert metrics[-1]["step"] == 2999
     assert log.all("progress")[-1] == {"e": "progress", "step": 2999, "total": 3000, "text": "train"}
     assert sum(len(str(event)) for event in log.all("metric") + log.all("progress")) < 200_000
+
+
+def test_processes_that_the_program_starts_have_them_too(tmp_path: Path) -> None:
+    """torchrun's workers, a script's process; and nothing else of ours, whose main.py is no module of theirs."""
+    inside = "import importlib.util as u, kube_magics as k; print(k.should_stop(), k.__file__, u.find_spec('main'))"
+    source = f"import os, subprocess, sys\nsubprocess.run([sys.executable, '-c', {inside!r}], check=True)"
+    (line,) = lines(run(tmp_path, source))
+    assert re.fullmatch(r"False \S+/alone/kube_magics/__init__\.py None", line)
 
 
 def test_a_captured_value_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
