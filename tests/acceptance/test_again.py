@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import LOGS, Desk, environment, eventually
+from tests.acceptance.desk import LOGS, Desk, admin_of, environment, eventually
+from tests.cluster import Cluster
+from tests.cluster.namespaces import delete
 from tests.kernel import Kernel
 
 pytestmark = pytest.mark.jobs
@@ -124,6 +126,26 @@ def test_one_fails_and_one_is_stopped(anywhere: Desk) -> None:
     assert "(JobStopped)" in ran.traceback
     assert len(re.findall(r"^job task-\w+ (?:done|failed)", ran.stdout, re.MULTILINE)) == 4
     assert anywhere.kernel.value("[tasks[0].result(), tasks[2].result()]") == "[0, 2]"
+
+
+@pytest.mark.long
+@pytest.mark.cluster
+def test_the_namespace_of_one_is_removed(there: Desk, cluster: Cluster) -> None:
+    """It is said of that one; the others are waited for, and have their values."""
+    space, other = admin_of(there), cluster.namespace()
+    there.right(
+        f"import os\nmine = os.environ['KUBECONFIG']\nos.environ['KUBECONFIG'] = {str(space.admin.kubeconfig)!r}"
+    )
+    places = f"((2, {space.name!r}), (200, {other.name!r}))"
+    there.right(
+        f"{TASKS}apart = [kube_magics.train(task, args=(n,), cpus='50m', namespace=where) for n, where in {places}]"
+    )
+    eventually(lambda: there.kernel.value("apart[1].logs()") == "'200\\n'", "its line")
+    delete(other)
+    ran = there.run("kube_magics.wait_all(apart)")
+    assert ran.error == "JobDeleted", ran
+    assert there.kernel.value("apart[0].result()") == "2"
+    there.right("os.environ['KUBECONFIG'] = mine")
 
 
 @pytest.mark.parametrize(
