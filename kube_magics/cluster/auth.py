@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 import threading
 import urllib.request
@@ -181,9 +182,14 @@ def _check_credentials(
         )
     if configuration.proxy and not configuration.proxy.startswith(("http://", "https://")):
         raise ConfigError(
-            f"The proxy {configuration.proxy} of context {context} cannot be used: only http and https proxies can.",
+            f"The proxy {bare(configuration.proxy)} of context {context} cannot be used: only http and https ones can.",
             hint="a proxy-url that begins with http://, or another --context",
         )
+
+
+def bare(url: str) -> str:
+    """A URL as it may be shown: without a name and a password."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 @contextmanager
@@ -234,6 +240,12 @@ def _explained(source: Source) -> Iterator[None]:
 
     try:
         yield
+    except yaml.MarkedYAMLError as error:
+        for mark in filter(None, (error.context_mark, error.problem_mark)):
+            mark.buffer = None  # the lines around it, which may hold a token
+        raise ConfigError(
+            f"{source.where} cannot be read.", said=str(error), hint="--backend local runs on this machine"
+        ) from error
     except kubernetes.config.ConfigException as error:
         raise ConfigError(
             f"{source.where} cannot be used.",

@@ -253,9 +253,9 @@ class Client:
             yield
         except aiohttp.InvalidURL as error:
             raise errors.ConfigError(
-                f"{error} is not an address (context {self.access.context}).",
+                f"{auth.bare(str(error))} is not an address (context {self.access.context}).",
                 hint="correct `server` or `proxy-url` in the kubeconfig",
-            ) from error
+            ) from None  # which shows a proxy's password
         except aiohttp.ClientConnectorCertificateError as error:
             raise errors.Unreachable(
                 f"The certificate of {where} is not trusted.",

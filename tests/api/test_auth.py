@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import stat
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ import pytest
 import yaml
 
 from kube_magics.cluster import auth
+from kube_magics.cluster.client import Client
 from kube_magics.errors import ConfigError
 from tests.api import certificates
 from tests.api.servers import kubeconfig, load
 
 SERVER = "https://10.0.0.1:6443"
+SECRET = {"token": "t0ken"}
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +114,31 @@ def test_proxy_and_server_name_are_taken(tmp_path: Path) -> None:
 def test_a_proxy_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="socks5"):
         access(tmp_path, **{"proxy-url": "socks5://proxy:1080"})
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:pr0xy@proxy:1080", "http://me:pr0xy@:nowhere"])
+def test_a_proxys_password_is_never_shown(tmp_path: Path, proxy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        asyncio.run(asked(access(tmp_path, SECRET, **{"proxy-url": proxy})))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "pr0xy" not in shown
+    assert "t0ken" not in shown
+
+
+async def asked(access: auth.Access) -> None:
+    client = Client(access)
+    try:
+        await client.get("/version")
+    finally:
+        await client.close()
+
+
+def test_a_token_beside_a_mistake_in_the_file_is_never_shown(tmp_path: Path) -> None:
+    text = "users:\n- name: me\n  user:\n    token: t0ken\n   client: [\n"
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path / "config", text))
+    assert "line 5" in str(caught.value.said)
+    assert "t0ken" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_environments_proxy_and_its_exceptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
