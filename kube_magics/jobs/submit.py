@@ -69,11 +69,6 @@ def place(spec: JobSpec) -> Backend:
     """The backend that `spec` will run on. Raises OptionError for a credential in --env, and for what a job cannot have
     there, or may not."""
     check_environment(spec.env, spec.capture)
-    if spec.files and spec.workdir:
-        raise errors.OptionError(
-            "--files come into a folder of the job's own, and --workdir names another one.",
-            hint=f"--files {','.join(spec.files)}   (without --workdir)",
-        )
     chosen()
     backend = backend_for(spec)
     if backend.kind == "kubernetes":
@@ -118,11 +113,11 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     }
     if spec.log_to:
         options["log_to"] = spec.log_to + (f"{name}.log" if spec.log_to.endswith("/") else "")
-    if spec.files:
+    if spec.workdir:
+        options |= {"workdir": spec.workdir, "placed": bool(spec.files)}
+    elif spec.files:
         # A folder of its own, with these files and no others, on this machine too: what works there works anywhere.
         options["cwd"] = None
-    if spec.workdir:
-        options["workdir"] = spec.workdir
     submission_id = str(uuid.uuid4())
     store = Store.of(spec.artifacts, name, submission_id) if spec.artifacts else None
     if store is not None:

@@ -56,6 +56,12 @@ class Launcher:
                 os.open(os.devnull, os.O_RDWR)
         results = results_dir(folder, spec)
         os.makedirs(results, exist_ok=True)
+        self._problem = ""
+        """Why nothing can be started."""
+        if spec.get("placed"):  # before what is younger counts as the job's own
+            from .placing import place
+
+            self._problem = place(os.path.join(folder, "work"), spec["workdir"])
         fifo = os.path.join(folder, "events")
         os.mkfifo(fifo, 0o600)
         self.began_ns = os.stat(fifo).st_ctime_ns
@@ -88,6 +94,8 @@ class Launcher:
         err, err_child = os.pipe()
         child = Child(0, out, err)
         try:
+            if self._problem:
+                raise OSError(self._problem)
             if self._workdir:
                 os.makedirs(self._workdir, exist_ok=True)
             os.chdir(self._cwd)  # posix_spawn cannot, and the supervisor does not mind

@@ -36,6 +36,7 @@ ONLY_WITH = {
     "linefile.py": "log_to",
     "logcopy.py": "log_to",
     "guard.py": "guarded",
+    "placing.py": "placed",
     **dict.fromkeys(_INSTALLING, "install"),
 }
 """Files that travel only where the named field of spec.json asks for them; the runner imports them late."""

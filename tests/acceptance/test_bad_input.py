@@ -43,6 +43,7 @@ LINES = (
     # unknown
     Bad("--gpu 1", "no option --gpu", "--gpus", good="--gpus 1"),
     Bad("--nproc-per-node 2", "no option --nproc-per-node", "--gpus", good="--gpus 2"),
+    Bad("--max-restarts 2", "no option --max-restarts", "--retries", good="--retries 2"),
     Bad("--serviceaccount x", "no option --serviceaccount", "--service-account", good="--service-account x"),
     Bad("--nonsense", "no option --nonsense", "%%kubetrain?", good=""),
     Bad("gpus=1", "options only", "--gpus", good="--gpus 1"),
@@ -67,6 +68,8 @@ LINES = (
     Bad("--timeout 99999d", "longer than any job", "--timeout 30d"),
     Bad("--grace 2d", "within a day", "--grace 5m"),
     Bad("--ttl forever", "not a duration", "--ttl 2h"),
+    Bad("--retries -1", "from 0 to 100", "--retries 3"),
+    Bad("--retries many", "from 0 to 100", "--retries 3"),
     # names
     Bad("--name 'My Job'", "a-z, 0-9", "--name my-job"),
     Bad(f"--name {'n' * 64}", "64 characters", f"--name {'n' * 52}"),
@@ -108,7 +111,6 @@ LINES = (
     Bad("--returns-files /etc/passwd", "only files of the job's working folder", "--returns-files", good=""),
     Bad("--files nothing-here.csv", "nothing-here.csv", "", good=""),
     Bad("--files ../secret.txt", "../secret.txt", "", good=""),
-    Bad("--files d.txt --workdir /x", "names another one", "--files d.txt", good=""),
     Bad("-r absent.txt", "absent.txt", "", good=""),
     Bad("--pip=--index-url=x", "not a requirement", '--pip "tqdm torch==2.6"', good="--pip tqdm"),
     Bad("--pip 'none torch'", "stand alone", '--pip "torch"', good="--pip torch"),

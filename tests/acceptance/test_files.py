@@ -27,6 +27,19 @@ def test_files_stand_in_the_working_folder(anywhere: Desk) -> None:
     assert not (anywhere.folder / "made.txt").exists(), "a working folder of its own, on this machine too"
 
 
+def test_files_stand_in_the_folder_of_workdir(anywhere: Desk) -> None:
+    """Which is the user's: a file of the same name is replaced."""
+    (anywhere.folder / "conf").mkdir(exist_ok=True)
+    place = f"{anywhere.folder.parent}/run"
+    for value in ("0.1", "0.2"):
+        (anywhere.folder / "conf" / "lr.txt").write_text(value)
+        anywhere.right(
+            f"%%kubetrain --cpus 100m --files conf --workdir {place} --returns seen\n"
+            "import os\nseen = os.getcwd(), open('conf/lr.txt').read()"
+        )
+        assert anywhere.kernel.value("seen") == f"('{place}', '{value}')"
+
+
 def test_files_of_a_call(anywhere: Desk) -> None:
     (anywhere.folder / "config.txt").write_text("7")
     anywhere.right("import kube_magics\ndef read():\n    return int(open('config.txt').read())")

@@ -64,6 +64,26 @@ def test_a_given_file_that_was_changed_is_told_too(tmp_path: Path) -> None:
     assert event["lost"] == [["given.csv", 2]]
 
 
+def test_given_files_stand_in_the_folder_of_the_users_choice(tmp_path: Path) -> None:
+    there = tmp_path / "volume" / "run"
+    (there / "deep").mkdir(parents=True)
+    (there / "deep" / "old.txt").write_text("last week's")
+    (there / "kept.txt").write_text("kept")
+    given = {"work/deep/old.txt": b"new", "work/run.sh": b"echo"}
+    source = "import os\nprint(os.getcwd(), open('deep/old.txt').read(), open('kept.txt').read())"
+    log = run(tmp_path, source, workdir=str(there), placed=True, replaced=given)
+    assert log.out.decode().split() == [str(there), "new", "kept"]
+    assert sorted(path.name for path in there.rglob("*")) == ["deep", "kept.txt", "old.txt", "run.sh"]
+    assert not log.all("files"), "what has travelled is not lost"
+
+
+def test_given_files_that_cannot_stand_there_are_told(tmp_path: Path) -> None:
+    (tmp_path / "run" / "a.txt").mkdir(parents=True)
+    log = run(tmp_path, "print(1)", workdir=str(tmp_path / "run"), placed=True, replaced={"work/a.txt": b"1"})
+    assert (log.end["reason"], log.code, log.out) == ("start", 70, b"")
+    assert f"cannot write {tmp_path}/run/a.txt, of --files: Is a directory" in log.error["message"]
+
+
 def test_nothing_is_told_of_a_folder_that_is_not_the_jobs_own(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     log = run(tmp_path, WRITES, cwd=str(tmp_path / "mine"), returns_files=["*.pt"])
