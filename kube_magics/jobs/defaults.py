@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kube_magics.jobs import here
+from kube_magics.manifests.demands import demand
 from kube_magics.spec import defaults, limits
 from kube_magics.spec.defaults import CONFIG, IPYTHON, Place
 from kube_magics.spec.job import JobSpec
@@ -32,3 +33,9 @@ def spec(given: Mapping[str, Any], fields: Iterable[str] | None = None) -> JobSp
 def allow(asked: JobSpec) -> None:
     """Raises NotAllowed for what the site forbids."""
     limits.check(asked, defaults.rules(places()))
+
+
+def allow_object(body: Mapping[str, Any], what: str) -> None:
+    """The same of an object of a file; `what` names it."""
+    if (asked := demand(body)) is not None:
+        limits.check_demand(asked, defaults.rules(places()), of=what)

@@ -9,7 +9,7 @@ from pathlib import Path
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.jobs import defaults, loop
-from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.manifests.documents import Document, documents
 from kube_magics.spec.options import PLACE
 from kube_magics.spec.parse import split_known
@@ -19,14 +19,20 @@ MAGIC = "%kube create"
 
 
 def run(call: Call) -> None:
-    """Nothing is created before all files are understood; then one object that fails does not stop the next."""
+    """Nothing is created before all files are understood, and allowed here; then one object that fails does not stop
+    the next."""
     files, rest = _files(call.names)
     place, stray = split_known(rest, PLACE, MAGIC)
     if stray or not files:
         fix = f"{MAGIC} -f {stray[0] if stray else 'job.yaml'}"
         raise errors.OptionError(f"{MAGIC} takes files behind -f.", hint=fix)
     found = [document for file in files for document in documents(_read(file), file)]
-    backend = submitting.place(defaults.spec(place, PLACE))
+    spec = defaults.spec(place, PLACE)
+    backend = backend_for(spec)
+    if backend.kind == "kubernetes":
+        for document in found:
+            defaults.allow_object(document.body, str(document))
+    confirm_context(backend, spec)
     failed = [(each, error) for each in found if (error := _create(call.door, backend, each)) is not None]
     if failed:
         raise _error(failed, len(found))

@@ -148,6 +148,39 @@ def test_a_site_limits_what_its_users_ask_for(kernel: Kernel, options: str, told
     assert next_lines(ran).startswith(typed)
 
 
+def job_file(image: str, gpus: int) -> str:
+    container = {"name": "main", "image": image, "resources": {"limits": {"nvidia.com/gpu": gpus}}}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    meta = {"name": "greedy"}
+    return yaml.safe_dump({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": template}})
+
+
+@pytest.mark.parametrize(
+    ("image", "gpus", "told", "typed"),
+    [
+        ("registry.lab/torch:2", 3, "gpu: 3: this site allows a job 2 (KUBE_MAGICS_MAX_GPUS)", "nvidia.com/gpu: 2"),
+        ("docker.io/torch:2", 1, "(c.KubeMagics.allowed_images)", "image: registry.lab/*"),
+    ],
+)
+def test_a_site_limits_what_files_ask_for(kernel: Kernel, image: str, gpus: int, told: str, typed: str) -> None:
+    right(kernel, f"_ = open('job.yaml', 'w').write({job_file(image, gpus)!r})")
+    ran = kernel.run("%kube create -f job.yaml")
+    assert ran.error == "NotAllowed", ran
+    assert "Job greedy (job.yaml, line 1): " in ran.message
+    assert told in ran.message
+    assert next_lines(ran).startswith(f"{typed}   (ask mlops@lab.example")
+
+
+def test_a_site_limits_what_calls_ask_for(kernel: Kernel) -> None:
+    for call in ("train(len, ('abc',), gpus=3)", "remote(gpus=3)(len)('abc')"):
+        ran = kernel.run(f"import kube_magics\nkube_magics.{call}")
+        assert ran.error == "NotAllowed", ran
+        assert "(KUBE_MAGICS_MAX_GPUS)" in ran.message
+    ran = kernel.run("%kube run docker.io/library/busybox -- true")
+    assert ran.error == "NotAllowed", ran
+    assert "(c.KubeMagics.allowed_images)" in ran.message
+
+
 def test_debug_shows_the_whole_traceback_and_no_more_than_that_call(kernel: Kernel) -> None:
     short = kernel.run("%kube jobs")
     assert short.error == "Unreachable"
@@ -224,12 +257,17 @@ def test_tab_knows_the_jobs(anywhere: Desk) -> None:
 @pytest.mark.cluster
 def test_debug_shows_every_request_and_no_secret(there: Desk) -> None:
     assert there.space is not None
-    ran = there.right("%%kubetrain --cpus 100m --debug --name looked-at --env QUIET=in-a-body\nprint(1)")
-    jobs = f"/apis/batch/v1/namespaces/{there.space.name}/jobs"
+    space = there.space
+    space.admin("create", "secret", "generic", "store", f"--namespace={space.name}", "--from-literal=key=s3cret-value")
+    line = "%%kubetrain --cpus 100m --debug --name looked-at --env QUIET=in-a-body --secret store:key=KEY"
+    ran = there.right(f"{line}\nimport os\nassert os.environ['KEY'].startswith('s3')")
+    jobs = f"/apis/batch/v1/namespaces/{space.name}/jobs"
     assert re.search(rf"^\[kube_magics: POST {jobs}: 201 in \d+ ms\]$", ran.stderr, re.MULTILINE), ran
     assert "/log?" in ran.stderr
-    token = yaml.safe_load(there.space.kubeconfig.read_text())["users"][0]["user"]["token"]
-    assert token not in ran.stderr
-    assert "Bearer" not in ran.stderr
-    assert "in-a-body" not in ran.stderr
+    token = yaml.safe_load(space.kubeconfig.read_text())["users"][0]["user"]["token"]
+    failed = there.run(f"{line.replace('looked-at', 'fails')} --labels 'team=x' --priority no-such-class\nprint(1)")
+    assert "Traceback (most recent call last)" in failed.traceback
+    for shown in (ran.stdout, ran.stderr, failed.stdout, failed.stderr, failed.traceback):
+        for secret in (token, "Bearer", "in-a-body", "s3cret-value"):
+            assert secret not in shown
     assert "GET" not in there.right("%kube jobs").stderr
