@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from kube_magics.cluster.pieces import Gap, Outage, Piece
+from kube_magics.cluster.pieces import Attempt, Gap, Outage, Piece
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 
 __all__ = [
+    "Attempt",
     "Backend",
     "Gap",
     "Gpu",

@@ -9,8 +9,8 @@ from kube_magics import errors
 from kube_magics.spec.job import JobSpec
 
 _WITHOUT_MEANING = (
-    *("image", "image_pull_secret", "shm", "read_only_root", "run_as", "cache", "ttl", "gpu_resource", "queue"),
-    *("priority", "node_selector", "toleration", "service_account", "labels", "annotations"),
+    *("image", "image_pull_secret", "shm", "read_only_root", "run_as", "cache", "retries", "ttl", "gpu_resource"),
+    *("queue", "priority", "node_selector", "toleration", "service_account", "labels", "annotations"),
 )
 
 
@@ -47,7 +47,7 @@ def remarks(spec: JobSpec) -> list[str]:
         found.append(
             f"on this machine {' and '.join(filter(None, [', '.join(idle[:-1]), idle[-1]]))} {verb} no meaning"
         )
-    if spec.returns_files and not spec.files:
+    if spec.returns_files and (spec.workdir or not spec.files):
         found.append("on this machine the job works in a folder of yours: what --returns-files names is there already")
     if "secret" in spec.given:
         named = ", ".join(secret.variable or f"the keys of {secret.name}" for secret in spec.secret)

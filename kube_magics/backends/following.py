@@ -12,10 +12,11 @@ from kube_magics import errors
 from kube_magics.backends.nodes import every_node
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import ROTATION_S, PodLog
-from kube_magics.cluster.pieces import Gap, Outage, Piece
+from kube_magics.cluster.pieces import Attempt, Gap, Outage, Piece
 from kube_magics.cluster.rotated import Rotated
 from kube_magics.cluster.shared import SharedWatch
 from kube_magics.cluster.watch import Changed, Listed, watch
+from kube_magics.telemetry import attempts
 from kube_magics.telemetry.explain import lacks_room
 from kube_magics.telemetry.objects import part
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
@@ -71,7 +72,7 @@ class Following:
         self._pods: dict[str, Mapping[str, Any]] = {}
         self._pods_seen = False
         """Until then nothing is told: a job that has ended would look like one that never had a pod."""
-        self._read: set[str | None] = set()
+        self._read: list[str | None] = []
         """Uids of the pods whose logs are, or are being, read."""
         self._last_pod: Mapping[str, Any] | None = None
         """The one that was deleted last, as it was then: a Job that fails for it says only that it failed."""
@@ -209,32 +210,53 @@ class Following:
             await self._queue.put(fresh)
 
     async def _read_logs(self) -> None:
-        """Stream the log of the job's pod, and of each that the cluster makes after it, until the state is final."""
-        while not ((self.snapshot.over or self._given_up()) and self._nothing_to_read()):
-            state = self.snapshot
-            if not state.scheduled or self._nothing_to_read() or self._logless():
+        """Stream the logs of the job's pods, one after the other, until its state is final."""
+        while not ((self.snapshot.over or self._given_up()) and self._nothing_to_read() and not self._older()):
+            state = next(iter(self._older()), self.snapshot)
+            newest = state is self.snapshot
+            if newest and (not state.scheduled or self._nothing_to_read() or self._logless(state.pod_uid)):
                 await self._next_change()
                 continue
-            if self._read:
+            pod = self._pods[state.pod_uid or ""]
+            if attempts.most(self._job) > 1:
+                await self._queue.put(self._attempt(state))
+            elif self._read:
                 await self._queue.put(Gap(f"the cluster runs the job once more, as pod {state.pod}", sure=True))
-            self._read.add(state.pod_uid)
-            await self._read_log(state)
+            self._read.append(state.pod_uid)
+            await self._read_log(state, pod)
         await self._queue.put(None)
+
+    def _own(self) -> list[Mapping[str, Any]]:
+        return attempts.ordered(own_pods(self._uid, list(self._pods.values())))
+
+    def _older(self) -> list[Snapshot]:
+        """Attempts before the newest pod that ran, have ended, and have not been read."""
+        before = [pod for pod in self._own()[:-1] if pod["metadata"]["uid"] not in self._read]
+        states = [of_job(self._job or {}, [pod]) for pod in before] if attempts.in_turn(self._job) else []
+        return [state for state in states if state.started and state.terminated]
+
+    def _attempt(self, state: Snapshot) -> Attempt:
+        """Which one begins with the log of the pod of `state`, and how the last one that was read has ended."""
+        before = self._pods.get(self._read[-1] or "", self._last_pod) if self._read else None
+        cause = of_job(self._job or {}, [before]).cause if before is not None else None
+        # A pod that is gone may not be counted yet.
+        which = max(attempts.number(self._job, self._own(), self._pods[state.pod_uid or ""]), len(self._read) + 1)
+        return Attempt(which, max(which, attempts.most(self._job)), cause.sentence if cause else "")
 
     def _nothing_to_read(self) -> bool:
         """Of the newest pod: it has been read, or there is none any more, or it never ran."""
         state = self.snapshot
         return state.pod_uid not in self._pods or state.pod_uid in self._read or (state.over and not state.started)
 
-    async def _read_log(self, state: Snapshot) -> None:
+    async def _read_log(self, state: Snapshot, pod: Mapping[str, Any]) -> None:
         """From the container's first moment to its end, or to where another pod has taken its place."""
         pauses, vain, uid = _pauses(), 0, state.pod_uid or ""
 
         async def over() -> bool:
             return self.snapshot.pod_uid != uid or self.snapshot.terminated or self.snapshot.over
 
-        log = pod_log(self._client, state, self._pods[uid])
-        while uid in self._pods and not self._logless():
+        log = pod_log(self._client, state, pod)
+        while uid in self._pods and not self._logless(uid):
             ended = await over()
             self._reading = True
             try:
@@ -256,10 +278,10 @@ class Following:
             finally:
                 self._reading = False
 
-    def _logless(self) -> bool:
-        """There is no log, and there will be none."""
+    def _logless(self, uid: str | None) -> bool:
+        """There is no log of this pod, and there will be none."""
         state = self.snapshot
-        return not state.started and (state.over or self._given_up())
+        return uid == state.pod_uid and not state.started and (state.over or self._given_up())
 
     def _given_up(self) -> bool:
         return bool(self.snapshot.cause and self.snapshot.cause.hopeless)
@@ -271,7 +293,7 @@ class Following:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
-                while not self.snapshot.started and not self._logless():
+                while not self.snapshot.started and not self._logless(self.snapshot.pod_uid):
                     await self._next_change()
 
     async def _next_change(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends import bundles, claims, creating, objects, secrets
-from kube_magics.backends.contract import GpuReport, NodeReport, Objects, Piece, Source, Sources
-from kube_magics.backends.following import Following, Watches, pod_log
+from kube_magics.backends.contract import Attempt, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
+from kube_magics.backends.following import LOST, Following, Watches, pod_log
 from kube_magics.backends.nodes import gpu_report, node_report
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import METADATA, METADATA_LIST, Client
@@ -25,7 +25,8 @@ from kube_magics.runner import shipped
 from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names, volumes
 from kube_magics.spec.job import JobSpec, Submission, image_of
-from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job
+from kube_magics.telemetry import attempts
+from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job, own_pods
 
 NOTE_TRIES = 5
 """A Job that has just ended changes a few times in its last seconds."""
@@ -129,13 +130,18 @@ class KubernetesBackend:
         )
 
     async def poll(self, name: str) -> Snapshot:
+        job, pods = await self._found(name)
+        snapshot = of_job(job, pods, namespace=self.namespace)
+        if snapshot.phase == PENDING and not snapshot.pod:
+            snapshot = of_job(job, pods, await self._events(name), namespace=self.namespace)
+        return await self._whole(job, snapshot)
+
+    async def _found(self, name: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
+        """A Job and its pods, the newest last."""
         job, pods = await asyncio.gather(
             self.client.get(f"{self._jobs}/{name}"), self.client.get(self._pods, {"labelSelector": f"job-name={name}"})
         )
-        snapshot = of_job(job, pods["items"], namespace=self.namespace)
-        if snapshot.phase == PENDING and not snapshot.pod:
-            snapshot = of_job(job, pods["items"], await self._events(name), namespace=self.namespace)
-        return await self._whole(job, snapshot)
+        return job, attempts.ordered(own_pods(job["metadata"]["uid"], pods["items"]))
 
     async def _whole(self, job: Mapping[str, Any], snapshot: Snapshot) -> Snapshot:
         """Said to be incomplete, if it waits for files that are not there."""
@@ -187,12 +193,21 @@ class KubernetesBackend:
                     return
 
     async def log(self, name: str) -> AsyncIterator[Piece]:
-        snapshot = await self.poll(name)
-        if snapshot.pod is None or not snapshot.started:
-            return
-        pod = await self.client.get(f"{self._pods}/{snapshot.pod}")
-        async for piece in pod_log(self.client, snapshot, pod).whole():
-            yield piece
+        job, pods = await self._found(name)
+        for pod in pods if attempts.in_turn(job) else pods[-1:]:
+            state = of_job(job, [pod], namespace=self.namespace)
+            if not state.started:
+                continue
+            which = attempts.number(job, pods, pod)
+            if which > 1 or len(pods) > 1:
+                yield Attempt(which, max(which, attempts.most(job)))
+            try:
+                async for piece in pod_log(self.client, state, pod).whole():
+                    yield piece
+            except errors.NotFound:
+                if pod is pods[-1]:
+                    raise
+                yield Gap(LOST, sure=True)
 
     async def sources(self, name: str, *, previous: bool = False) -> Sources:
         return objects.sources(await self.objects(name), previous=previous)
@@ -214,11 +229,16 @@ class KubernetesBackend:
         snapshot = await self._clear(name)
         if snapshot.over:
             return f"{name} is over already ({snapshot.phase})."
+        ended = snapshot.terminated and snapshot.finished_at is not None
+        if snapshot.attempts > 1 and (ended or (snapshot.attempt > 1 and not snapshot.started)):
+            await self._no_more_than(snapshot, snapshot.attempt - (1 if ended else 2))
+            return f"{name} is between two attempts: it is not tried again; its log stays (%kube logs {name})."
         asked = {"annotations": {names.ANNOTATION_STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}}
         if snapshot.pod is None or not snapshot.started:
             await self._suspend(name, asked)
             return f"{name} had not started: it is suspended and will not start."
         try:
+            await self._no_more_than(snapshot, snapshot.attempt - 1)
             # Lowering a live pod's deadline is the one way that keeps pod and log: TERM, its grace, KILL.
             told = {"metadata": asked, "spec": {"activeDeadlineSeconds": 1}}
             await self.client.patch(f"{self._pods}/{snapshot.pod}", told)
@@ -246,6 +266,12 @@ class KubernetesBackend:
             if not unclear or time.monotonic() > until:
                 return snapshot
             await asyncio.sleep(0.2)
+
+    async def _no_more_than(self, state: Snapshot, failures: int) -> None:
+        """Let one more failure be the job's end; where there are more already, that is at once: a pod that runs would
+        be deleted, and its log with it."""
+        if state.attempts > failures + 1:
+            await self.client.patch(f"{self._jobs}/{state.name}", {"spec": {"backoffLimit": failures}})
 
     async def delete(self, name: str) -> None:
         if (following := self._following.pop(name, None)) is not None:

@@ -23,5 +23,22 @@ class Outage:
     """It can be read again."""
 
 
-Piece = bytes | Gap | Outage
+@dataclass(frozen=True)
+class Attempt:
+    """Here begins the log of another pod of the same job."""
+
+    number: int
+    """From 1 on."""
+    of: int
+    """How many there may be."""
+    before: str = ""
+    """How the one before ended, as the cluster says it; empty: it does not."""
+
+    @property
+    def heading(self) -> str:
+        """What stands above its log."""
+        return f"attempt {self.number} of {self.of}"
+
+
+Piece = bytes | Gap | Outage | Attempt
 """A block of whole lines, or what stands between two."""

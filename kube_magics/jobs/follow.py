@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
-from kube_magics.backends.contract import Backend, Outage, Piece
+from kube_magics.backends.contract import Attempt, Backend, Outage, Piece
 from kube_magics.jobs.logfile import READ_BYTES, LogFile
+from kube_magics.jobs.retries import Retries
 from kube_magics.jobs.screen import CROWDED_S, STDERR, STDOUT, Screen
 from kube_magics.runner import images, protocol
 from kube_magics.runner.images import Picture
@@ -76,6 +77,7 @@ class Follower:
         self._gap = ""
         self._told = False
         """That the log file is not whole."""
+        self._retries = Retries()
         self._patience: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -92,6 +94,8 @@ class Follower:
             self.outcome.failure = error
         finally:
             flushing.cancel()
+            if not self._hopeless():
+                self.outcome.end = self.outcome.end or self._retries.failed
             if self._patience is not None:
                 self._patience.cancel()
             self._finish()
@@ -109,7 +113,7 @@ class Follower:
                 screen.add(stream, lines)
             if len(block) >= READ_BYTES:  # else nothing may come between what there is and what comes
                 await asyncio.sleep(0)
-        if self.outcome.error is not None:
+        if self.outcome.error is not None and not self._retries.another:
             screen.drop_traceback(self.outcome.error.get("crc"))
         if self.outcome.snapshot is not None and (why := _why_it_waits(self.outcome.snapshot)):
             screen.add(STDERR, why)
@@ -131,6 +135,8 @@ class Follower:
             self.outcome.snapshot = piece
             if self.outcome.end is not None and self._explained():
                 self._finish()
+        elif isinstance(piece, Attempt):
+            self._begin(piece)
         elif isinstance(piece, Outage):
             self._show(STDERR, f"[kube_magics: {_said(piece)}]\n".encode())
         elif piece.sure:
@@ -138,6 +144,15 @@ class Follower:
         else:
             # A rotated log need not have lost anything: the runner's next count decides whether this is worth a word.
             self._gap = f" ({piece.why})"
+
+    def _begin(self, attempt: Attempt) -> None:
+        """The log goes on below a heading. Nothing that an older attempt has sent is this one's."""
+        for line in self._retries.begin(attempt):
+            self._note(line)
+        before = self.outcome
+        self.outcome = Outcome(snapshot=before.snapshot, heard=before.heard, lost_lines=before.lost_lines)
+        self._totals, self._assembler, self._images = protocol.Totals(), protocol.Assembler(), images.Reader()
+        self._gap = ""
 
     def _note(self, text: str) -> None:
         self.log.note(text)
@@ -152,8 +167,8 @@ class Follower:
         state = self.outcome.snapshot
         return (
             state is not None
-            and not state.started
-            and (state.phase == SUSPENDED or bool(state.cause and state.cause.hopeless))
+            and not (state.started and self._retries.failed is None)
+            and (state.phase == SUSPENDED or bool(not state.started and state.cause and state.cause.hopeless))
         )
 
     def _block(self, block: bytes) -> None:
@@ -211,13 +226,18 @@ class Follower:
             self._picture(self._images.add(event))
         elif kind == "error":
             self.outcome.error = event
-            for screen in self._screens:
+            for screen in () if self._retries.another else self._screens:
                 screen.drop_traceback(event.get("crc"))
         elif kind == "end":
             self._ended(event)
 
     def _ended(self, event: Mapping[str, Any]) -> None:
         self._count(event)
+        if self._retries.goes_on(event):
+            said = self._retries.ended(event, self.outcome.error)
+            if said:
+                self._note(said)
+            return
         self.outcome.end = event
         if event.get("reason") != "stopped" or self._explained():
             self._finish()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from kube_magics import errors
-from kube_magics.backends.contract import Backend, Gap, Outage, Piece, Source
+from kube_magics.backends.contract import Attempt, Backend, Gap, Outage, Piece, Source
 from kube_magics.jobs.screen import CROWDED_S, STDOUT, Screen
 from kube_magics.runner import protocol
 from kube_magics.runner.images import Picture, Reader
@@ -112,6 +112,9 @@ class Lines:
             return [f"[kube_magics: lines may be missing here: {block.why}]".encode()]
         if isinstance(block, Outage):
             return []
+        if isinstance(block, Attempt):
+            before, self._pieces = self.rest(), {"out": [], "err": []}
+            return [*before, f"[kube_magics: {block.heading}]".encode()]
         raw = block.split(b"\n")[:-1]
         return [line for each in raw for line in self._user_lines(each)] if self._ours else raw
 

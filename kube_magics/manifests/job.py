@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kube_magics.manifests import bundle, pod, scheduling, volumes
+from kube_magics.runner.protocol import FINAL_CODES
 from kube_magics.spec import names
 from kube_magics.spec.job import Submission
 
@@ -46,10 +47,23 @@ def job(
             "annotations": _annotations(submission),
         },
         "spec": {
-            "backoffLimit": 0,
+            "backoffLimit": spec.retries,
+            **(_retrying(submission) if spec.retries else {}),
             "ttlSecondsAfterFinished": TTL_S if spec.ttl is None else spec.ttl,
             "template": pod.template(spec, placement, marks, {**dict(spec.annotations), **_notebook(submission)}),
         },
+    }
+
+
+def _retrying(submission: Submission) -> dict[str, Any]:
+    """Which ends another attempt follows: all but those that would come again. An image that runs as it is has none of
+    our exit codes."""
+    final = {"containerName": names.CONTAINER, "operator": "In", "values": list(FINAL_CODES)}
+    rules = [{"action": "FailJob", "onExitCodes": final}]
+    return {
+        **({"podFailurePolicy": {"rules": rules}} if submission.arguments is None else {}),
+        # Two attempts at once would write to the same volume.
+        "podReplacementPolicy": "Failed",
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from .ending import OWN_FAILURE, how, resources, send
+from . import protocol
+from .ending import how, resources, send
 from .launch import results_dir
 from .pump import STALLED_S
 from .results import Results
@@ -82,7 +83,7 @@ def cannot_run(problem: str, reason: str, took_s: float, pump: Pump) -> int:
     pump.end_copy(now)
     error = {"type": "StartError", "module": "kube_magics_runner", "message": problem[:4000], "frames": []}
     pump.event({"e": "error", **error, "text": problem[-4000:], "exit": None}, now)
-    end: dict[str, Any] = {"e": "end", "code": OWN_FAILURE, "signal": None, "reason": reason}
+    end: dict[str, Any] = {"e": "end", "code": protocol.OWN_FAILURE, "signal": None, "reason": reason}
     end.update(duration_s=round(took_s, 3), cpu_s=0.0, peak_memory_bytes=None)
     end.update(lines=pump.totals.lines, bytes=pump.totals.bytes, results=[], missing={}, too_large={})
     return send(end, problem, pump.output)

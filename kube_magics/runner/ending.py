@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from .cgroup import Cgroup
     from .output import Output
 
-OWN_FAILURE = 70
-TIMED_OUT = 124
 STOPPED = 143
 """Of a program that ended well when it was told to: with 0 the cluster would call a job complete that is not."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_BYTES = 4096
+HOPELESS = ("import", "bytecode")
+"""Ends that every further attempt in the same image would come to."""
 QUOTED_LINES = 8
 """Of what a failed step said last."""
 
@@ -34,11 +34,12 @@ def how(status: int, asked: str, error: dict[str, Any] | None, oom_kills: int) -
     code = 128 + number if number is not None else os.WEXITSTATUS(status)
     if asked:
         reason = asked
-        code = TIMED_OUT if asked == "timeout" else code or STOPPED
+        code = protocol.TIMED_OUT if asked == "timeout" else code or STOPPED
     elif number == SIGKILL and oom_kills:
         reason = "oom"
     elif code and error and error.get("reason"):
         reason = error["reason"]  # an import is missing, or a step before or after the program has failed
+        code = protocol.OWN_FAILURE if reason in HOPELESS else code
     elif number is not None:
         reason = "signal"
     else:

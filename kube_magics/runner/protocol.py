@@ -75,6 +75,11 @@ RESULT_LIMIT_BYTES = 1024 * 1024
 """Pickled size up to which a result travels through the log."""
 HEARTBEAT_S = 4.0
 """A runner that has nothing to say says so this often."""
+OWN_FAILURE = 70
+"""Exit code where the program could not be run, and would not be by another attempt."""
+TIMED_OUT = 124
+FINAL_CODES = (OWN_FAILURE, TIMED_OUT)
+"""No attempt of --retries follows these, whoever ends so."""
 
 STDOUT = 1
 STDERR = 2

@@ -31,6 +31,8 @@ class JobSpec:
     """Seconds on the node; None: no limit."""
     grace: int | None = None
     """Seconds from TERM to KILL; None: the stated default."""
+    retries: int = 0
+    """Attempts after the first."""
     ttl: int | None = None
     """Seconds that the ended job stays; None: the stated default."""
     image: str | None = None

@@ -19,8 +19,9 @@ _RESOURCES = (
     Option("cpus", "CPU cores to reserve (default: 500m, a half).", quantities.cpus, "CORES", unit="cores: 2, 0.5, 500m", example="--cpus 4", also="cpu num-cpus cpus-per-task"),
     Option("memory", "Memory, reserved and the limit (default: 1Gi reserved, no limit).", quantities.memory, "SIZE", unit="bytes: 512Mi, 16Gi", example="--memory 16Gi", also="mem ram limits requests"),
     Option("shm", "In-memory /dev/shm, with a limit or none (on by itself with GPUs or torch).", readers.shm, "[SIZE]", bare="", unit="bytes: 512Mi, 16Gi", example="--shm 8Gi", also="shm-size"),
-    Option("timeout", "Stop the job after this time on its node.", quantities.seconds, "TIME", unit="time: 90s, 45m, 2h, 1d", example="--timeout 2h", also="active-deadline-seconds deadline time max-time"),
+    Option("timeout", "Stop the job after this time on its node (with --retries: in one attempt).", quantities.seconds, "TIME", unit="time: 90s, 45m, 2h, 1d", example="--timeout 2h", also="active-deadline-seconds deadline time max-time"),
     Option("grace", "Time to save its work for a job that is stopped: from TERM to KILL (default: 30s).", readers.grace, "TIME", unit="time: 30s, 5m", example="--grace 5m", also="grace-period termination-grace-period-seconds"),
+    Option("retries", "Try again so often when the job fails: by an exception, a crash, a lost node; not after its --timeout or a stop.", readers.retries, "N", default=0, unit="attempts after the first", example="--retries 3", also="max-restarts backoff-limit restarts retry"),
     Option("ttl", "How long the cluster keeps the ended job and its log (default: 7d).", quantities.seconds, "TIME", unit="time: 12h, 7d", example="--ttl 1d", also="ttl-seconds-after-finished keep"),
 )  # fmt: skip
 _IMAGE = (

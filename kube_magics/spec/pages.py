@@ -59,12 +59,29 @@ Where an option is not given, its value comes from the first of these places tha
 What may be given more than once adds up: a variable of the site stays in the job beside one of the line. Of two values
 for the same variable, path or key the nearer place counts. There, blanks separate several: `KUBE_MAGICS_ENV="A=1 B=2"`.
 """
+_RETRIES = """\
+## What `--retries` tries again
+
+Every end but success: an exception of the cell, an exit code, a signal, want of memory, a node that is lost or drained.
+A cluster cannot tell a fault that passes (a connection, a device) from one that comes again.
+
+Not tried again are: a job that was stopped or deleted; an attempt that reached its `--timeout`; what every attempt
+would come to (a package that the image lacks, code of another Python, a program that cannot be started); and a program
+that ends with exit code 70 or 124: `sys.exit(70)` says that another attempt is of no use. An image that runs as it is
+(`%kube run IMAGE`) is tried again after all exit codes but 0, also those of its `--timeout`.
+
+Each attempt is a pod of its own, never two at a time, and begins as the first one did: what it should go on from
+belongs on a `--volume`. The cluster waits about ten seconds before the second attempt, and each time twice as long.
+`--timeout` counts in each attempt by itself. The log has all attempts below each other, under headings, `--log-to` a
+file for each (`NAME.log`, `NAME.2.log`); values, files and the exception are the last one's. On this machine nothing is
+tried again.
+"""
 _LIMITS = """\
 ## Limits of a site
 
 Set in the environment or in IPython's configuration, for jobs on a cluster; a refusal names the rule and whom to ask.
-They keep people from mistakes. What must hold against intent is a matter of quotas and admission in the cluster; what
-`%kube create` makes from a file is not looked at.
+What `%kube create` makes from a file is held to the same limits as a line or a call. They keep people from mistakes:
+what must hold against intent is a matter of quotas and admission in the cluster.
 """
 
 
@@ -87,6 +104,7 @@ def page() -> str:
         ]
         head = ("option", "value", "type", "unit", "default", "meaning", "example", "")
         parts.append(f"## {title}\n\n" + table(head, rows))
+    parts.append(_RETRIES)
     limits = [
         (
             code(each.variable),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kube_magics.spec import names
+from kube_magics.telemetry import attempts
 from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
 from kube_magics.telemetry.objects import gpus, last_word, part, rows, text
 
@@ -62,6 +63,15 @@ class Snapshot:
     """Its values, or its exception, have arrived in a notebook."""
     artifacts: str | None = None
     """Where its annotation says that its files are in a store; anybody may have written it."""
+    attempt: int = 1
+    """Which one the pod is."""
+    attempts: int = 1
+    """How many there may be."""
+
+    @property
+    def status(self) -> str:
+        """The phase, for people: `running`, `running (attempt 2 of 3)`."""
+        return self.phase if self.attempt == 1 else f"{self.phase} (attempt {self.attempt} of {self.attempts})"
 
     @property
     def over(self) -> bool:
@@ -83,7 +93,7 @@ def of_job(
     `nodes` are all of the cluster's, or none.
     """
     mine = own_pods(text(job, "metadata", "uid"), pods)
-    pod = max(mine, key=lambda p: text(p, "metadata", "creationTimestamp"), default=None)
+    pod = ([None, *attempts.ordered(mine)])[-1]
     if job is None:
         return Snapshot(name, namespace, GONE, explain(None, pod, events), terminated=True)
     meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
@@ -94,7 +104,8 @@ def of_job(
     ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
     node = text(pod, "spec", "nodeName") or None
     cause = _in_its_own_words(explain(job, pod, events, nodes), end)
-    phase = _phase(job, pod, state)
+    attempt = attempts.number(job, mine, pod)
+    phase = _phase(job, pod, state, attempt)
     given_up = bool(before and cause and cause.hopeless)
     return Snapshot(
         name=text(meta, "name") or name,
@@ -120,6 +131,8 @@ def of_job(
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
         fetched=names.ANNOTATION_FETCHED in annotations,
         artifacts=text(annotations, names.ANNOTATION_ARTIFACTS) or None,
+        attempt=attempt,
+        attempts=max(attempt, attempts.most(job)),
     )
 
 
@@ -168,7 +181,7 @@ def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping[str, Any]) -> str:
+def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping[str, Any], attempt: int) -> str:
     status = part(job, "status")
     if condition(status, "Complete") or condition(status, "SuccessCriteriaMet"):
         return SUCCEEDED
@@ -181,8 +194,10 @@ def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping
     # The Job's own condition follows seconds later; of a Job that may get more pods only that counts.
     if phase == "Succeeded" and (spec.get("completions") or 1) == 1:
         return SUCCEEDED
-    if phase == "Failed" and not spec.get("backoffLimit"):
+    if phase == "Failed" and (not spec.get("backoffLimit") or attempt >= attempts.most(job) > 1):
         return FAILED
+    if phase == "Failed" and attempts.in_turn(job):
+        return PENDING  # until the next attempt
     return RUNNING if state.get("running") or state.get("terminated") else PENDING
 
 

@@ -110,7 +110,7 @@ def _ended(end: Mapping[str, Any]) -> str:
 
 
 def _status(state: Snapshot, now: float) -> str:
-    parts = [state.phase]
+    parts = [state.status]
     if state.created_at is not None:
         parts.append(f"submitted {human_seconds(max(0.0, now - state.created_at))} ago")
     if state.started_at is not None and state.finished_at is not None:

@@ -53,6 +53,7 @@ def row(each: Snapshot, kernel: str | None, now: float, folder: str = "") -> Row
         "said": cause.said if cause else None,
     }
     texts = {
+        "status": each.status,
         "duration_s": "-" if took is None else human_seconds(took),
         "node": each.node or "-",
         "notebook": (each.notebook or unknown).removeprefix(f"{folder}/"),

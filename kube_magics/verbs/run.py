@@ -29,10 +29,10 @@ NOT_FOR_SCRIPTS = {
 _TYPED = {typed: option for option in OPTIONS for typed in (f"--{option.name}", option.short) if typed}
 _PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?")
 FOR_IMAGES = (
-    *("gpus", "gpu_resource", "cpus", "memory", "shm", "timeout", "grace", "ttl", "image_pull_secret", "run_as"),
-    *("workdir", "read_only_root", "env", "secret", "volume", "capture", "name", "detach", "dry_run", "debug"),
+    *("gpus", "gpu_resource", "cpus", "memory", "shm", "timeout", "grace", "retries", "ttl", "image_pull_secret"),
+    *("run_as", "workdir", "read_only_root", "env", "secret", "volume", "capture", "name", "detach", "dry_run"),
     *("namespace", "context", "backend", "queue", "priority", "node_selector", "toleration", "service_account"),
-    *("labels", "annotations"),
+    *("labels", "annotations", "debug"),
 )
 
 

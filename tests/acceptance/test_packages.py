@@ -79,8 +79,10 @@ def test_what_the_image_lacks_is_installed_as_the_notebook_has_it(
     ran = there.right(f"%%kubetrain --cpus 100m --image {image} {url} --pip auto\n{source}")
     assert f"installing km-says 1.0 ({tool})\n" in ran.stderr
     assert "said\nTrue False\n" in ran.stdout
+    (there.folder / "says.txt").write_text("km-says  # of the notebook's folder\n")
+    asked = "--pip km-says" if tool == "pip" else "-r says.txt"
     ran = there.right(
-        f"%%kubetrain --cpus 100m --image {image} {url} --pip km-says --returns said\n"
+        f"%%kubetrain --cpus 100m --image {image} {url} {asked} --returns said\n"
         "import subprocess\nsaid = subprocess.check_output('km-say', text=True)"
     )
     assert there.kernel.value("said") == r"'said\n'"

@@ -53,6 +53,8 @@ class OneJob:
         self.log = Log()
         self.later_logs: dict[str, Log] = {}
         """Of pods that come after the first, by name."""
+        self.older: list[dict[str, Any]] = []
+        """Pods that came before the one of `set`."""
         self.refusals: dict[str, deque[int]] = defaultdict(deque)
         """HTTP codes for the next requests of `jobs`, `pods`, `events`, `watch jobs`, `watch pods`."""
         self.late: dict[str, float] = {}
@@ -112,7 +114,8 @@ class OneJob:
         await asyncio.sleep(self.late.get(asked, 0))
         if "watch" in request.query:
             return await self._watched(request, kind)
-        items = [self._versioned(self._there[kind])] if kind in self._there else []
+        found = [*(self.older if kind == "pods" else ()), *([self._there[kind]] if kind in self._there else ())]
+        items = [self._versioned(each) for each in found]
         return web.json_response({"metadata": {"resourceVersion": str(len(self._told))}, "items": items})
 
     async def _one(self, request: web.Request) -> web.Response:

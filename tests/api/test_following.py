@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from kube_magics import errors
 from kube_magics.backends.contract import Piece
 from kube_magics.backends.following import LOST
 from kube_magics.backends.kubernetes import KubernetesBackend
-from kube_magics.cluster.pieces import Gap
+from kube_magics.cluster.pieces import Attempt, Gap
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 from tests.api.kubelet import Fault, Log
@@ -206,7 +207,7 @@ def test_a_job_that_has_ended_is_told_with_its_pod_whichever_is_listed_first(lat
 
 
 def test_a_job_that_the_cluster_runs_again_is_followed_on() -> None:
-    """Of kubectl's, with backoffLimit: each pod's log, in order, with a word between them."""
+    """Each attempt's log, in order, with a word between them."""
 
     async def follow() -> tuple[bytes, list[Snapshot | Piece]]:
         retried = {"spec": {"backoffLimit": 1, "template": {}}}
@@ -231,8 +232,112 @@ def test_a_job_that_the_cluster_runs_again_is_followed_on() -> None:
 
     text, pieces = asyncio.run(follow())
     assert lines(pieces) == text
-    assert [gap.why for gap in gaps(pieces)] == ["the cluster runs the job once more, as pod one-fghij"]
+    found = [piece for piece in pieces if isinstance(piece, Attempt)]
+    assert found == [Attempt(1, 2), Attempt(2, 2, "The container ended with exit code 1.")]
     assert states(pieces)[-1].phase == "succeeded"
+    assert states(pieces)[-1].status == "succeeded (attempt 2 of 2)"
+
+
+def attempt_of(number: int, **state: Any) -> dict[str, Any]:
+    pod = a_pod(**state)
+    pod["metadata"] |= {
+        "name": f"one-{number}",
+        "uid": f"pod-{number}",
+        "creationTimestamp": f"2026-11-26T03:0{number}:00Z",
+    }
+    return pod
+
+
+def failed_pod(number: int, code: int = 1) -> dict[str, Any]:
+    at = {"startedAt": f"2026-11-26T03:0{number}:01Z", "finishedAt": f"2026-11-26T03:0{number}:05Z"}
+    pod = attempt_of(number, terminated={"exitCode": code, **at})
+    pod["status"]["phase"] = "Failed"
+    return pod
+
+
+def with_retries(limit: int, **status: Any) -> dict[str, Any]:
+    return {**a_job(**status), "spec": {"backoffLimit": limit, "template": {}}}
+
+
+def three_attempts() -> OneJob:
+    """Of which the first pod is gone from the cluster."""
+    job = OneJob(jobs=with_retries(2, failed=3, **FAILED), pods=failed_pod(3, code=2))
+    job.older = [failed_pod(2)]
+    for name, text in (("one-2", b"second"), ("one-3", b"third")):
+        job.later_logs[name] = log = Log()
+        log.write(text, START_NS)
+        log.terminate()
+    return job
+
+
+def test_whoever_comes_after_the_end_reads_all_attempts_that_are_kept() -> None:
+    _, pieces = seen(three_attempts)
+    told = [piece for piece in pieces if not isinstance(piece, Snapshot)]
+    assert told == [
+        Attempt(2, 3),
+        b"second\n",
+        Attempt(3, 3, "The container ended with exit code 1."),
+        b"third\n",
+    ]
+    assert states(pieces)[-1].phase == "failed"
+
+
+def test_the_log_of_a_job_is_that_of_all_its_attempts() -> None:
+    async def read() -> list[Piece]:
+        async with api(three_attempts().answer) as client:
+            backend = KubernetesBackend(client.access)
+            try:
+                return [piece async for piece in backend.log(NAME)]
+            finally:
+                await backend.close()
+
+    assert asyncio.run(read()) == [Attempt(2, 3), b"second\n", Attempt(3, 3), b"third\n"]
+
+
+@pytest.mark.parametrize(
+    ("pods", "failed", "patched", "said"),
+    [
+        ([failed_pod(1)], 1, {"jobs/one": 0}, "not tried again"),
+        ([failed_pod(1), attempt_of(2)], 1, {"jobs/one": 0}, "not tried again"),
+        (
+            [failed_pod(1), attempt_of(2, running={"startedAt": "2026-11-26T03:02:00Z"})],
+            1,
+            {"jobs/one": 1, "pods/one-2": 1},
+            "its log stays",
+        ),
+        (
+            [attempt_of(2, running={"startedAt": "2026-11-26T03:02:00Z"})],
+            1,
+            {"jobs/one": 1, "pods/one-2": 1},
+            "its log stays",
+        ),
+        (
+            [attempt_of(1, running={"startedAt": "2026-11-26T03:02:00Z"})],
+            0,
+            {"jobs/one": 0, "pods/one-1": 1},
+            "its log stays",
+        ),
+    ],
+    ids=["between", "not started", "second", "first is gone", "first"],
+)
+def test_a_stop_ends_all_attempts_and_keeps_the_log_of_the_one_that_runs(
+    pods: list[dict[str, Any]], failed: int, patched: dict[str, int], said: str
+) -> None:
+    """One failure below those that there are would end the Job at once, which deletes the pod that runs."""
+    job = OneJob(jobs=with_retries(3, failed=failed), pods=pods[-1])
+    job.older = pods[:-1]
+
+    async def stop() -> str:
+        async with api(job.answer) as client:
+            backend = KubernetesBackend(client.access)
+            try:
+                return await backend.stop(NAME)
+            finally:
+                await backend.close()
+
+    assert said in asyncio.run(stop())
+    fields = {"jobs": "backoffLimit", "pods": "activeDeadlineSeconds"}
+    assert job.patched == {path: {"spec": {fields[path[:4]]: value}} for path, value in patched.items()}
 
 
 def test_a_stop_waits_until_it_is_clear_whether_the_pod_runs() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from kube_magics.cluster.pieces import Gap, Outage, Piece
+from kube_magics import errors
+from kube_magics.cluster.pieces import Attempt, Gap, Outage, Piece
+from kube_magics.jobs.endings import error_of
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.listing import read_log
 from kube_magics.jobs.logfile import LogFile
@@ -204,6 +206,12 @@ def test_a_full_disk_ends_the_log_file_and_nothing_else() -> None:
         list(log.replay())
 
 
+def test_a_log_of_attempts_as_text() -> None:
+    backend: Any = Recorded(Attempt(1, 2), b"first\n", end(1, "failed"), Attempt(2, 2), b"other\n")
+    text = asyncio.run(read_log(backend, "job"))
+    assert text == "[kube_magics: attempt 1 of 2]\nfirst\n[kube_magics: attempt 2 of 2]\nother\n"
+
+
 def test_a_log_file_that_cannot_be_made_keeps_nobody_from_following(tmp_path: Path) -> None:
     (tmp_path / "logs").touch()
     with pytest.raises(OSError, match="File exists"):
@@ -216,3 +224,83 @@ def test_a_log_file_that_cannot_be_made_keeps_nobody_from_following(tmp_path: Pa
     assert shown.startswith("one\n[kube_magics: ")
     assert "log is not whole: File exists" in shown
     assert follower.outcome.failure is None
+
+
+def end(code: int, reason: str) -> bytes:
+    return protocol.encode_event({"e": "end", "code": code, "reason": reason, "lines": 1, "bytes": 5})
+
+
+def error_event(**more: Any) -> bytes:
+    return protocol.encode_event(
+        {"e": "error", "type": "KeyError", "message": "x\ny", "exit": None, "text": "", **more}
+    )
+
+
+def test_of_attempts_each_is_told_and_the_last_one_counts(tmp_path: Path) -> None:
+    error = error_event(frames=[])
+    result = b"".join(protocol.encode_event(each) for each in protocol.result_chunks("early", b"1"))
+    follower, log, _ = followed(
+        tmp_path,
+        Attempt(1, 3),
+        b"first\n",
+        error,
+        result,
+        end(1, "failed"),
+        Attempt(2, 3),
+        b"other\n",
+        end(0, "completed"),
+    )
+    assert log == (
+        "first\n[kube_magics: attempt 1 of 3 failed (KeyError: x): the cluster tries again after a pause]\n"
+        "[kube_magics: attempt 2 of 3]\nother\n"
+    )
+    assert (follower.outcome.error, follower.outcome.results) == (None, {})
+    assert follower.outcome.end is not None
+    assert follower.outcome.end["code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ((b"1\n", end(137, "oom")), "attempt 1 of 3 failed (killed at its memory limit): the cluster tries again"),
+        ((b"1\n", end(3, "failed")), "attempt 1 of 3 failed (exit code 3): the cluster tries again"),
+        ((error_event(exit=3), end(3, "failed")), "attempt 1 of 3 failed (exit code 3): the cluster tries again"),
+        ((b"1\n", end(143, "stopped")), "attempt 1 of 3 ended: Its node was drained."),
+        ((b"1\n",), "attempt 1 of 3 ended: Its node was drained."),
+    ],
+)
+def test_how_an_attempt_ended_is_told_once(tmp_path: Path, pieces: tuple[Piece, ...], said: str) -> None:
+    """A runner that was told to stop does not know whether another attempt follows; one that was killed says nothing."""
+    _, log, _ = followed(tmp_path, Attempt(1, 3), *pieces, Attempt(2, 3, "Its node was drained."), b"2\n")
+    told = [line for line in log.splitlines() if line.startswith("[kube_magics: attempt 1")]
+    assert [line.startswith(f"[kube_magics: {said}") for line in told] == [True], log
+    assert log.endswith("[kube_magics: attempt 2 of 3]\n2\n")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (Attempt(2, 2), end(1, "failed")),
+        (Attempt(1, 3), end(143, "stopped")),
+        (Attempt(1, 3), end(124, "timeout")),
+        (Attempt(1, 3), end(70, "import")),
+    ],
+)
+def test_what_no_attempt_follows_is_the_end(tmp_path: Path, pieces: tuple[Piece, ...]) -> None:
+    follower, log, _ = followed(tmp_path, *pieces)
+    assert "tries again" not in log
+    assert follower.outcome.end is not None
+
+
+@pytest.mark.parametrize("state", [Snapshot("job", "here", "suspended", started=True, pod="one")])
+def test_a_job_that_is_suspended_between_two_attempts_is_not_waited_for(tmp_path: Path, state: Snapshot) -> None:
+    pieces: tuple[Any, ...] = (Attempt(1, 3), b"first\n", end(1, "failed"), state, Attempt(2, 3), b"never\n")
+    follower, log, _ = followed(tmp_path, *pieces)
+    assert "never" not in log
+    assert isinstance(error_of("job", follower.outcome, None), errors.JobStopped)
+
+
+def test_where_the_attempt_that_should_follow_never_comes_the_last_word_counts(tmp_path: Path) -> None:
+    follower, _, _ = followed(tmp_path, Attempt(1, 3), b"first\n", end(1, "failed"))
+    assert follower.outcome.end is not None
+    assert follower.outcome.end["code"] == 1

@@ -356,10 +356,15 @@ def test_own_labels_and_annotations_are_on_job_and_pod_and_the_queues_on_the_job
 
 
 def test_times() -> None:
-    found = made(asking(grace=300, ttl=60, timeout=600))
+    found = made(asking(grace=300, ttl=60, timeout=600, retries=2))
     wanted = expected(pod={"activeDeadlineSeconds": 960, "terminationGracePeriodSeconds": 310})
-    wanted["spec"]["ttlSecondsAfterFinished"] = 60
+    final = {"containerName": "main", "operator": "In", "values": [70, 124]}
+    policy = {"rules": [{"action": "FailJob", "onExitCodes": final}]}
+    wanted["spec"] |= {"ttlSecondsAfterFinished": 60, "backoffLimit": 2}
+    wanted["spec"] |= {"podFailurePolicy": policy, "podReplacementPolicy": "Failed"}
     assert found == wanted
+    as_it_is = made(replace(asking(retries=2), arguments=("x",)))["spec"]
+    assert (as_it_is["podReplacementPolicy"], "podFailurePolicy" in as_it_is) == ("Failed", False)
 
 
 def test_an_image_as_it_is_works_where_it_is_told() -> None:
@@ -405,6 +410,7 @@ EVERY_KIND = {
         run_as="1001",
         grace=300,
         ttl=60,
+        retries=2,
     ),
     "volumes": asking(volume=(Volume("data", "/data", True), Volume("data", "/more")), cache="packages", gpus=1),
 }

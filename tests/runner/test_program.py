@@ -232,7 +232,7 @@ def test_a_missing_captured_import_is_told_before_data_is_loaded(tmp_path: Path)
         "No module named 'sklearn_not_here', 'yaml_not_here': this image lacks scikit-learn (1.9.1 in the notebook)"
     )
     assert log.error["message"].startswith(message)
-    assert (log.out, log.end["reason"], log.code) == (b"", "import", 1)
+    assert (log.out, log.end["reason"], log.code) == (b"", "import", 70)
 
 
 def test_a_missing_import_of_the_cell_names_what_to_install(tmp_path: Path) -> None:

@@ -433,7 +433,8 @@ def test_the_newest_pod_counts() -> None:
     ("phase", "spec", "told"),
     [
         ("Failed", {"backoffLimit": 0}, "failed"),
-        ("Failed", {"backoffLimit": 6}, "running"),
+        ("Failed", {"backoffLimit": 6}, "pending"),
+        ("Failed", {"backoffLimit": 6, "completions": 3}, "running"),
         ("Succeeded", {"completions": 1}, "succeeded"),
         ("Succeeded", {"completions": 3}, "running"),
     ],
@@ -442,6 +443,23 @@ def test_a_pod_that_is_not_the_jobs_last(phase: str, spec: dict[str, Any], told:
     pod = ended(1)
     pod["status"]["phase"] = phase
     assert of_job(a_job(**spec), [pod]).phase == told
+
+
+def test_attempts_are_counted_though_pods_are_gone() -> None:
+    newest = a_pod({"running": {"startedAt": None}}, phase="Running")
+    newest["metadata"] |= {"uid": "newest", "creationTimestamp": "2026-11-23T21:05:00Z"}
+    for failed, there, told in (
+        (0, [newest], "running"),
+        (1, [ended(1), newest], "running (attempt 2 of 3)"),
+        (1, [newest], "running (attempt 2 of 3)"),  # that of the first has been deleted
+        (2, [ended(1), newest], "running (attempt 3 of 3)"),
+        (0, [ended(1), newest], "running (attempt 2 of 3)"),  # not counted yet
+        (0, [ended(1)], "pending"),
+        (2, [ended(1)], "pending (attempt 2 of 3)"),
+        (3, [ended(1)], "failed (attempt 3 of 3)"),
+    ):
+        assert of_job(a_job({"failed": failed}, backoffLimit=2), there).status == told
+    assert of_job(a_job({"failed": 2}, backoffLimit=2, parallelism=2), [ended(1), newest]).status == "running"
 
 
 def test_a_last_word_that_is_none() -> None:
