@@ -11,7 +11,7 @@ from kube_magics import errors
 from kube_magics.backends.contract import Objects, Source, Sources
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import PodLog
-from kube_magics.cluster.pieces import Piece
+from kube_magics.cluster.pieces import Gap, Piece
 from kube_magics.manifests import bundle
 from kube_magics.spec import names
 from kube_magics.telemetry.happenings import when
@@ -19,6 +19,8 @@ from kube_magics.telemetry.objects import part, rows, text
 from kube_magics.telemetry.snapshot import own_pods
 
 _CREATED = re.compile(r"Created pod: (\S+)")
+NOT_KEPT = b"unable to retrieve container logs for "
+"""The node's words, in the log's place and with HTTP's 200: of an ended pod it removes all runs but the last."""
 START_S = 0.5
 """Between two looks at a container whose log the node does not have yet."""
 
@@ -98,7 +100,10 @@ async def read(client: Client, namespace: str, source: Source, *, follow: bool) 
     path = f"/api/v1/namespaces/{namespace}/pods/{source.pod}"
     if source.previous:
         data = await client.get(f"{path}/log", {"container": source.container, "previous": "true"}, accept="*/*")
-        yield data if data.endswith(b"\n") or not data else data + b"\n"
+        if data.startswith(NOT_KEPT):
+            yield Gap(data.decode("utf-8", "replace").strip())
+        elif data:
+            yield data if data.endswith(b"\n") else data + b"\n"
         return
     log = PodLog(client, namespace, source.pod, source.container)
     if not follow:

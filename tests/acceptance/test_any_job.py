@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.jobs]
 PASSWORD = "correct-horse-battery"
 ONCE = (
     "import os, sys\nif not os.path.exists('/mark/x'):\n    open('/mark/x', 'w')\n    print('first', flush=True)\n"
-    "    sys.exit(3)\nprint('second', flush=True)"
+    "    sys.exit(3)\nprint('second', flush=True)\nimport time\ntime.sleep(100)"
 )
 
 
