@@ -81,7 +81,7 @@ def sources(found: Objects, *, previous: bool) -> Sources:
     spec = part(found.job, "spec")
     pod = part(spec, "template", "spec")
     alone = len(rows(pod, "initContainers") + rows(pod, "containers")) == 1
-    in_turn = alone and 1 in (spec.get("parallelism") or 1, spec.get("completions") or 1)
+    in_turn = alone and (spec.get("parallelism") or 1) == 1 == (spec.get("completions") or 1)
     if not previous:
         return Sources(tuple(Source(_name(pod), each) for pod in found.pods for each in _started(pod)), in_turn)
     again = [

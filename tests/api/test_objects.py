@@ -63,8 +63,9 @@ def test_pods_are_found_by_the_jobs_own_selector() -> None:
     ("spec", "in_turn"),
     [
         ({}, True),
-        ({"parallelism": 2}, True),
-        ({"completions": 3, "parallelism": 1}, True),
+        ({"completions": 1, "parallelism": 1}, True),
+        ({"parallelism": 2}, False),
+        ({"completions": 3, "parallelism": 1}, False),
         ({"completions": 3, "parallelism": 2}, False),
     ],
 )
