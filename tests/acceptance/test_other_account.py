@@ -106,4 +106,4 @@ def cannot_stop(other: Kernel) -> None:
     ran = other.finish(request)
     assert ran.error == "Detached", ran
     assert "No word came through to stop job lasting, which goes on, as far as is known" in ran.message
-    assert "running" in other.run("%kube jobs").stdout
+    assert "running" in other.run("%kube jobs").text

@@ -99,7 +99,7 @@ def test_a_job_on_the_device_keeps_others_from_it(dark: Notebook) -> None:
     assert refused.error == "SubmitError", refused
     assert "1 of this machine's 1 GPU, and 0 are free" in refused.message
     assert all(f"(process {pid})" in refused.traceback for pid in pids), (pids, refused.traceback)
-    assert re.search(r"this machine .* 1 +1 +0", dark.right("%kube gpus").stdout)
+    assert re.search(r"this machine .* 1 +1 +0", dark.right("%kube gpus").text)
     dark.right("open('release', 'w').close()")
     assert dark.value("first.result()") == 8
 
