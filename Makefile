@@ -9,15 +9,12 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p $(NEW_ENOUGH) 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 FAST := not (cluster or notebook or demo or browser or gpu or corpus or jobs or long)
-# What runs side by side: the corpus' one kernel keeps one process busy, and the rest the others.
-ABREAST := not (cluster or notebook or demo or browser or gpu or long)
-# On the cluster most of a test's time is waiting for pods, each test in a namespace of its own.
-TOGETHER := not (alone or long) and (cluster or notebook or demo or browser)
-# Restarts of the node's servers, floods, exact times, the machine's one GPU.
-ALONE := (alone or long) and (cluster or notebook or demo or browser or gpu or long)
-# A process a core; the tests of one file share a kernel, so they stay together.
+# `alone`: restarts of the node's servers, floods, exact times, the machine's one GPU.
+TOGETHER := not (alone or long)
+# A process a core. tests/abreast.py says what stays in one process, and what begins first.
 SIDE_BY_SIDE := -n auto --dist loadfile
-ON_ONE_CLUSTER := -n 3 --dist loadfile
+# Most of a test's time on the cluster is waiting for pods: tests that need none have the cores meanwhile.
+WITH_THE_CLUSTER := -n 4 --dist loadfile
 
 .PHONY: help demo test test-fast test-long check docs fix lab bench cluster-up cluster-down upgrade
 
@@ -30,17 +27,15 @@ demo: .venv/.with-demo ## watch a notebook cell train a real model as a job on t
 	@echo 'The same notebook in JupyterLab: make lab, then open quickstart.ipynb and choose Run > Run All Cells.'
 
 test: check docs ## everything: check, docs, all tests, the notebooks, the real cluster, make demo in a bare root file system
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
-	@$(BIN)/python -m pytest $(ON_ONE_CLUSTER) -m '$(TOGETHER)'
-	@$(BIN)/python -m pytest -m 'not long and $(ALONE)'
+	@$(BIN)/python -m pytest $(WITH_THE_CLUSTER) -m '$(TOGETHER)'
+	@$(BIN)/python -m pytest -m 'alone and not long'
 
 test-fast: .venv/.with-demo,test ## the tests that need neither cluster nor whole notebooks; under a minute
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
 
 test-long: check docs ## all of test in its long forms
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(ABREAST)'
-	@$(BIN)/python -m pytest $(ON_ONE_CLUSTER) -m '$(TOGETHER)'
-	@$(BIN)/python -m pytest -m '$(ALONE)'
+	@$(BIN)/python -m pytest $(WITH_THE_CLUSTER) -m '$(TOGETHER)'
+	@$(BIN)/python -m pytest -m 'alone or long'
 
 check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner may use of Python
 	@$(BIN)/ruff check --quiet --output-format concise .
