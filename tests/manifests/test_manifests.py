@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -17,7 +18,7 @@ from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.spec.marks import Toleration
 from kube_magics.spec.volumes import Volume
-from tests.cluster import Namespace
+from tests.cluster import Cluster, Namespace
 
 NAME = "digits-x7k2p"
 PLAIN = Submission(
@@ -416,11 +417,15 @@ EVERY_KIND = {
 }
 
 
-@pytest.fixture
-def warning(namespace: Namespace) -> Namespace:
-    """The namespace, with every breach of `restricted` said at once and not only when the pod is made."""
-    namespace.admin("label", "namespace", namespace.name, "pod-security.kubernetes.io/warn=restricted")
-    return namespace
+@pytest.fixture(scope="module")
+def warning(cluster: Cluster) -> Iterator[Namespace]:
+    """A namespace in which nothing is made; every breach of `restricted` is said at once, not only of a pod."""
+    from tests.cluster.namespaces import delete
+
+    space = cluster.namespace()
+    space.admin("label", "namespace", space.name, "pod-security.kubernetes.io/warn=restricted")
+    yield space
+    delete(space)
 
 
 @pytest.mark.cluster
