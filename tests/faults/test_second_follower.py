@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from tests.faults.conftest import Linked
 from tests.faults.counting import cell, counted
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.test_cuts import whole
+from tests.kernel import Ran
 
 pytestmark = pytest.mark.cluster
 
-LINES, RATE = 4_000, 200
+NAME = "shared"
+LINES, RATE = 7_000, 200
+"""So long that each follower has begun, and its link has ended, while the job still prints."""
 FOLLOWER = Path(__file__).with_name("follower.py")
 Start = tuple[dict[str, str], list[str]]
 """What a process is started with: environment, and the words before its own."""
@@ -42,18 +46,16 @@ class Follower:
     log: Path
 
     def whole(self) -> None:
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=180)
         assert self.process.returncode == 0, said
         found = counted(self.log, LINES)
         assert (found.lost, found.doubled, found.same) == (0, 0, True), (found, said[-2000:])
 
 
 @contextmanager
-def follower(
-    name: str, folder: Path, environment: dict[str, str], before: Sequence[str] = (), patience_s: float = 90
-) -> Iterator[Follower]:
+def follower(folder: Path, environment: dict[str, str], before: Sequence[str] = ()) -> Iterator[Follower]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
-    command = [*before, sys.executable, "-W", "error", str(FOLLOWER), name]
+    command = [*before, sys.executable, "-W", "error", str(FOLLOWER), NAME]
     state = {"PYTHONPATH": os.pathsep.join(sys.path), "KUBE_MAGICS_STATE": str(folder / "state"), "HOME": str(folder)}
     with subprocess.Popen(
         command,
@@ -66,70 +68,48 @@ def follower(
         try:
             assert process.stdout is not None
             log = folder / process.stdout.readline().strip()
-            eventually(lambda: log.is_file() and log.stat().st_size > 0, "a line", patience_s)
+            eventually(lambda: log.is_file() and log.stat().st_size > 0, "a line")
             yield Follower(process, log)
         finally:
             process.kill()
-
-
-def beside(linked: Linked, name: str, act: Callable[[], None]) -> None:
-    """A job whose notebook follows it to its end, and what happens once it runs."""
-
-    def acted() -> None:
-        linked.desk.says(name, "0000000 ")
-        act()
-
-    with ThreadPoolExecutor(1) as pool:
-        acting = pool.submit(acted)
-        whole(linked.desk.kernel.run(cell(name, LINES, RATE), 180), linked.log(name), LINES)
-        acting.result()
 
 
 def cluster_of(space: Namespace) -> dict[str, Any]:
     return dict(yaml.safe_load(space.kubeconfig.read_text())["clusters"][0]["cluster"])
 
 
-def test_two_follow_one_job_and_both_are_cut(linked: Linked, tmp_path: Path) -> None:
+def both_are_cut(linked: Linked, folder: Path) -> None:
     space = admin_of(linked.desk)
-
-    def act() -> None:
-        with proxy(space.kubeconfig) as own:
-            config = own.kubeconfig(space.kubeconfig, tmp_path / "config")
-            with follower("both", tmp_path, {"KUBECONFIG": str(config), "KUBE_MAGICS_CONTEXT": space.context}) as two:
-                for _ in range(4):
-                    time.sleep(0.7)
-                    own.cut()
-                    linked.proxy.cut()
-                two.whole()
-
-    beside(linked, "both", act)
+    with proxy(space.kubeconfig) as own:
+        config = own.kubeconfig(space.kubeconfig, folder / "config")
+        with follower(folder, {"KUBECONFIG": str(config), "KUBE_MAGICS_CONTEXT": space.context}) as two:
+            for _ in range(4):
+                time.sleep(0.7)
+                own.cut()
+                linked.proxy.cut()
+            two.whole()
 
 
-def test_a_name_that_resolves_no_more_for_a_while(linked: Linked, tmp_path: Path) -> None:
+def a_name_that_resolves_no_more_for_a_while(linked: Linked, folder: Path) -> None:
     """In a mount namespace of its own the process has its own /etc/hosts."""
     space = admin_of(linked.desk)
-    hosts = tmp_path / "hosts"
+    hosts = folder / "hosts"
     known = "127.0.0.1 localhost kube.test\n"
-
-    def act() -> None:
-        hosts.write_text(known)
-        with proxy(space.kubeconfig) as own:
-            config = own.kubeconfig(space.kubeconfig, tmp_path / "config", host="kube.test")
-            mount = f'mount --bind {hosts} /etc/hosts && exec "$@"'
-            inside = ["unshare", "--mount", "sh", "-c", mount, "sh"]
-            environment = {"KUBECONFIG": str(config), "KUBE_MAGICS_CONTEXT": space.context}
-            with follower("nameless", tmp_path, environment, inside) as two:
-                hosts.write_text("127.0.0.1 localhost\n")
-                time.sleep(11)  # as long as a client may remember the answer
-                own.cut()
-                time.sleep(2)
-                connections = own.connections
-                time.sleep(1)
-                assert own.connections == connections  # nobody finds the way
-                hosts.write_text(known)
-                two.whole()
-
-    beside(linked, "nameless", act)
+    hosts.write_text(known)
+    with proxy(space.kubeconfig) as own:
+        config = own.kubeconfig(space.kubeconfig, folder / "config", host="kube.test")
+        mount = f'mount --bind {hosts} /etc/hosts && exec "$@"'
+        inside = ["unshare", "--mount", "sh", "-c", mount, "sh"]
+        with follower(folder, {"KUBECONFIG": str(config), "KUBE_MAGICS_CONTEXT": space.context}, inside) as two:
+            hosts.write_text("127.0.0.1 localhost\n")
+            time.sleep(11)  # as long as a client may remember the answer
+            assert own.cut() > 0
+            time.sleep(2)
+            connections = own.connections
+            time.sleep(1)
+            assert own.connections == connections  # nobody finds the way
+            hosts.write_text(known)
+            two.whole()
 
 
 @dataclass
@@ -181,6 +161,9 @@ def in_cluster(folder: Path, own: Proxy, token: Path, space: Namespace) -> Start
     return environment, ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
 
 
+USERS = (token_file, exec_plugin, in_cluster)
+
+
 def _config(folder: Path, own: Proxy, user: dict[str, Any], space: Namespace) -> Start:
     content = yaml.safe_load(space.kubeconfig.read_text())
     content["users"][0]["user"] = user
@@ -190,20 +173,53 @@ def _config(folder: Path, own: Proxy, user: dict[str, Any], space: Namespace) ->
     return {"KUBECONFIG": str(config), "KUBE_MAGICS_CONTEXT": space.context}, []
 
 
-@pytest.mark.parametrize("user", [token_file, exec_plugin, in_cluster])
-def test_a_token_that_expires_on_the_way(linked: Linked, tmp_path: Path, user: Callable[..., Start]) -> None:
+def a_token_that_expires(linked: Linked, folder: Path, user: Callable[..., Start]) -> None:
     space = admin_of(linked.desk)
     name = user.__name__.replace("_", "-")
-    tokens, file = Tokens(space), tmp_path / "token"
+    tokens, file = Tokens(space), folder / "token"
+    first = tokens.make(f"{name}-1")
+    file.write_text(first)
+    with proxy(space.kubeconfig) as own, follower(folder, *user(folder, own, file, space)) as two:
+        tokens.revoke(f"{name}-1", first)
+        assert own.cut() > 0
+        time.sleep(1)  # refused meanwhile: the new one comes late
+        file.write_text(tokens.make(f"{name}-2"))
+        two.whole()
 
-    def act() -> None:
-        first = tokens.make(f"{name}-1")
-        file.write_text(first)
-        with proxy(space.kubeconfig) as own, follower(name, tmp_path, *user(tmp_path, own, file, space)) as two:
-            tokens.revoke(f"{name}-1", first)
-            own.cut()
-            time.sleep(1)  # refused meanwhile: the new one comes late
-            file.write_text(tokens.make(f"{name}-2"))
-            two.whole()
 
-    beside(linked, name, act)
+STORIES: dict[str, Callable[[Linked, Path], None]] = {
+    "both are cut": both_are_cut,
+    "a name that resolves no more for a while": a_name_that_resolves_no_more_for_a_while,
+    **{f"a token that expires: {user.__name__}": partial(a_token_that_expires, user=user) for user in USERS},
+}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A job whose notebook has followed it to its end, and what happened beside."""
+
+    ran: Ran
+    beside: dict[str, Future[None]]
+
+
+@pytest.fixture(scope="module")
+def followed(linked: Linked, tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    """All of them at the same time."""
+
+    def begun(number: int, story: Callable[[Linked, Path], None]) -> None:
+        linked.desk.says(NAME, "0000000 ")
+        story(linked, tmp_path_factory.mktemp(f"follower-{number}"))
+
+    with ThreadPoolExecutor(len(STORIES)) as pool:
+        beside = {name: pool.submit(begun, number, story) for number, (name, story) in enumerate(STORIES.items())}
+        ran = linked.desk.kernel.run(cell(NAME, LINES, RATE))
+    return Followed(ran, beside)
+
+
+def test_its_own_notebook_has_all_of_it(linked: Linked, followed: Followed) -> None:
+    whole(followed.ran, linked.log(NAME), LINES)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_another_process_has_all_of_it(followed: Followed, name: str) -> None:
+    followed.beside[name].result()
