@@ -15,7 +15,7 @@ from tests.browser.lab import lab, why_not
 from tests.cluster import Cluster, Namespace
 from tests.cluster.namespaces import delete
 
-pytestmark = [pytest.mark.browser, pytest.mark.alone]
+pytestmark = pytest.mark.browser
 
 LOADS = "%load_ext kube_magics"
 LASTS = (

@@ -23,7 +23,7 @@ from .gpu.labels import labels
 from .kubectl import Kubectl
 from .paths import CHECKOUT, CONTAINERD_SOCKET, NODE
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = pytest.mark.cluster
 
 
 def pod(name: str, image: str, script: str, gpus: int = 0) -> dict[str, Any]:
@@ -115,6 +115,7 @@ while True:
 """
 
 
+@pytest.mark.alone
 def test_a_pod_sees_its_gpus_as_they_are_now(cluster: Cluster, namespace: Namespace, gpu_numbers: Path) -> None:
     start(namespace, pod("sees", cluster.images.quickstart, SEE_GPUS, gpus=2))
     assert lines(namespace, "sees", 2)[:2] == ["2 2 1000", "71000"]
@@ -126,15 +127,17 @@ def test_a_pod_sees_its_gpus_as_they_are_now(cluster: Cluster, namespace: Namesp
     assert lines(namespace, "sees", 4)[3] == f"error {numbers.GPU_IS_LOST}"
 
 
+@pytest.mark.alone
 def test_a_dying_gpu_is_not_given_out(cluster: Cluster, gpu_numbers: Path) -> None:
     first, *others = numbers.idle().devices
     numbers.write(gpu_numbers, numbers.Numbers([dataclasses.replace(first, healthy=0), *others]))
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while allocatable(cluster) != numbers.COUNT - 1:
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
+@pytest.mark.alone
 def test_gpus_are_back_after_a_kubelet_restart_and_pods_go_on(cluster: Cluster, namespace: Namespace) -> None:
     count = "import itertools, time\nfor number in itertools.count():\n    print(number)\n    time.sleep(0.1)"
     start(namespace, pod("counts", cluster.images.quickstart, count))
@@ -187,7 +190,7 @@ started = time.monotonic()
 try:
     print(socket.gethostbyname("example.org"))
 except OSError:
-    print("unknown", time.monotonic() - started < 2)
+    print("unknown", time.monotonic() - started < 4.5)  # a resolver in vain waits for five
 """
     start(namespace, pod("asks", cluster.images.quickstart, script))
     assert lines(namespace, "asks", 3) == ["10.96.0.10", "10.96.0.1", "unknown True"]
@@ -237,6 +240,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.alone
 def test_nothing_is_left_also_when_the_starter_is_killed(cluster: Cluster) -> None:
     """Takes the session's cluster down and starts it anew, so a cluster that somebody else holds is left alone."""
     from . import lifecycle, machine, processes

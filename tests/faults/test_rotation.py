@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.desk import admin_of, environment
 from tests.cluster import Cluster
-from tests.faults.conftest import Linked
+from tests.faults.conftest import Linked, link
 from tests.faults.counting import cell, tallied
 from tests.faults.nodes import NotHere, may_read_nodes
 from tests.faults.test_cuts import through_cuts, whole
@@ -34,17 +35,10 @@ def node_files(linked: Linked, cluster: Cluster) -> Iterator[None]:
         pytest.skip(str(error))
 
 
-def through_rotations(linked: Linked, name: str) -> Ran:
-    def act() -> None:
-        linked.desk.says(name, "0020000 ")
-        with linked.proxy.silent():
-            time.sleep(AWAY_S)
-
-    with ThreadPoolExecutor(1) as pool:
-        acted = pool.submit(act)
-        ran = linked.desk.kernel.run(cell(name, LINES, RATE, width=WIDTH), 180)
-        acted.result()
-    return ran
+def away(linked: Linked, name: str) -> None:
+    linked.desk.says(name, "0020000 ")
+    with linked.proxy.silent():
+        time.sleep(AWAY_S)
 
 
 def attached_elsewhere(linked: Linked, name: str) -> Ran:
@@ -61,18 +55,50 @@ def exactly_counted(path: Path, lines: int = LINES) -> int:
     return found.said
 
 
-def test_what_a_rotation_took_is_counted_to_the_line(linked: Linked) -> None:
-    ran = through_rotations(linked, "rotated")
-    assert ran.error is None, ran
-    assert exactly_counted(linked.log("rotated")) > 0
-    ran = attached_elsewhere(linked, "rotated")
-    assert exactly_counted(linked.log("rotated.2")) > 0
+@dataclass(frozen=True)
+class Rotated:
+    """What one user got of a log that was rotated while nobody could read it."""
+
+    log: Path
+    ran: Ran
+    again: Ran
+    """By another notebook, later."""
+
+    @property
+    def later(self) -> Path:
+        return self.log.with_name("rotated.2.log")
 
 
-def test_what_a_rotation_took_comes_from_the_node(linked: Linked, cluster: Cluster) -> None:
-    with node_files(linked, cluster):
-        whole(through_rotations(linked, "put-aside"), linked.log("put-aside"), LINES)
-        whole(attached_elsewhere(linked, "put-aside"), linked.log("put-aside.2"), LINES)
+@pytest.fixture(scope="module")
+def rotated(linked: Linked, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Rotated, ...]:
+    """Of two users at the same time. Only the second may read the node's files; there is none where nobody can."""
+    with ExitStack() as exits:
+        users = [linked]
+        with suppress(NotHere):
+            second = exits.enter_context(link(tmp_path_factory.mktemp("second"), cluster))
+            exits.enter_context(may_read_nodes(admin_of(second.desk), cluster))
+            users.append(second)
+        with ThreadPoolExecutor(len(users)) as pool:
+            acted = [pool.submit(away, each, "rotated") for each in users]
+            sent = [each.desk.kernel.send(cell("rotated", LINES, RATE, width=WIDTH)) for each in users]
+            ran = [each.desk.kernel.finish(request) for each, request in zip(users, sent, strict=True)]
+            for story in acted:
+                story.result()
+        again = [attached_elsewhere(each, "rotated") for each in users]
+    return tuple(Rotated(each.log("rotated"), *runs) for each, *runs in zip(users, ran, again, strict=True))
+
+
+def test_what_a_rotation_took_is_counted_to_the_line(rotated: tuple[Rotated, ...]) -> None:
+    assert rotated[0].ran.error is None, rotated[0].ran
+    assert exactly_counted(rotated[0].log) > 0
+    assert exactly_counted(rotated[0].later) > 0
+
+
+def test_what_a_rotation_took_comes_from_the_node(rotated: tuple[Rotated, ...]) -> None:
+    if len(rotated) == 1:
+        pytest.skip("nobody can read the files of this cluster's node")
+    whole(rotated[1].ran, rotated[1].log, LINES)
+    whole(rotated[1].again, rotated[1].later, LINES)
 
 
 @pytest.mark.long
