@@ -80,7 +80,7 @@ def test_to_one_that_has_failed(anywhere: Desk, other: Kernel) -> None:
 
 
 def test_the_tail(anywhere: Desk, other: Kernel) -> None:
-    body = "import time\nfor n in range(1000):\n    print(n)\nprint('up', flush=True)\ntime.sleep(3)\nprint('end')"
+    body = "import time\nfor n in range(1000):\n    print(n)\nprint('up', flush=True)\ntime.sleep(6)\nprint('end')"
     request = anywhere.kernel.send(f"%%kubetrain --name long --cpus 100m\n{body}")
     anywhere.says("long", "up\n")
     ran = other.run("%kube attach long --tail 3")

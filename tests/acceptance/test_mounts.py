@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -186,7 +185,7 @@ def test_a_volume_that_cannot_be_mounted_is_told_while_the_job_waits(there: Desk
         request = there.kernel.send(f"%%kubetrain --cpus 100m --name waits --volume {name}:/data\nprint(1)")
         space = admin_of(there)
         eventually(lambda: _failed_mount(there), "an event of the pod")
-        time.sleep(6)  # the events are asked for every five seconds
+        eventually(lambda: "cannot be mounted" in there.kernel.peek(request).stderr, "the word on it")
         space.admin("delete", "job", "waits", f"--namespace={space.name}", "--wait=false")
         ran = there.kernel.finish(request)
     assert "job waits waits: A volume of the job cannot be mounted.\n  said: " in ran.stderr

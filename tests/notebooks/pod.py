@@ -48,7 +48,7 @@ def play_inside(
 def completed_jobs(namespace: Namespace, notebook: str, wanted: int) -> int:
     """Jobs that this notebook made and the cluster calls complete; it says so some seconds after their end."""
     found = -1
-    for _ in range(60):
+    for _ in range(240):
         jobs = namespace.kubectl.get("jobs")["items"]
         of_it = [job for job in jobs if job["metadata"].get("annotations", {}).get(ANNOTATION_NOTEBOOK) == notebook]
         found = sum(
