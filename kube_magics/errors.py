@@ -148,7 +148,7 @@ class ClusterError(KubeMagicsError):
 
 
 class Unreachable(ClusterError):
-    """No answer: wrong address, no network, TLS not trusted, or the server is down.
+    """No answer at all.
 
     Why: wrong address, no network or VPN, a certificate that nobody vouches for, or the server is down.
     Fix: see whether kubectl reaches it with the same kubeconfig, then run the cell again. Jobs go on meanwhile.
@@ -294,7 +294,7 @@ class JobNotStarted(JobError):
     """The job never ran: its image, the quota, the scheduler or a policy stood in the way.
 
     Why: an image that cannot be pulled, a quota, a policy, a claim or Secret that is not there.
-    Fix: the message says which, the hint what to type. Nothing is left of the job.
+    Fix: the message says which, the hint what to type. Of a cell's job nothing is left.
     """
 
 
