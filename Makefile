@@ -53,7 +53,7 @@ fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports
 	@$(BIN)/python -m kube_magics.cluster.rightspage > docs/rights.md
 
 docs: .venv/.with-docs ## build the pages into build/docs; a broken link or a page that nothing lists is an error
-	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
+	@$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -b html docs build/docs
 
 lab: .venv/.with-demo,lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)

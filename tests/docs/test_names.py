@@ -89,7 +89,7 @@ def test_the_page_of_the_protocol_has_its_words_and_numbers() -> None:
     assert [each for each in events if f"`{each}`" not in text] == []
     marks = {name: value for name, value in vars(names).items() if name.startswith(("LABEL_", "ANNOTATION_"))}
     assert [each for each in marks.values() if f"`{each}`" not in text] == []
-    for code in (ending.OWN_FAILURE, ending.TIMED_OUT, ending.STOPPED):
+    for code in (protocol.OWN_FAILURE, protocol.TIMED_OUT, ending.STOPPED):
         assert f"\n| {code} |" in text
     sizes = {
         "at most 12 KiB": protocol.MAX_EVENT_BYTES == 12 << 10,
