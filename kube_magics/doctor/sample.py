@@ -35,9 +35,8 @@ def submission(spec: JobSpec) -> Submission:
 
 def small(spec: JobSpec) -> JobSpec:
     """The same image as the same user on the same nodes, without what is no business of an image's pull."""
-    return replace(
-        spec, gpus=0, cpus="50m", memory="128Mi", shm=None, timeout=None, volume=(), cache=None, secret=(), env=()
-    )
+    least = replace(spec, gpus=0, cpus="50m", memory="128Mi", shm=None, timeout=None, retries=0)
+    return replace(least, volume=(), cache=None, secret=(), env=(), log_to=None)
 
 
 def short(job: Mapping[str, Any], python: str | None) -> dict[str, Any]:
