@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from kube_magics.cluster.auth import bare
 from kube_magics.doctor.line import BROKEN, Line, of_error
 from kube_magics.errors import KubeMagicsError
 
@@ -42,7 +43,7 @@ async def within(limit_s: float, check: str, work: Awaitable[Sequence[Line]], st
     except KubeMagicsError as error:
         return [of_error(check, error, state)]
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one check, the others are worth having
-        what = f"This check itself failed: {type(error).__name__}: {error}"
+        what = f"This check itself failed: {type(error).__name__}: {bare(str(error))}"
         return [Line(state, check, what, "please report this line to kube_magics")]
 
 

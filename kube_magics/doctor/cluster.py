@@ -69,7 +69,7 @@ async def _open(source: Source, spec: JobSpec, found: list[Access]) -> Sequence[
     login = await in_thread(lambda: logins.of(access))
     found.append(access)
     return [
-        reach.kubeconfig(source.where, access.context, access.namespace, access.server),
+        reach.kubeconfig(source.where, access.context, access.namespace, auth.bare(access.server)),
         reach.credentials(login, time.time()),
         _proxy(access),
     ]
@@ -78,7 +78,8 @@ async def _open(source: Source, spec: JobSpec, found: list[Access]) -> Sequence[
 def _proxy(access: Access) -> Line:
     variables = [name for name in VARIABLES if os.environ.get(name)]
     url = access.proxy
-    return reach.proxy(url, variables, from_kubeconfig=url not in urllib.request.getproxies().values())
+    shown = None if url is None else auth.bare(url)
+    return reach.proxy(shown, variables, from_kubeconfig=url not in urllib.request.getproxies().values())
 
 
 async def _reach(client: Client, patience: Patience) -> list[Line]:

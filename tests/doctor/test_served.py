@@ -163,14 +163,21 @@ def test_a_name_that_does_not_exist(tmp_path: Path) -> None:
     assert line.text == "The name no-such-host.invalid is not known here."
 
 
+def test_no_password_of_a_proxy_is_shown(tmp_path: Path) -> None:
+    lines = unreached(tmp_path, "https://10.0.0.1", **{"proxy-url": "http://me:hunter2@127.0.0.1:9"})
+    assert line_of(lines, "proxy", OK).text == "http://127.0.0.1:9, of the kubeconfig"
+    assert "hunter2" not in repr(lines)
+    assert line_of(lines, "connection", BROKEN)
+
+
 def test_a_context_that_does_not_exist(tmp_path: Path) -> None:
     lines = unreached(tmp_path, "http://127.0.0.1:9", JobSpec(context="nowhere"))
     assert line_of(lines, "kubeconfig", BROKEN).hint == "--context lab"
 
 
-def unreached(folder: Path, address: str, spec: JobSpec | None = None) -> list[Line]:
+def unreached(folder: Path, address: str, spec: JobSpec | None = None, **more: str) -> list[Line]:
     path = folder / "config"
-    path.write_text(yaml.safe_dump(kubeconfig(address)))
+    path.write_text(yaml.safe_dump(kubeconfig(address, **more)))
 
     async def run() -> list[Line]:
         source = Source("kubeconfig", "the file", str(path))
