@@ -127,7 +127,7 @@ def found_by_the_next_kernel(book: Book) -> None:
     book.run(0)
     book.run(6)
     for name in ("fails", "wide", "stopped", "kept"):
-        book.says(6, re.compile(rf"{name} +\S+.*lab\.ipynb"))
+        book.says(6, re.compile(rf"{name}\s*\S+.*lab\.ipynb"))
     book.run(5)
     book.says(5, re.compile("job kept of this same cell is there already since .*: attached"))
     book.says(5, "back: n;")

@@ -195,6 +195,7 @@ def test_a_reader_that_has_enough(tmp_path: Path) -> None:
     child.stderr.close()
 
 
+@pytest.mark.jobs
 @pytest.mark.parametrize(
     ("words", "code", "told", "more"),
     [
@@ -233,12 +234,14 @@ def test_the_doctor_has_an_exit_code(tmp_path: Path) -> None:
     assert (done.returncode, json.loads(done.stdout)["broken"], done.stderr) == (1, True, ""), done
 
 
+@pytest.mark.jobs
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = kube_magics(tmp_path, "logs", "absent", "--debug")
     assert done.returncode == 1
     assert "Traceback (most recent call last)" in done.stderr
 
 
+@pytest.mark.jobs
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_completion_scripts(tmp_path: Path, shell: str) -> None:
     script = kube_magics(tmp_path, "completion", shell).stdout
