@@ -56,14 +56,15 @@ class Kernel:
     """One kernel process in `folder`, with `environment` on top of this process's."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._manager = KernelManager(kernel_name="python3")
-        self._manager.kernel_spec_manager.ensure_native_kernel = True
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_"))}
         self._started(cwd=str(folder), env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environment})
         self._peeked: dict[str, Ran] = {}
 
     def _started(self, **how: Any) -> None:
         for last in (False, False, True):
+            # A new one each time: what has been shut down has no sockets any more.
+            self._manager = KernelManager(kernel_name="python3")
+            self._manager.kernel_spec_manager.ensure_native_kernel = True
             self._manager.start_kernel(**how)
             self.client = self._manager.client()
             self.client.start_channels()
