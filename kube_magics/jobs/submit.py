@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,8 @@ from kube_magics.spec.job import JobSpec, Parcel, Submission
 from kube_magics.spec.quantities import human_bytes
 from kube_magics.version import VERSION
 
+KNOWN_IN_S = 2.0
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -53,6 +57,13 @@ class Prepared:
     def remarks(self) -> list[str]:
         """What the user should know before it takes its time."""
         return [f"data: {human_bytes(self.parcel.size_bytes)} through {self.store}"] if self.parcel else []
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """Exactly what a submit would create; where the cluster does not say in a moment what it is like, for a usual
+        one."""
+        with suppress(errors.KubeMagicsError, TimeoutError):
+            loop.wait(asyncio.wait_for(self.backend.connect(), KNOWN_IN_S))
+        return self.backend.manifests(self.submission)
 
     def unsent(self) -> list[str]:
         """What a job made from the manifests alone would lack."""

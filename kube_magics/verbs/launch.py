@@ -59,7 +59,7 @@ def launch(
 
 def print_manifests(prepared: submitting.Prepared) -> None:
     """Exactly what a submit would create, fit for `kubectl create -f -` and `%kube create -f`, but for its data."""
-    manifests = prepared.backend.manifests(prepared.submission)
+    manifests = prepared.manifests()
     for remark in prepared.unsent():
         print(f"# {remark}")
     sys.stdout.write(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=len(manifests) > 1))

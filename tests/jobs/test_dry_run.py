@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from kube_magics.backends.kubernetes import KubernetesBackend
+from kube_magics.jobs import loop
 from kube_magics.jobs.submit import prepare
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import checked
@@ -20,11 +21,12 @@ from tests.cells.book import Book
 def test_data_that_nothing_has_uploaded_is_named(
     tmp_path: Path, size_mb: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Asking no cluster: there is none at that address."""
+    """Needing no cluster: there is none at that address."""
     spec = JobSpec.of(checked({"artifacts": str(tmp_path), "dry_run": True, "image": "team/numpy"}))
     captured = Book(f"import os\ndata = os.urandom({size_mb} * 1_000_000)").capture("print(len(data))")
-    prepared = prepare(spec, KubernetesBackend(access("http://127.0.0.1:9")), captured, stem="cell", notebook=None)
-    print_manifests(prepared)
+    backend = KubernetesBackend(access("http://127.0.0.1:9"))
+    print_manifests(prepare(spec, backend, captured, stem="cell", notebook=None))
+    loop.wait(backend.close())
     printed = capsys.readouterr().out
     remarks = [line for line in printed.splitlines() if line.startswith("# ")]
     assert bool(remarks) == bool(size_mb)
