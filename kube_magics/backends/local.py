@@ -63,6 +63,9 @@ class LocalBackend:
     async def connect(self) -> None:
         """Nothing to connect to."""
 
+    def warnings(self) -> list[str]:
+        return []
+
     def runner_options(self, submission_name: str) -> Mapping[str, Any]:
         results = str(self._folder / submission_name / RESULTS)
         return {"result_limit_bytes": None, "results_dir": results, "cwd": str(Path.cwd()), "guarded": True}
@@ -90,7 +93,13 @@ class LocalBackend:
 
     async def submit(self, submission: Submission) -> str | None:
         self.check(submission.spec)
-        await asyncio.to_thread(self._submit, submission)
+        try:
+            await asyncio.to_thread(self._submit, submission)
+        except OSError as error:
+            raise errors.SubmitError(
+                f"Jobs of this machine are kept in {self._folder}, where this one cannot be: {error.strerror}.",
+                hint='import os; os.environ["KUBE_MAGICS_STATE"] = "/a/folder"   (with room, and yours to write to)',
+            ) from error
         return None
 
     def _submit(self, submission: Submission) -> None:

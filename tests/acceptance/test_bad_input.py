@@ -70,6 +70,11 @@ LINES = (
     Bad("--ttl forever", "not a duration", "--ttl 2h"),
     Bad("--retries -1", "from 0 to 100", "--retries 3"),
     Bad("--retries many", "from 0 to 100", "--retries 3"),
+    Bad("--ttl 99999d", "longer than any job", "--ttl 30d"),
+    Bad("--grace 25h", "within a day", "--grace 5m"),
+    # what the site allows, as the environment says it
+    Bad("--gpus 17", "this site allows a job 16", "--gpus 16", error="NotAllowed"),
+    Bad("--cpus 65", "this site allows a job 64", "--cpus 64", error="NotAllowed"),
     # names
     Bad("--name 'My Job'", "a-z, 0-9", "--name my-job"),
     Bad(f"--name {'n' * 64}", "64 characters", f"--name {'n' * 52}"),
@@ -168,6 +173,8 @@ def kernel(folder: Path) -> Iterator[Kernel]:
         "KUBECONFIG": str(folder / "kubeconfig"),
         "KUBE_MAGICS_STATE": str(folder / "state"),
         "KUBE_MAGICS_CONTEXT": "lab",
+        "KUBE_MAGICS_MAX_GPUS": "16",
+        "KUBE_MAGICS_MAX_CPUS": "64",
     }
     with Kernel(folder / "work", environment) as made:
         assert made.run("%load_ext kube_magics").error is None
