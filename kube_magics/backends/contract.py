@@ -145,6 +145,9 @@ class Backend(Protocol):
     def where(self) -> str:
         """For people: which backend, context and namespace, and why this one."""
 
+    def warnings(self) -> list[str]:
+        """What was said beside the answers to this user's wishes since this was asked last: each sentence once."""
+
     def runner_options(self, submission_name: str) -> Mapping[str, Any]:
         """The fields of the bundle's spec.json that depend on where it runs."""
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from kube_magics import errors
+from kube_magics.backends import bundles
 from kube_magics.cluster.client import Client
 from kube_magics.spec import names
 from kube_magics.spec.job import Submission
@@ -38,7 +39,7 @@ async def create_job(client: Client, namespace: str, submission: Submission, bod
         try:
             return dict(await client.post(jobs, body))
         except errors.Conflict as conflict:
-            found = await _found(client, f"{jobs}/{submission.name}", conflict)
+            found = await _found(bundles.job_of(client, namespace, submission.name), conflict)
             if is_of(submission, found):
                 return found
             raise errors.Conflict(
@@ -62,7 +63,7 @@ async def create_map(
         except errors.Conflict as conflict:
             # There already: immutable and named after this very submission, so the lost answer's.
             with suppress(errors.Forbidden):  # who may not look must believe it
-                await _found(client, f"{maps}/{body['metadata']['name']}", conflict)
+                await _found(client.get(f"{maps}/{body['metadata']['name']}"), conflict)
 
     await _persistently(post, patience_s)
 
@@ -72,7 +73,7 @@ async def withdraw(client: Client, namespace: str, submission: Submission) -> No
     job = f"/apis/batch/v1/namespaces/{namespace}/jobs/{submission.name}"
     try:
         async with asyncio.timeout(WITHDRAW_S):
-            found = await client.get(job)
+            found = await bundles.job_of(client, namespace, submission.name)
             if is_of(submission, found):
                 await client.delete(job)
     except (TimeoutError, errors.ClusterError):
@@ -95,9 +96,9 @@ class _Nothing(Exception):
         self.conflict = conflict
 
 
-async def _found(client: Client, path: str, conflict: errors.Conflict) -> dict[str, Any]:
+async def _found(looking: Awaitable[Mapping[str, Any]], conflict: errors.Conflict) -> dict[str, Any]:
     try:
-        return dict(await client.get(path))
+        return dict(await looking)
     except errors.NotFound:
         raise _Nothing(conflict) from None
 

@@ -76,7 +76,8 @@ class Following:
         """Uids of the pods whose logs are, or are being, read."""
         self._last_pod: Mapping[str, Any] | None = None
         """The one that was deleted last, as it was then: a Job that fails for it says only that it failed."""
-        self._events: list[Mapping[str, Any]] = []
+        self._events: list[Mapping[str, Any]] | None = []
+        """None: the user may not read them."""
         self._nodes: Sequence[Mapping[str, Any]] | None = None
         """None: not asked for yet; empty: unknown."""
         self._queue: asyncio.Queue[Snapshot | Piece | BaseException | None] = asyncio.Queue(QUEUE_BLOCKS)
@@ -188,6 +189,8 @@ class Following:
         try:
             self._events = list((await self._client.get(path, query))["items"])
         except errors.Forbidden:
+            self._events = None
+            await self._refresh()
             return False
         except errors.KubeMagicsError:
             # Also what a log-in program says: it ends no following, which can do without events.

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims, creating, objects, secrets
+from kube_magics.backends import bundles, claims, creating, logalone, objects, secrets
 from kube_magics.backends.contract import Attempt, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.following import LOST, Following, Watches, pod_log
 from kube_magics.backends.nodes import gpu_report, node_report
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import METADATA, METADATA_LIST, Client
 from kube_magics.cluster.create import create
+from kube_magics.cluster.watch import listed
 from kube_magics.manifests import bundle as bundle_manifests
 from kube_magics.manifests import job as job_manifests
 from kube_magics.runner import shipped
@@ -47,6 +48,8 @@ class KubernetesBackend:
         self._kernel = uuid.uuid4().hex
         self._watches = Watches(self.client, self.namespace, f"{names.LABEL_KERNEL}={self._kernel}")
         self._following: dict[str, Following] = {}
+        self._log_alone: dict[str, Snapshot] = {}
+        """Pods of which nothing but the log may be read, by name."""
 
     @property
     def place(self) -> str | None:
@@ -68,6 +71,9 @@ class KubernetesBackend:
     def where(self) -> str:
         access = self.client.access
         return f"kubernetes (context {access.context}, namespace {self.namespace}; from {access.source.where})"
+
+    def warnings(self) -> list[str]:
+        return [f"the cluster warns: {text}" for text in self.client.warnings()]
 
     def runner_options(self, submission_name: str) -> Mapping[str, Any]:
         return {"result_limit_bytes": RESULT_LIMIT_BYTES}
@@ -130,7 +136,11 @@ class KubernetesBackend:
         )
 
     async def poll(self, name: str) -> Snapshot:
-        job, pods = await self._found(name)
+        try:
+            job, pods = await self._found(name)
+        except errors.Forbidden as refused:
+            return await self._pod_alone(name, refused)
+        self._log_alone.pop(name, None)
         snapshot = of_job(job, pods, namespace=self.namespace)
         if snapshot.phase == PENDING and not snapshot.pod:
             snapshot = of_job(job, pods, await self._events(name), namespace=self.namespace)
@@ -139,9 +149,23 @@ class KubernetesBackend:
     async def _found(self, name: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
         """A Job and its pods, the newest last."""
         job, pods = await asyncio.gather(
-            self.client.get(f"{self._jobs}/{name}"), self.client.get(self._pods, {"labelSelector": f"job-name={name}"})
+            bundles.job_of(self.client, self.namespace, name),
+            self._list(self._pods, f"job-name={name}"),
+            return_exceptions=True,
         )
-        return job, attempts.ordered(own_pods(job["metadata"]["uid"], pods["items"]))
+        for found in (job, pods):
+            if isinstance(found, BaseException):
+                raise found
+        return job, attempts.ordered(own_pods(job["metadata"]["uid"], pods))
+
+    async def _list(self, path: str, label: str = "") -> Sequence[Mapping[str, Any]]:
+        found, _version = await listed(self.client, path, {"labelSelector": label} if label else {})
+        return found.items
+
+    async def _pod_alone(self, name: str, refused: errors.Forbidden) -> Snapshot:
+        """Of who may read logs and see no job: that of the pod of this name."""
+        state = self._log_alone[name] = await logalone.look(self.client, self.namespace, name, refused)
+        return state
 
     async def _whole(self, job: Mapping[str, Any], snapshot: Snapshot) -> Snapshot:
         """Said to be incomplete, if it waits for files that are not there."""
@@ -150,19 +174,22 @@ class KubernetesBackend:
             incomplete(snapshot) if waits and await bundles.is_missing(self.client, self.namespace, job) else snapshot
         )
 
-    async def _events(self, name: str | None = None) -> list[Any]:
-        """Events of the Job `name`, or of all Jobs here."""
+    async def _events(self, name: str | None = None) -> list[Any] | None:
+        """Events of the Job `name`, or of all Jobs here; None: the user may not read them."""
         one = f",involvedObject.name={name}" if name else ""
         query = {"fieldSelector": f"involvedObject.kind=Job{one}"}
         try:
             found = await self.client.get(f"/api/v1/namespaces/{self.namespace}/events", query)
         except errors.Forbidden:
-            # One feature less: why no pod was made stays unknown.
-            return []
+            return None
         return list(found["items"])
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         following = self._following.pop(name, None)
+        if following is None and name in self._log_alone:
+            async for piece in logalone.follow(self.client, self._log_alone[name]):
+                yield piece
+            return
         if following is None:
             following = Following(self.client, self.namespace, name)
             following.start()
@@ -193,7 +220,12 @@ class KubernetesBackend:
                     return
 
     async def log(self, name: str) -> AsyncIterator[Piece]:
-        job, pods = await self._found(name)
+        try:
+            job, pods = await self._found(name)
+        except errors.Forbidden as refused:
+            async for piece in logalone.pod_log(self.client, await self._pod_alone(name, refused)).whole():
+                yield piece
+            return
         for pod in pods if attempts.in_turn(job) else pods[-1:]:
             state = of_job(job, [pod], namespace=self.namespace)
             if not state.started:
@@ -280,25 +312,21 @@ class KubernetesBackend:
         await self.client.delete(f"{self._jobs}/{name}")
 
     async def jobs(self, selector: str | None = None) -> list[Snapshot]:
-        query = {"labelSelector": selector} if selector else None
-        jobs, pods = await asyncio.gather(
-            self.client.get(self._jobs, query), self.client.get(self._pods, {"labelSelector": "job-name"})
-        )
+        jobs, pods = await asyncio.gather(self._list(self._jobs, selector or ""), self._list(self._pods, "job-name"))
         by_job: dict[str, list[Any]] = {}
-        for pod in pods["items"]:
+        for pod in pods:
             by_job.setdefault(pod["metadata"]["labels"]["job-name"], []).append(pod)
-        said: dict[str, list[Any]] = {}
-        if any(_podless(job) and job["metadata"]["name"] not in by_job for job in jobs["items"]):
+        events: list[Any] | None = []
+        if any(_podless(job) and job["metadata"]["name"] not in by_job for job in jobs):
             # Why a Job has no pod stands in its events alone; asked once for all of them, and only then.
-            for event in await self._events():
-                said.setdefault(event["involvedObject"]["name"], []).append(event)
-        named = [(job, job["metadata"]["name"]) for job in jobs["items"]]
-        found = await asyncio.gather(
-            *(
-                self._whole(job, of_job(job, by_job.get(name, ()), said.get(name, ()), namespace=self.namespace))
-                for job, name in named
-            )
-        )
+            events = await self._events()
+
+        def seen(job: Mapping[str, Any]) -> Snapshot:
+            name = job["metadata"]["name"]
+            said = events and [event for event in events if event["involvedObject"]["name"] == name]
+            return of_job(job, by_job.get(name, ()), said, namespace=self.namespace)
+
+        found = await asyncio.gather(*(self._whole(job, seen(job)) for job in jobs))
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
     async def gpus(self) -> GpuReport:

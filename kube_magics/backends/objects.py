@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from kube_magics import errors
+from kube_magics.backends import bundles
 from kube_magics.backends.contract import Objects, Source, Sources
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import PodLog
 from kube_magics.cluster.pieces import Gap, Piece
+from kube_magics.cluster.watch import listed
 from kube_magics.manifests import bundle
 from kube_magics.spec import names
 from kube_magics.telemetry.happenings import when
@@ -27,17 +29,17 @@ START_S = 0.5
 
 async def objects(client: Client, namespace: str, name: str) -> Objects:
     """The Job, and its pods by its own selector: labels of a Job of somebody else's need not be the usual ones."""
-    job = await client.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+    job = await bundles.job_of(client, namespace, name)
     labels = part(job, "spec", "selector", "matchLabels") or {"job-name": name}
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
-    pods = (await client.get(f"/api/v1/namespaces/{namespace}/pods", query))["items"]
+    pods = (await listed(client, f"/api/v1/namespaces/{namespace}/pods", query))[0].items
     mine = own_pods(text(job, "metadata", "uid"), pods)
     return Objects(job, tuple(sorted(mine, key=lambda pod: text(pod, "metadata", "creationTimestamp"))))
 
 
 async def recipe(client: Client, namespace: str, name: str) -> list[dict[str, Any]]:
     """The Job, and the ConfigMaps that carry its files; one that is gone is left out."""
-    job = await client.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+    job = await bundles.job_of(client, namespace, name)
     ours = names.ANNOTATION_BUNDLE in part(job, "metadata", "annotations")
     maps = bundle.map_names(job) if ours else ()
     named = [f"/api/v1/namespaces/{namespace}/configmaps/{each}" for each in maps]
@@ -97,9 +99,10 @@ def sources(found: Objects, *, previous: bool) -> Sources:
 
 async def read(client: Client, namespace: str, source: Source, *, follow: bool) -> AsyncIterator[Piece]:
     """The log of one container; a `previous` one has ended, and is read at once."""
-    path = f"/api/v1/namespaces/{namespace}/pods/{source.pod}"
+    pods = f"/api/v1/namespaces/{namespace}/pods"
     if source.previous:
-        data = await client.get(f"{path}/log", {"container": source.container, "previous": "true"}, accept="*/*")
+        query = {"container": source.container, "previous": "true"}
+        data = await client.get(f"{pods}/{source.pod}/log", query, accept="*/*")
         if data.startswith(NOT_KEPT):
             yield Gap(data.decode("utf-8", "replace").strip())
         elif data:
@@ -112,10 +115,10 @@ async def read(client: Client, namespace: str, source: Source, *, follow: bool) 
         return
 
     async def over() -> bool:
-        try:
-            pod = await client.get(path)
-        except errors.NotFound:
+        found, _version = await listed(client, pods, {"fieldSelector": f"metadata.name={source.pod}"})
+        if not found.items:
             return True
+        pod = found.items[0]
         return text(pod, "status", "phase") in ("Succeeded", "Failed") or source.container in _ended(pod)
 
     while True:

@@ -12,14 +12,14 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 
 from kube_magics import errors
-from kube_magics.cluster import auth
+from kube_magics.cluster import auth, refusals
 from kube_magics.cluster.connections import Connections
 from kube_magics.cluster.exchange import Answer
 from kube_magics.cluster.flight import Flight
@@ -40,18 +40,8 @@ KEEPALIVE_S = 150.0
 """Below the three minutes after which servers close idle connections."""
 STARTING_S = 10.0
 """After a connection failed. An API server answers for some tenths of a second before it has read who may do what."""
-UNKNOWN_RIGHT = re.compile(r"User \".*\" cannot ")
-"""As the authorizer says it, unlike a quota or a policy."""
 READ_BUFFER_BYTES = 1 << 20
 """Of a stream, before the sender is slowed down; small enough to bound memory with many jobs."""
-
-_BY_STATUS: Mapping[int, type[errors.ClusterError]] = {
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    409: errors.Conflict,
-    410: errors.Gone,
-}
 
 JSON = "application/json"
 METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -59,7 +49,7 @@ METADATA_LIST = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """An object, or a list, without its content: https://kubernetes.io/docs/reference/using-api/api-concepts/"""
 MERGE_PATCH = "application/merge-patch+json"
 
-
+_OF_TIME = re.compile("expired|not yet valid")
 _requests = logging.getLogger("kube_magics.requests")
 
 
@@ -75,6 +65,8 @@ class Client:
         self._renewing = Flight[None]()
         self._broke = -STARTING_S
         """When a connection failed last, on the monotonic clock."""
+        self._warnings: dict[str, bool] = {}
+        """What the server has warned of, and whether it has been taken."""
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
         """The object or list at `path` (`/api/v1/namespaces/x/pods`)."""
@@ -115,6 +107,12 @@ class Client:
                 await self._check(response)
                 async with self.connections.streaming(response):
                     yield response.content
+
+    def warnings(self) -> list[str]:
+        """What the server has warned of and nobody has taken yet: each sentence once, however often it comes."""
+        fresh = [text for text, taken in self._warnings.items() if not taken]
+        self._warnings |= dict.fromkeys(fresh, True)
+        return fresh
 
     async def close(self) -> None:
         """Close every connection."""
@@ -161,9 +159,9 @@ class Client:
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         """Raise what the server refuses. One that is just starting knows no rights yet, and refuses everything."""
         try:
-            await _checked(response)
+            await refusals.check(response)
         except errors.Forbidden as refused:
-            if UNKNOWN_RIGHT.search(refused.said or "") and time.monotonic() - self._broke < STARTING_S:
+            if refusals.is_unknown_right(refused) and time.monotonic() - self._broke < STARTING_S:
                 raise errors.Unreachable("The API server is starting again.", said=refused.said) from refused
             raise
 
@@ -208,6 +206,8 @@ class Client:
             ) as response,
         ):
             self.link.heard = time.monotonic()
+            for text in refusals.warnings(response.headers.getall("Warning", ())):
+                self._warnings.setdefault(text, False)
             # Neither headers nor bodies: these hold secrets.
             took_ms, query = (self.link.heard - began) * 1000, urlencode(request.get("params") or {})
             where = f"{path}?{query}" if query else path
@@ -257,10 +257,12 @@ class Client:
                 hint="correct `server` or `proxy-url` in the kubeconfig",
             ) from None  # which shows a proxy's password
         except aiohttp.ClientConnectorCertificateError as error:
+            said = str(error.certificate_error)
+            clock = "set this machine's clock, if it is wrong; else " if _OF_TIME.search(said) else ""
             raise errors.Unreachable(
                 f"The certificate of {where} is not trusted.",
-                said=str(error.certificate_error),
-                hint="correct certificate-authority in the kubeconfig, or --backend local for this machine",
+                said=said,
+                hint=f"{clock}correct certificate-authority in the kubeconfig, or --backend local for this machine",
             ) from error
         except (TimeoutError, aiohttp.ServerTimeoutError) as error:
             raise errors.Unreachable(f"No answer from {where} in time.", hint=away) from error
@@ -269,59 +271,3 @@ class Client:
             raise errors.Unreachable(f"No connection to {where}.", said=str(error), hint=away) from error
         except aiohttp.ClientError as error:
             raise errors.Unreachable(f"The answer of {where} broke off.", said=str(error), hint=away) from error
-
-
-async def _checked(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    text = (await response.text(errors="replace")).strip()
-    try:
-        status = json.loads(text)
-    except ValueError:
-        status = None
-    if not isinstance(status, dict):
-        status = {}
-    said = status.get("message") or text[:500] or response.reason or ""
-    error = refusal(response.status, str(said), status)
-    with suppress(ValueError):  # it may be a date, from something in between
-        error.retry_after_s = float(response.headers.get("Retry-After") or "")
-    raise error
-
-
-def refusal(code: int, said: str, status: Mapping[str, Any]) -> errors.ClusterError:
-    """The error for an answer of HTTP status `code`; also for ERROR events inside a watch."""
-    kind = _BY_STATUS.get(code, errors.Rejected)
-    error = kind(_sentence(code, status), said=said, hint=_hint(code, said))
-    error.status = code
-    return error
-
-
-def _sentence(code: int, status: Mapping[str, Any]) -> str:
-    details = status.get("details") or {}
-    what = " ".join(filter(None, (details.get("kind"), details.get("name"))))
-    of = f" ({what})" if what else ""
-    if code == 401:
-        return "The cluster does not accept your credentials."
-    if code == 403:
-        return f"The cluster refuses this{of}: you lack the right, or a policy forbids it."
-    if code == 404:
-        return f"The cluster has no such object{of}."
-    if code == 409:
-        return f"The name is taken{of}."
-    if code == 410:
-        return "The cluster no longer keeps that version."
-    return f"The cluster refused the request{of} with HTTP {code}."
-
-
-def _hint(code: int, said: str) -> str | None:
-    if code == 401:
-        return "log in again as your cluster asks for it (the same that makes kubectl work), then run the cell again"
-    if code == 403 and "exceeded quota" in said:
-        return "%kube jobs shows what holds the quota; %kube delete NAME frees it"
-    if code == 403:
-        return "ask your administrator for the Role in hub-config/rbac/user-role.yaml, or try --namespace"
-    if code == 404 and "namespaces" in said:
-        return "--namespace with one that exists"
-    if code == 404 and said.startswith("jobs.batch"):
-        return "%kube jobs   (shows the names)"
-    return None

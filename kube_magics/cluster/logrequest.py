@@ -33,9 +33,10 @@ class LogRequest:
     def __init__(
         self, client: Client, path: str, container: str, *, silence_s: float = SILENCE_S, answer_s: float = ANSWER_S
     ) -> None:
+        """`container`: its name; "" for a pod's only one."""
         self._client = client
         self._path = path
-        self._container = container
+        self._container = {"container": container} if container else {}
         self._silence_s = silence_s
         self._answer_s = answer_s
         self.silent_s = 0.0
@@ -46,7 +47,7 @@ class LogRequest:
 
         Raises Unreachable when the link is dead or breaks, and what the server answers.
         """
-        query = {"container": self._container, "timestamps": "true", **position.since()}
+        query = {**self._container, "timestamps": "true", **position.since()}
         if follow:
             query["follow"] = "true"
         self.silent_s = 0.0
@@ -126,7 +127,7 @@ class LogRequest:
 
     async def _stalled(self, position: Position, tail: bytes) -> bool:
         """Silence: does the log hold something newer than what we have? `tail`: read, not yet ended by a newline."""
-        query = {"container": self._container, "timestamps": "true", "tailLines": "1"}
+        query = {**self._container, "timestamps": "true", "tailLines": "1"}
         try:
             asked = self._client.get(self._path, query, accept="*/*")
             newest = await asyncio.wait_for(asked, min(self._silence_s, NEWEST_S))

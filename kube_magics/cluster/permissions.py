@@ -36,32 +36,28 @@ class Permission:
 
 
 _BATCH = "batch"
+_BY_WATCH = "Kubernetes 1.32 and later"
 
 ROLE: tuple[Permission, ...] = (
     Permission("create", "jobs", "no cell can become a job", _BATCH, vital=True),
-    Permission("get", "jobs", "no single job can be looked at, stopped or taken up again", _BATCH),
-    Permission("list", "jobs", "no job can be followed or listed", _BATCH, vital=True),
-    Permission("watch", "jobs", "no job can be followed", _BATCH, vital=True),
+    Permission("get", "jobs", "a single job is not to be seen, unless jobs may be listed or watched", _BATCH),
+    Permission("list", "jobs", f"jobs are not to be seen, unless they may be watched ({_BY_WATCH})", _BATCH),
+    Permission("watch", "jobs", "a job's state is known up to two seconds later, by lists", _BATCH),
     Permission("patch", "jobs", "a job that waits for its pod cannot be stopped", _BATCH),
     Permission("delete", "jobs", "jobs stay until their time to live is over", _BATCH),
-    Permission("get", "pods", "the log of an ended job cannot be read again"),
-    Permission("list", "pods", "no job can be followed: its pod has to be found", vital=True),
-    Permission("watch", "pods", "no job can be followed: its pod has to be found", vital=True),
+    Permission("list", "pods", f"no job can be followed, unless pods may be watched ({_BY_WATCH})"),
+    Permission("watch", "pods", "a pod's state is known up to two seconds later, by lists"),
     Permission("patch", "pods", "stopping a job suspends it, which deletes its pod and the log in the cluster"),
     Permission("get", "pods/log", "no output is shown, and no value comes back"),
     Permission("list", "events", "why a job has no pod (quota, policy, scheduling) stays unknown"),
-    Permission("watch", "events", "why a job has no pod is learned later"),
     Permission("create", "configmaps", "a cell and all it carries must stay under 64 KiB"),
     Permission(
         "get", "configmaps", "whether a large job's files have all arrived is not known; it cannot be attached to"
     ),
-    Permission("delete", "configmaps", "what an interrupted submit of a large job left goes only with its Job"),
     Permission("get", "persistentvolumeclaims", "a wrong --volume or --cache is told only once the job waits"),
     Permission("list", "persistentvolumeclaims", "the error for a wrong claim does not say which there are"),
     Permission("list", "resourcequotas", "what the namespace may still use is learned only when a job is refused"),
-    Permission("get", "resourcequotas", "what the namespace may still use is learned only when a job is refused"),
     Permission("list", "limitranges", "the namespace's limits are learned only when a job is refused"),
-    Permission("get", "limitranges", "the namespace's limits are learned only when a job is refused"),
 )
 """What the Role gives, in the namespace."""
 

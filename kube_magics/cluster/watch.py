@@ -14,8 +14,9 @@ import aiohttp
 
 from kube_magics import errors
 from kube_magics.cluster.absence import Absence
-from kube_magics.cluster.client import Client, refusal
+from kube_magics.cluster.client import Client
 from kube_magics.cluster.pieces import Outage
+from kube_magics.cluster.refusals import refusal
 
 PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
@@ -26,9 +27,12 @@ SILENCE_S = 5.0
 TCP's own questions (`connections.KEEPALIVE`)."""
 GRACE_S = 10.0
 OPEN_TIMEOUT_S = 30.0
+POLL_S = 2.0
+"""For who may list and not watch."""
 REFUSALS = 10
 """In a row, of credentials and rights that were accepted before: half a minute."""
 TOO_MANY_REQUESTS = 429
+_INITIAL_END = "k8s.io/initial-events-end"
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,16 @@ async def watch(
     pause_s: float = PAUSE_S,
     server_s: float = SERVER_TIMEOUT_S,
     grace_s: float = GRACE_S,
+    poll_s: float = POLL_S,
 ) -> AsyncGenerator[Listed | Changed | Outage, None]:
     """Yield `Listed`, then every change; a new `Listed` whenever changes may have been missed; outages that last.
 
     Ends never. A connection that breaks, is silent or refused for a moment is opened again with a growing pause; so is
-    one that is refused for want of rights or credentials which had been enough: for half a minute. NotFound, an invalid
-    request and what was refused from the first are raised, since waiting does not mend them.
+    one that is refused for want of rights or credentials which had been enough: for half a minute. Who may list and not
+    watch, or watch and not list, is served by what they may. NotFound, an invalid request and what else was refused
+    from the first are raised, since waiting does not mend them.
     """
-    at, patience, absence = _At(server_s, grace_s), _Patience(), Absence(client.link)
+    at, patience, absence = _At(server_s, grace_s, poll_s), _Patience(), Absence(client.link)
     while True:
         absence.waited, silent_s = False, None
         try:
@@ -96,6 +102,7 @@ class _At:
 
     server_s: float
     grace_s: float
+    poll_s: float
     version: str | None = None
     """None: from a new list."""
     vain: int = 0
@@ -107,11 +114,18 @@ async def _once(
 ) -> AsyncGenerator[Listed | Changed | None, None]:
     """Until the server ends it, or it breaks; None once the server has answered."""
     if at.version is None:
-        found = await client.get(path, params)
-        at.version, patience.listed = found["metadata"]["resourceVersion"], True
-        yield Listed(tuple(found.get("items") or ()))
+        found, at.version = await listed(client, path, params)
+        patience.listed = True
+        yield found
     async with AsyncExitStack() as stack:
-        content = await _opened(stack, client, path, {**params, "resourceVersion": at.version}, at.server_s)
+        try:
+            content = await _opened(stack, client, path, {**params, "resourceVersion": at.version}, at.server_s)
+        except errors.Forbidden:
+            if patience.opened:
+                raise
+            await asyncio.sleep(at.poll_s)
+            at.version, at.vain = None, 0
+            return
         patience.opened = True
         yield None
         events = await stack.enter_async_context(aclosing(_events(client, content, at.server_s + at.grace_s)))
@@ -120,6 +134,34 @@ async def _once(
             at.version = event["object"]["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
                 yield Changed(event["type"], event["object"])
+
+
+async def listed(client: Client, path: str, params: Mapping[str, str]) -> tuple[Listed, str]:
+    """Everything that matches now, and its version. Either of the rights to list and to watch will do."""
+    try:
+        found = await client.get(path, params)
+        return Listed(tuple(found.get("items") or ())), str(found["metadata"]["resourceVersion"])
+    except errors.Forbidden as refused:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                return await _listed_by_watch(client, path, params)
+        except (errors.Forbidden, errors.Rejected, TimeoutError):
+            raise refused from None
+
+
+async def _listed_by_watch(client: Client, path: str, params: Mapping[str, str]) -> tuple[Listed, str]:
+    """https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists, of Kubernetes 1.32 and later."""
+    items: list[Mapping[str, Any]] = []
+    async with AsyncExitStack() as stack:
+        asked = {**params, "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        content = await _opened(stack, client, path, asked, OPEN_TIMEOUT_S)
+        events = await stack.enter_async_context(aclosing(_events(client, content, OPEN_TIMEOUT_S)))
+        async for event in events:
+            if event["type"] != "BOOKMARK":
+                items.append(event["object"])
+            elif _INITIAL_END in (event["object"]["metadata"].get("annotations") or {}):
+                return Listed(tuple(items)), str(event["object"]["metadata"]["resourceVersion"])
+    raise errors.Unreachable("The watch's answer broke off.")
 
 
 def _silent_s(client: Client, error: errors.KubeMagicsError) -> float | None:

@@ -16,9 +16,10 @@ from kube_magics.backends.kubernetes import KubernetesBackend
 from kube_magics.cluster import auth
 from kube_magics.cluster import login as logins
 from kube_magics.cluster.auth import Access, Source
-from kube_magics.cluster.client import Client, refusal
+from kube_magics.cluster.client import Client
 from kube_magics.cluster.exchange import Answer
 from kube_magics.cluster.permissions import BEYOND, ROLE, Permission
+from kube_magics.cluster.refusals import refusal
 from kube_magics.doctor import pull, sample
 from kube_magics.doctor.bounds import Patience, in_thread, within
 from kube_magics.doctor.judging import admission, devices, extensions, reach, rights, room, versions

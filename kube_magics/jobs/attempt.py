@@ -45,7 +45,10 @@ class Attempt:
         if not created.done():
             name = self._submission.name
             warn([f"the cluster has not taken job {name} yet; it goes on being asked, an interrupt takes it back"])
-        created.result()
+        try:
+            created.result()
+        finally:
+            warn(self._backend.warnings())
 
     async def _create(self) -> None:
         self._tasks.extend(filter(None, [asyncio.current_task()]))

@@ -22,8 +22,8 @@ class Cause:
     """One named reason."""
 
     kind: str
-    """For programs: image, start, mount, quota, policy, unschedulable, oom, deadline, stopped, evicted, deleted,
-    signal, exit, refused, failed."""
+    """For programs: image, start, mount, quota, policy, unschedulable, hidden, oom, deadline, stopped, evicted,
+    deleted, signal, exit, refused, failed."""
     sentence: str
     said: str | None = None
     """The cluster's own words."""
@@ -63,28 +63,38 @@ _ABSENT = re.compile(
 def explain(
     job: Mapping[str, Any] | None,
     pod: Mapping[str, Any] | None,
-    events: Sequence[Mapping[str, Any]] = (),
+    events: Sequence[Mapping[str, Any]] | None = (),
     nodes: Sequence[Mapping[str, Any]] = (),
 ) -> Cause | None:
-    """The cause of a job's state; None: nothing is wrong, or nothing is known. `nodes`: all of the cluster, or none."""
+    """The cause of a job's state; None: nothing is wrong, or nothing is known.
+
+    `events` None: the user may not read them. `nodes`: all of the cluster, or none.
+    """
     if job is None:
         return Cause("deleted", "The job was deleted.", fix=AGAIN)
     if part(job, "spec").get("suspend") and names.ANNOTATION_STOPPED in part(job, "metadata", "annotations"):
         return STOPPED
     if pod is None:
-        return None if _has(job, "Complete") or part(job, "spec").get("suspend") else _refused(events) or _podless(job)
+        if _has(job, "Complete") or part(job, "spec").get("suspend"):
+            return None
+        return _refused(events or ()) or _podless(job) or (_HIDDEN if events is None else None)
     found = (
         _at_its_deadline(job)
         or _ended(pod)
         or _waiting(pod)
         or _unscheduled(pod, nodes)
-        or _unmounted(pod, events)
+        or _unmounted(pod, events or ())
         or _job_failed(job)
     )
     ours = names.ANNOTATION_BUNDLE in part(job, "metadata", "annotations")
     return found if found is None or ours or found.kind not in _AS_IT_IS else replace(found, **_AS_IT_IS[found.kind])
 
 
+_HIDDEN = Cause(
+    "hidden",
+    "It has no pod, and why is not to be seen: you may not list events here.",
+    fix="ask your administrator for the Role in hub-config/rbac/user-role.yaml",
+)
 _AS_IT_IS: Mapping[str, dict[str, Any]] = {
     "image": {"fix": "name an image that the cluster's nodes can pull"},
     "start": {"sentence": "The container cannot be started.", "fix": "correct the image, or the command and arguments"},
@@ -137,6 +147,8 @@ def _waiting(pod: Mapping[str, Any]) -> Cause | None:
             hopeless = reason in ("InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff")
             hopeless = hopeless or bool(_ABSENT.search(said or ""))
             fix = "correct --image (or KUBE_MAGICS_IMAGE): it must be an image that the cluster's nodes can pull"
+            if secrets := [text(secret, "name") for secret in rows(pod, "spec", "imagePullSecrets")]:
+                fix += f"; or --image-pull-secret: is {', '.join(secrets)} in the namespace, and good for it?"
             return _once_more(
                 status, Cause("image", f"The image {image} cannot be pulled ({reason}).", said, fix, hopeless)
             )

@@ -82,7 +82,7 @@ class Snapshot:
 def of_job(
     job: Mapping[str, Any] | None,
     pods: Sequence[Mapping[str, Any]],
-    events: Sequence[Mapping[str, Any]] = (),
+    events: Sequence[Mapping[str, Any]] | None = (),
     *,
     nodes: Sequence[Mapping[str, Any]] = (),
     name: str = "",
@@ -90,7 +90,7 @@ def of_job(
 ) -> Snapshot:
     """The snapshot of a `batch/v1` Job, its pods (the newest counts) and its events; `job` None: it is gone.
 
-    `nodes` are all of the cluster's, or none.
+    `events` None: the user may not read them. `nodes` are all of the cluster's, or none.
     """
     mine = own_pods(text(job, "metadata", "uid"), pods)
     pod = ([None, *attempts.ordered(mine)])[-1]

@@ -10,6 +10,7 @@ from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.jobs import defaults, loop
 from kube_magics.jobs.choose import backend_for, confirm_context
+from kube_magics.jobs.show import warn
 from kube_magics.manifests.documents import Document, documents
 from kube_magics.spec.options import PLACE
 from kube_magics.spec.parse import split_known
@@ -70,6 +71,8 @@ def _create(door: Door, backend: Backend, document: Document) -> errors.KubeMagi
         made = loop.wait(backend.create(document.body))
     except errors.ClusterError as error:
         return error
+    finally:
+        warn(backend.warnings())
     door.say(f"{made} created" + (f"   (%kube logs {made.partition('/')[2]})" if document.kind == "Job" else ""))
     return None
 

@@ -11,7 +11,6 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -25,14 +24,12 @@ from tests.acceptance.desk import (
     admin_of,
     corrected,
     desk,
-    environment,
     eventually,
     next_lines,
     suggested,
-    without,
 )
 from tests.cluster import Cluster
-from tests.kernel import Kernel, Ran
+from tests.kernel import Ran
 
 pytestmark = pytest.mark.jobs
 
@@ -245,33 +242,6 @@ def test_line_numbers_are_the_editors(here: Desk) -> None:
     assert_clear(ran, errors.CellError, "Line 5")
 
 
-ON_THE_CLUSTER: dict[str, Mistake] = {
-    "missing image": Mistake(
-        errors.JobNotStarted,
-        "cannot be pulled",
-        "--image absent.invalid/team/torch:1",
-        told="correct --image",
-        mended=("", "1"),
-    ),
-    "an image that cannot be": Mistake(
-        errors.JobNotStarted, "cannot be pulled (Inv", "--image 'Team Torch'", told="correct --image", mended=("", "1")
-    ),
-    "no such interpreter": Mistake(
-        errors.JobNotStarted, "no such Python", "--python /nope", told="--python PATH", mended=("--python python3", "1")
-    ),
-    "no such context": Mistake(errors.ConfigError, "no context lab", "--context lab"),
-    "no such namespace": Mistake(
-        errors.Forbidden, "refuses this", "--namespace nobodys", told="or try --namespace", mended=("", "1")
-    ),
-}
-
-
-@pytest.mark.cluster
-@pytest.mark.parametrize("name", ON_THE_CLUSTER)
-def test_on_the_cluster(there: Desk, name: str) -> None:
-    check(there, ON_THE_CLUSTER[name])
-
-
 @pytest.mark.cluster
 def test_an_image_without_python(there: Desk, cluster: Cluster) -> None:
     image = getattr(cluster.images, "pause", None)
@@ -279,23 +249,6 @@ def test_an_image_without_python(there: Desk, cluster: Cluster) -> None:
         pytest.skip("a given cluster names no image without Python")
     told = "--image with a Python"
     check(there, Mistake(errors.JobNotStarted, "no such Python", f"--image {image}", told=told, mended=("", "1")))
-
-
-@pytest.mark.cluster
-def test_the_quota_is_full(there: Desk) -> None:
-    space = admin_of(there)
-    space.admin("create", "quota", "small", "--hard=requests.cpu=100m", f"--namespace={space.name}")
-
-    # What ran before this test no longer counts.
-    def used() -> Any:
-        return space.admin.get("quota", "small", f"--namespace={space.name}").get("status", {}).get("used", {})
-
-    eventually(lambda: used().get("requests.cpu") == "0", "a quota of which nothing is used")
-    try:
-        told = "ask for less"
-        check(there, Mistake(errors.JobNotStarted, "quota does not allow", told=told, mended=("--cpus 50m", "1")))
-    finally:
-        space.admin("delete", "quota", "small", f"--namespace={space.name}")
 
 
 @pytest.fixture(scope="module")
@@ -356,41 +309,6 @@ def test_a_kubeconfig_that_is_broken_is_an_error(nameless: Desk, tmp_path: Path)
             check(nameless, Mistake(errors.ConfigError, "broken.yaml"))
     finally:
         nameless.right("os.environ['KUBECONFIG'] = KUBECONFIG")
-
-
-# (verbs that are taken away, of which resource) → what the job does then.
-RIGHTS: dict[str, tuple[tuple[str, str], type[errors.KubeMagicsError] | None, str]] = {
-    "create jobs": (("jobs", "create"), errors.Forbidden, "refuses this"),
-    "get pods/log": (("pods/log", "get"), None, "you may not read logs here"),
-    "list events": (("events", "list"), None, ""),
-    "watch pods": (("pods", "watch"), errors.Forbidden, "refuses this"),
-}
-
-
-@pytest.mark.cluster
-@pytest.mark.parametrize("right", RIGHTS)
-def test_without_the_right(there: Desk, right: str) -> None:
-    """A missing right is named, with who can give it; the job that then runs unseen is named too."""
-    (resource, verb), error, says = RIGHTS[right]
-    space = admin_of(there)
-    before = there.left()
-    # Another kernel: a watch that is open for an earlier job would serve this one, too.
-    with Kernel(there.folder, environment(there)) as kernel, without(space, resource, verb):
-        assert kernel.run("%load_ext kube_magics").error is None
-        ran = kernel.run("%%kubetrain\nprint('ran')")
-        if error is None:
-            assert ran.error is None, ran
-            assert says in ran.stderr
-            assert "done" in ran.stdout
-            assert ("ran\n" in ran.stdout) == (not says)
-            return
-        assert_clear(ran, error, says)
-        assert resource in ran.traceback
-        assert " failed" not in ran.stdout, "nobody has seen it fail"
-    for left in there.left() - before:
-        if left.startswith("job.batch/"):
-            there.right(f"%kube delete {left.removeprefix('job.batch/')}")
-    there.settles(before | {left for left in there.left() if left.startswith("log ")})
 
 
 def test_a_name_that_is_taken(anywhere: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kube_magics.backends import elsewhere
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import parse
-from tests.acceptance.desk import Desk, admin_of, corrected, eventually, suggested, without
+from tests.acceptance.desk import Desk, admin_of, corrected, eventually, suggested
 from tests.cluster import Cluster
 from tests.cluster.claims import claim, unbound
 from tests.cluster.namespaces import ACCOUNT
@@ -87,14 +87,6 @@ def test_secrets_arrive_by_reference(there: Desk) -> None:
     line = "%%kubetrain --cpus 100m --secret store --secret store:key-name=GREETING --returns seen"
     there.right(f"{line}\n{SEEN}")
     assert there.kernel.value("(seen['TOKEN'], seen['GREETING'])") == "('s3cret', 'other')"
-    for secret, said in (
-        ("stroe", "There is no Secret stroe"),
-        ("store:tokn=TOKEN", "The Secret store has no key tokn"),
-    ):
-        ran = there.run(f"%%kubetrain --cpus 100m --secret {secret}\nprint(1)")
-        assert ran.error == "JobNotStarted", ran
-        assert said in ran.message
-        assert "correct --secret" in ran.traceback
 
 
 @pytest.mark.cluster
@@ -143,16 +135,6 @@ def test_a_claim_that_is_not_there_is_named_before_anything_is_created(there: De
     assert ran.stdout == ""  # no job has been named yet
     assert there.left() <= before
     there.right(f"{corrected(line, suggested(ran) or '')}\nprint(1)")
-
-
-@pytest.mark.cluster
-def test_without_the_right_the_scheduler_names_the_claim(there: Desk, data: str) -> None:
-    space = admin_of(there)
-    with without(space, "persistentvolumeclaims", "get"):
-        ran = there.run("%%kubetrain --cpus 100m --volume date:/data\nprint(1)")
-    assert ran.error == "JobNotStarted", ran
-    assert "There is no such claim" in ran.message
-    assert 'persistentvolumeclaim "date" not found' in ran.traceback
 
 
 @pytest.mark.cluster

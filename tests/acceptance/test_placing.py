@@ -71,20 +71,6 @@ def test_every_option_reaches_job_and_pod(there: Desk) -> None:
     assert not any("serviceAccountToken" in str(volume) for volume in spec.get("volumes", ()))
 
 
-def test_what_the_cluster_does_not_have_or_allow_is_said_and_leaves_nothing(there: Desk) -> None:
-    before = there.left()
-    for options, told, typed in (
-        ("--priority no-such-class", "no PriorityClass with name no-such-class was found", "correct the option"),
-        ("--run-as 0", "violates PodSecurity", "leave --run-as 0 out"),
-        ("--service-account no-such-account", "no-such-account", "correct the option"),
-    ):
-        ran = there.run(f"%%kubetrain --cpus 100m {options}\nprint(1)")
-        assert ran.error == "JobNotStarted", options
-        assert told in ran.traceback
-        assert typed in ran.traceback
-    there.settles(before)
-
-
 def test_a_job_goes_only_where_it_is_told(there: Desk) -> None:
     unfit = {
         "unlike": ("--node-selector no=such", "didn't match Pod's node affinity/selector"),

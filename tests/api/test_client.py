@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,58 @@ def test_hints_say_what_to_do() -> None:
     assert "user-role.yaml" in str(error_of(refusing(403, "pods is forbidden")).hint)
     assert "%kube delete" in str(error_of(refusing(403, "exceeded quota: q")).hint)
     assert "--namespace" in str(error_of(refusing(404, 'namespaces "x" not found')).hint)
+
+
+def test_a_right_that_is_missing_is_named() -> None:
+    said = (
+        'jobs.batch is forbidden: User "system:serviceaccount:a:b" cannot create resource "jobs" in API group "batch"'
+    )
+    refused = error_of(refusing(403, f'{said} in the namespace "a"'))
+    assert refused.message == "You may not create jobs in namespace a: no cell can become a job."
+    said = 'secrets is forbidden: User "ann" cannot get resource "secrets" in API group "" in the namespace "a"'
+    assert error_of(refusing(403, said)).message == "You may not get secrets in namespace a."
+    everywhere = 'nodes is forbidden: User "ann" cannot list resource "nodes" in API group "" at the cluster scope'
+    assert error_of(refusing(403, everywhere)).message == "You may not list nodes."
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "says"),
+    [(3600, "60 minutes ahead of this machine's"), (-3600, "60 minutes behind this machine's"), (20, ""), (None, "")],
+)
+def test_credentials_refused_by_a_clock_that_is_off(ahead_s: int | None, says: str) -> None:
+    """Tokens are good from one moment to another, by the cluster's clock."""
+
+    async def answer(request: web.Request) -> web.Response:
+        date = "no date" if ahead_s is None else formatdate(time.time() + ahead_s, usegmt=True)
+        return web.Response(status=401, headers={"Date": date})
+
+    error = error_of(answer)
+    assert isinstance(error, errors.Unauthorized)
+    assert says in error.message
+    assert ("clock" in error.message, "set this machine's clock" in str(error.hint)) == (bool(says), bool(says))
+
+
+def test_what_the_server_warns_of_is_told_once() -> None:
+    headers = ['299 - "first \\"thing\\""', '299 - "second", 299 - "third"', "nonsense"]
+
+    async def answer(request: web.Request) -> web.Response:
+        response = web.json_response({})
+        for each in headers:
+            response.headers.add("Warning", each)
+        return response
+
+    async def ask() -> list[list[str]]:
+        async with api(answer) as client:
+            found = []
+            for _ in range(2):
+                await client.post(PATH, {})
+                await client.post(PATH, {})
+                found.append(client.warnings())
+            headers.append('299 - "fourth"')
+            await client.post(PATH, {})
+            return [*found, client.warnings()]
+
+    assert asyncio.run(ask()) == [['first "thing"', "second", "third"], [], ["fourth"]]
 
 
 @pytest.mark.parametrize("body", ["<html>Bad gateway</html>", "[1]", '"text"', "null", "", '{"details": null}'])

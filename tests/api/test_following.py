@@ -102,10 +102,11 @@ def test_a_server_that_refuses_a_watch_for_a_moment(status: int) -> None:
     assert states(asyncio.run(follow()))[-1].phase == "succeeded"
 
 
-def test_a_watch_that_is_refused_from_the_first_is_not_waited_for() -> None:
+def test_what_is_refused_from_the_first_is_not_waited_for() -> None:
     def job_of() -> OneJob:
         job = OneJob()
-        job.refusals["watch pods"].append(403)
+        for asked in ("pods", "watch pods"):
+            job.refusals[asked].append(403)
         return job
 
     with pytest.raises(errors.Forbidden):

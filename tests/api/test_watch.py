@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -129,6 +130,60 @@ def test_credentials_that_are_renewed_meanwhile_are_waited_for() -> None:
 def test_what_does_not_pass_is_raised(code: int, kind: type[errors.ClusterError]) -> None:
     with pytest.raises(kind):
         seen([[error(code)]] * (REFUSALS + 2), 2)
+
+
+def with_rights(*verbs: str) -> tuple[list[Listed | Changed], list[dict[str, str]]]:
+    """What somebody sees who may only `list` or only `watch`, of a job that changes once; and the queries sent."""
+    asked: list[dict[str, str]] = []
+    end = {"resourceVersion": "150", "annotations": {"k8s.io/initial-events-end": "true"}}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(dict(request.query))
+        if ("watch" if "watch" in request.query else "list") not in verbs:
+            return web.json_response({"message": "no"}, status=403)
+        if "watch" not in request.query:
+            version = len(asked)
+            return web.json_response({"metadata": {"resourceVersion": str(version)}, "items": [made("a", version)]})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if "sendInitialEvents" in request.query:
+            await response.write(event("ADDED", made("a", 101)) + event("BOOKMARK", {"metadata": end}))
+        else:
+            await response.write(event("MODIFIED", made("a", 151)))
+        await asyncio.sleep(20)
+        return response
+
+    async def collect() -> list[Listed | Changed]:
+        found: list[Listed | Changed] = []
+        async with (
+            api(answer) as client,
+            asyncio.timeout(30),
+            aclosing(watch(client, PATH, {}, pause_s=0.001, poll_s=0.01)) as changes,
+        ):
+            async for change in changes:
+                found.append(change)
+                if len(found) == 2:
+                    break
+        return found
+
+    return asyncio.run(collect()), asked
+
+
+def test_who_may_list_and_not_watch_is_told_by_asking_again() -> None:
+    found, asked = with_rights("list")
+    assert [each.items[0]["metadata"]["resourceVersion"] for each in found if isinstance(each, Listed)] == ["1", "3"]
+    assert ["watch" in query for query in asked] == [False, True, False]
+
+
+def test_who_may_watch_and_not_list_is_told_by_a_watch_from_the_beginning() -> None:
+    found, asked = with_rights("watch")
+    assert found == [Listed((made("a", 101),)), Changed("MODIFIED", made("a", 151))]
+    assert asked[2]["resourceVersion"] == "150"
+
+
+def test_who_may_neither_is_refused() -> None:
+    with pytest.raises(errors.Forbidden):
+        with_rights()
 
 
 def test_objects_of_many_megabytes() -> None:

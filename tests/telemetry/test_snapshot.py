@@ -230,6 +230,16 @@ def test_a_job_whose_pod_is_refused(said: str, kind: str) -> None:
     assert snapshot.cause.said == said
 
 
+def test_why_there_is_no_pod_may_not_be_seen() -> None:
+    """Of a Job that should have one, and to a user who may not read events."""
+    hidden = of_job(a_job(), [], None)
+    assert kind_of(hidden) == ("pending", "hidden", False)
+    assert hidden.cause is not None
+    assert "you may not list events" in hidden.cause.sentence
+    assert kind_of(of_job(a_job(), [a_pod()], None)) == ("pending", None, False)
+    assert kind_of(of_job(a_job(suspend=True), [], None)) == ("suspended", None, False)
+
+
 def test_the_latest_refusal_counts_whatever_the_order() -> None:
     late, early = failed_create("late", "2026-11-23T22:00:00Z"), failed_create("exceeded quota: q")
     for events in ([late, early], [early, late]):
