@@ -338,7 +338,8 @@ def test_a_stop_ends_all_attempts_and_keeps_the_log_of_the_one_that_runs(
 
     assert said in asyncio.run(stop())
     fields = {"jobs": "backoffLimit", "pods": "activeDeadlineSeconds"}
-    assert job.patched == {path: {"spec": {fields[path[:4]]: value}} for path, value in patched.items()}
+    found = {path: body["spec"] for path, body in job.patched.items()}
+    assert found == {path: {fields[path[:4]]: value} for path, value in patched.items()}
 
 
 def test_a_stop_waits_until_it_is_clear_whether_the_pod_runs() -> None:
