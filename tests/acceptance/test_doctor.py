@@ -129,7 +129,7 @@ def test_an_administrator_sees_more(many: Desk) -> None:
         ("--context expired", "credentials", "does not accept your credentials", "log in again"),
         ("--context nowhere", "kubeconfig", "There is no context nowhere", "--context"),
         (f"--context admin -n {NOWHERE}", "job", f"namespaces {NOWHERE}", "--namespace"),
-        (f"-n {NOWHERE}", "job", "you lack the right", "--namespace"),
+        (f"-n {NOWHERE}", "job", "You may not create jobs", "--namespace"),
         ("--context full", "quota", "asks for 1 pods, and 0 are left", "%kube delete"),
     ],
 )
