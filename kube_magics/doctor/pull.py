@@ -54,10 +54,11 @@ async def _ended(backend: KubernetesBackend, name: str, until: float) -> Snapsho
 
 async def _python(backend: KubernetesBackend, state: Snapshot) -> str:
     """Its pod's last word; "" where it may not be read."""
+    where, one = f"/api/v1/namespaces/{backend.namespace}/pods", {"fieldSelector": f"metadata.name={state.pod}"}
     with suppress(errors.ClusterError):
-        pod = await backend.client.get(f"/api/v1/namespaces/{backend.namespace}/pods/{state.pod}")
-        for status in rows(pod, "status", "containerStatuses"):
-            return text(status, "state", "terminated", "message")
+        for pod in rows(await backend.client.get(where, one), "items"):
+            for status in rows(pod, "status", "containerStatuses"):
+                return text(status, "state", "terminated", "message")
     return ""
 
 
