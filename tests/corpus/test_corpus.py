@@ -51,7 +51,7 @@ def kubernetes(
     chosen = {
         item.name: item.callspec.params["case"]
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == test_there.__name__
+        if isinstance(item, pytest.Function) and item.function is test_there
     }
     try:
         with Abreast(tmp_path_factory.mktemp("kubernetes"), environment, "--cpus 100m") as abreast:
