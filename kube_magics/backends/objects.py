@@ -16,6 +16,7 @@ from kube_magics.cluster.pieces import Gap, Piece
 from kube_magics.cluster.watch import listed
 from kube_magics.manifests import bundle
 from kube_magics.spec import names
+from kube_magics.telemetry import attempts
 from kube_magics.telemetry.happenings import when
 from kube_magics.telemetry.objects import part, rows, text
 from kube_magics.telemetry.snapshot import own_pods
@@ -80,10 +81,9 @@ async def _events(client: Client, namespace: str, queries: list[str]) -> list[Ma
 
 def sources(found: Objects, *, previous: bool) -> Sources:
     """Initialising containers before the others, as they run."""
-    spec = part(found.job, "spec")
-    pod = part(spec, "template", "spec")
+    pod = part(found.job, "spec", "template", "spec")
     alone = len(rows(pod, "initContainers") + rows(pod, "containers")) == 1
-    in_turn = alone and (spec.get("parallelism") or 1) == 1 == (spec.get("completions") or 1)
+    in_turn = alone and attempts.in_turn(found.job)
     if not previous:
         return Sources(tuple(Source(_name(pod), each) for pod in found.pods for each in _started(pod)), in_turn)
     again = [

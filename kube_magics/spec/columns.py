@@ -33,6 +33,8 @@ JOBS = (
     Column("name", TEXT, "The job's name.", "NAME"),
     Column("namespace", TEXT, "Its namespace; local on this machine."),
     Column("status", TEXT, "pending, running, succeeded, failed, suspended, incomplete.", "STATUS"),
+    Column("attempt", NUMBER, "Which attempt runs, or ran last: 1, and more with --retries."),
+    Column("attempts", NUMBER, "How many there may be."),
     Column("gpus", NUMBER, "Devices that it asks for.", "GPUS"),
     Column("created_at", TIME, "When it was submitted.", "AGE"),
     Column("started_at", TIME, "When its program began."),

@@ -40,6 +40,8 @@ def row(each: Snapshot, kernel: str | None, now: float, folder: str = "") -> Row
         "name": each.name,
         "namespace": each.namespace,
         "status": each.phase,
+        "attempt": each.attempt,
+        "attempts": each.attempts,
         "gpus": each.gpus,
         "created_at": each.created_at,
         "started_at": each.started_at,

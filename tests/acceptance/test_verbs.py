@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from kube_magics import errors
 from tests.acceptance.belongings import belongings, deleted, only
-from tests.acceptance.desk import Desk, admin_of, eventually, without
+from tests.acceptance.desk import Desk, admin_of, environment, eventually, without
 from tests.cluster import Cluster
 
 pytestmark = pytest.mark.jobs
@@ -44,6 +46,13 @@ def train(desk: Desk, name: str, body: str, options: str = "") -> None:
     """Submit `body` as a function's job that nobody waits for, bound to `job`."""
     indented = "".join(f"    {line}\n" for line in body.strip().splitlines())
     desk.right(f"import kube_magics\ndef work():\n{indented}\njob = kube_magics.train(work, name={name!r}{options})")
+
+
+def kube_magics(desk: Desk, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    named = {key: value for key, value in {**environment(desk), **more}.items() if value}
+    named |= {"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "kube_magics.terminal", *words]
+    return subprocess.run(command, cwd=desk.folder, env=named, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -337,6 +346,16 @@ def test_several_at_once(here: Desk) -> None:
     gone = here.right("%kube delete one two").stdout
     assert gone.count("is deleted") == 2
     assert not shown(here, "one")
+
+
+def test_values_of_a_notebooks_job_stay_for_the_notebook(here: Desk) -> None:
+    """A terminal shows how it ended; loaded there, they would be lost with the process and count as fetched."""
+    here.right("%%kubetrain --detach --name keeps --returns n\nprint('up')\nn = 42")
+    done = kube_magics(here, "attach", "keeps")
+    assert (done.returncode, done.stdout) == (0, "up\n"), done
+    here.right("%kube attach keeps")
+    assert here.kernel.value("n") == "42"
+    here.right("%kube delete keeps")
 
 
 def test_a_table_is_a_value(here: Desk) -> None:
