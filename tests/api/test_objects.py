@@ -20,6 +20,7 @@ JOB: dict[str, Any] = {
     "metadata": {"name": "x", "uid": "u"},
     "spec": {"selector": {"matchLabels": {"mine": "yes"}}, "template": {"spec": {"containers": [{"name": "main"}]}}},
 }
+VERSION = {"resourceVersion": "1"}
 PODS = "/api/v1/namespaces/team/pods"
 
 
@@ -51,7 +52,10 @@ def test_pods_are_found_by_the_jobs_own_selector() -> None:
     def answers(request: web.Request) -> Any:
         if request.path == PODS:
             selectors.append(request.query["labelSelector"])
-            return {"items": [pod("second", 2), pod("first", 1), pod("others", 0, owner="another")]}
+            return {
+                "metadata": VERSION,
+                "items": [pod("second", 2), pod("first", 1), pod("others", 0, owner="another")],
+            }
         return JOB
 
     found = asked(answers, lambda client: objects.objects(client, "team", "x"))
@@ -129,7 +133,7 @@ def test_events_of_pods_that_are_gone_too() -> None:
     def answers(request: web.Request) -> Any:
         if request.path.endswith("/events"):
             return {"items": by_query[request.query["fieldSelector"]]}
-        return {"items": [pod("first", 5)]} if request.path == PODS else JOB
+        return {"metadata": VERSION, "items": [pod("first", 5)]} if request.path == PODS else JOB
 
     found, hidden = asked(answers, lambda client: objects.events(client, "team", "x"))
     assert [each["message"] for each in found] == ["Created pod: gone", "Killing", "Created pod: first", "Started"]
