@@ -253,9 +253,11 @@ def test_a_job_that_the_cluster_runs_again_is_followed_on(ended: Desk) -> None:
     ran = ended.run("%kube attach again")
     assert ran.error == "JobFailed", ran
     assert "exit code 3" in ran.traceback
-    pods = ended.kernel.run("%kube logs again").stdout
-    assert pods.startswith("I am again-")
-    assert pods in ran.stdout
+    first, one, second, other = ended.kernel.run("%kube logs again").stdout.splitlines()
+    assert (first, second) == ("[kube_magics: attempt 1 of 2]", "[kube_magics: attempt 2 of 2]")
+    assert ran.stdout.splitlines()[1:3] == [one, other]
+    assert one.startswith("I am again-")
+    assert "attempt 1 of 2 ended: The container ended with exit code 3." in ran.stderr
 
 
 def test_an_image_that_is_gone_when_its_container_is_to_run_again(ended: Desk, cluster: Cluster) -> None:
