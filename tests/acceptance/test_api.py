@@ -294,7 +294,7 @@ def test_a_local_job_survives_its_kernel(tmp_path: Path, second: Kernel, here: D
     assert second.run("%kube logs survivor").stdout.startswith("up ")
     assert user.is_running()
     assert "told to end" in second.run("%kube stop survivor").stdout
-    eventually(lambda: re.search(r"survivor +failed", second.run("%kube jobs").text), "its end")
+    eventually(lambda: re.search(r"survivor +stopped", second.run("%kube jobs").text), "its end")
     assert not user.is_running() or user.status() == psutil.STATUS_ZOMBIE
     assert second.run("%kube delete survivor").error is None
     assert "survivor" not in second.run("%kube jobs").text
