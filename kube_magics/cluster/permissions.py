@@ -54,6 +54,7 @@ ROLE: tuple[Permission, ...] = (
     Permission(
         "get", "configmaps", "whether a large job's files have all arrived is not known; it cannot be attached to"
     ),
+    Permission("delete", "configmaps", "what kubectl made from the text of --dry-run stays, but for its Job"),
     Permission("get", "persistentvolumeclaims", "a wrong --volume or --cache is told only once the job waits"),
     Permission("list", "persistentvolumeclaims", "the error for a wrong claim does not say which there are"),
     Permission("list", "resourcequotas", "what the namespace may still use is learned only when a job is refused"),

@@ -53,8 +53,7 @@ def test_every_option_reaches_job_and_pod(there: Desk) -> None:
     assert there.kernel.value("(shared, root)") == "(16, 'Read-only file system')"
     assert (there.folder / "out" / "x.txt").read_text() == "mine"
     job = space.kubectl.get("job", "placed")
-    pod = space.kubectl("get", "pods", "--selector=job-name=placed", "--output=name").stdout.strip()
-    found = space.kubectl.get("pod", pod.partition("/")[2])
+    found = space.kubectl.get("pods", "--selector=job-name=placed")["items"][0]
     for meta in (job["metadata"], found["metadata"]):
         assert meta["labels"]["team"] == "vision"
         assert meta["annotations"]["a/b"] == "c, d"
