@@ -120,7 +120,8 @@ def retried(there: Desk) -> dict[str, Ran]:
     there.says("moved", "up")
     evict(there, "moved")
     there.says("between", "tries again")
-    assert re.search("^between +pending ", table(there), re.MULTILINE)
+    # The pod's state says up to three seconds later that it has failed.
+    eventually(lambda: re.search("^between +pending ", table(there), re.MULTILINE), "its time between two attempts")
     found = {"between": there.right("%kube stop between")}
     there.says("ended", "up")
     found["ended"] = there.right("%kube stop ended")
