@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims, creating, logalone, objects, secrets
+from kube_magics.backends import bundles, claims, creating, logalone, objects, secrets, stopping
 from kube_magics.backends.contract import Attempt, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.following import LOST, Following, Watches, pod_log
 from kube_magics.backends.nodes import gpu_report, node_report
@@ -31,8 +30,6 @@ from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job
 
 NOTE_TRIES = 5
 """A Job that has just ended changes a few times in its last seconds."""
-UNCLEAR_S = 5.0
-"""A busy node's kubelet has been seen to be two seconds late."""
 
 
 class KubernetesBackend:
@@ -258,52 +255,7 @@ class KubernetesBackend:
         return await objects.events(self.client, self.namespace, name)
 
     async def stop(self, name: str) -> str:
-        snapshot = await self._clear(name)
-        if snapshot.over:
-            return f"{name} is over already ({snapshot.phase})."
-        ended = snapshot.terminated and snapshot.finished_at is not None
-        if snapshot.attempts > 1 and (ended or (snapshot.attempt > 1 and not snapshot.started)):
-            await self._no_more_than(snapshot, snapshot.attempt - (1 if ended else 2))
-            return f"{name} is between two attempts: it is not tried again; its log stays (%kube logs {name})."
-        asked = {"annotations": {names.ANNOTATION_STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}}
-        if snapshot.pod is None or not snapshot.started:
-            await self._suspend(name, asked)
-            return f"{name} had not started: it is suspended and will not start."
-        try:
-            await self._no_more_than(snapshot, snapshot.attempt - 1)
-            # Lowering a live pod's deadline is the one way that keeps pod and log: TERM, its grace, KILL.
-            told = {"metadata": asked, "spec": {"activeDeadlineSeconds": 1}}
-            await self.client.patch(f"{self._pods}/{snapshot.pod}", told)
-        except errors.Forbidden:
-            await self._suspend(name, asked)
-            return (
-                f"{name} is being stopped by suspending it, which deletes its pod and the log on the cluster "
-                "(the right `patch pods` would keep both)."
-            )
-        return f"{name} is being stopped: it was told to end; its log stays (%kube logs {name})."
-
-    async def _suspend(self, name: str, asked: Mapping[str, Any]) -> None:
-        try:
-            await self.client.patch(f"{self._jobs}/{name}", {"metadata": asked, "spec": {"suspend": True}})
-        except errors.Forbidden as error:
-            who = "whoever submitted it may, or your administrator"
-            raise errors.Forbidden(f"You may not stop job {name}, which goes on.", said=error.said, hint=who) from error
-
-    async def _clear(self, name: str) -> Snapshot:
-        """What there is to stop: a pod's status may say a second late that it runs, when it has printed already."""
-        until = time.monotonic() + UNCLEAR_S
-        while True:
-            snapshot = await self.poll(name)
-            unclear = snapshot.phase == PENDING and snapshot.scheduled and not snapshot.started and not snapshot.cause
-            if not unclear or time.monotonic() > until:
-                return snapshot
-            await asyncio.sleep(0.2)
-
-    async def _no_more_than(self, state: Snapshot, failures: int) -> None:
-        """Let one more failure be the job's end; where there are more already, that is at once: a pod that runs would
-        be deleted, and its log with it."""
-        if state.attempts > failures + 1:
-            await self.client.patch(f"{self._jobs}/{state.name}", {"spec": {"backoffLimit": failures}})
+        return await stopping.stop(self.client, self.namespace, name, self.poll)
 
     async def delete(self, name: str) -> None:
         if (following := self._following.pop(name, None)) is not None:
