@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kube_magics import errors
+from kube_magics.backends import bundles
 from kube_magics.cluster.client import Client
 from kube_magics.spec import names
+from kube_magics.telemetry import attempts
 from kube_magics.telemetry.snapshot import PENDING, Snapshot
 
 UNCLEAR_S = 5.0
@@ -23,14 +25,18 @@ async def stop(client: Client, namespace: str, name: str, look: Callable[[str], 
     snapshot = await _clear(name, look)
     if snapshot.over:
         return f"{name} is over already ({snapshot.phase})."
+    asked = {"annotations": {names.ANNOTATION_STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}}
     ended = snapshot.terminated and snapshot.finished_at is not None
     if snapshot.attempts > 1 and (ended or (snapshot.attempt > 1 and not snapshot.started)):
-        await _no_more_than(client, job, snapshot, snapshot.attempt - (1 if ended else 2))
+        await _no_more_than(client, job, snapshot, snapshot.attempt - (1 if ended else 2), asked)
         return f"{name} is between two attempts: it is not tried again; its log stays (%kube logs {name})."
-    asked = {"annotations": {names.ANNOTATION_STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}}
     if snapshot.pod is None or not snapshot.started:
         await _suspend(client, job, name, asked)
         return f"{name} had not started: it is suspended and will not start."
+    if not attempts.in_turn(await _job(client, namespace, name)):
+        # One pod that ends would be replaced, or leave the others to go on.
+        await _suspend(client, job, name, asked)
+        return f"{name} has several pods: it is suspended, which ends those that run and deletes them and their logs."
     try:
         await _no_more_than(client, job, snapshot, snapshot.attempt - 1)
         # Lowering a live pod's deadline is the one way that keeps pod and log: TERM, its grace, KILL.
@@ -56,6 +62,14 @@ async def _clear(name: str, look: Callable[[str], Awaitable[Snapshot]]) -> Snaps
         await asyncio.sleep(0.2)
 
 
+async def _job(client: Client, namespace: str, name: str) -> Mapping[str, Any] | None:
+    """None: the user may not see it, only its pod."""
+    try:
+        return await bundles.job_of(client, namespace, name)
+    except errors.Forbidden:
+        return None
+
+
 async def _suspend(client: Client, job: str, name: str, asked: Mapping[str, Any]) -> None:
     try:
         await client.patch(job, {"metadata": asked, "spec": {"suspend": True}})
@@ -64,8 +78,10 @@ async def _suspend(client: Client, job: str, name: str, asked: Mapping[str, Any]
         raise errors.Forbidden(f"You may not stop job {name}, which goes on.", said=error.said, hint=who) from error
 
 
-async def _no_more_than(client: Client, job: str, state: Snapshot, failures: int) -> None:
+async def _no_more_than(
+    client: Client, job: str, state: Snapshot, failures: int, asked: Mapping[str, Any] | None = None
+) -> None:
     """Let one more failure be the job's end; where there are more already, that is at once: a pod that runs would
-    be deleted, and its log with it."""
+    be deleted, and its log with it. `asked`: what then says in the Job that this was a stop."""
     if state.attempts > failures + 1:
-        await client.patch(job, {"spec": {"backoffLimit": failures}})
+        await client.patch(job, {**({"metadata": asked} if asked else {}), "spec": {"backoffLimit": failures}})

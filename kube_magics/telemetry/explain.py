@@ -53,6 +53,7 @@ _PASSES = re.compile(
 )
 """What a busy node says of a container that it will start in a moment."""
 SIGKILL = 9
+_SECOND = 19  # len("2026-11-23T21:00:00"), of UTC
 WANT_OF_MEMORY = "   (want of memory kills so too, where the node does not tell: --memory)"
 """A runtime may hear of the kernel's kill too late to call it OOMKilled."""
 _ABSENT = re.compile(
@@ -72,7 +73,7 @@ def explain(
     """
     if job is None:
         return Cause("deleted", "The job was deleted.", fix=AGAIN)
-    if part(job, "spec").get("suspend") and names.ANNOTATION_STOPPED in part(job, "metadata", "annotations"):
+    if _was_stopped(job, pod):
         return STOPPED
     if pod is None:
         if _has(job, "Complete") or part(job, "spec").get("suspend"):
@@ -106,6 +107,16 @@ def _has(found: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:
     """A condition of these types that is True; by type, never by position."""
     true = (row for row in rows(found, "status", "conditions") if row.get("status") == "True")
     return next((row for row in true if row.get("type") in kinds), None)
+
+
+def _was_stopped(job: Mapping[str, Any], pod: Mapping[str, Any] | None) -> bool:
+    """By a user, who suspended it, or told it between two attempts that there is to be no other one."""
+    asked_at = text(job, "metadata", "annotations", names.ANNOTATION_STOPPED)
+    if not asked_at or part(job, "spec").get("suspend"):
+        return bool(asked_at)
+    # With a pod that was made later somebody has let it run again.
+    later = text(pod, "metadata", "creationTimestamp")[:_SECOND] > asked_at[:_SECOND]
+    return text(_has(job, "Failed", "FailureTarget"), "reason") == "BackoffLimitExceeded" and not later
 
 
 def _refused(events: Sequence[Mapping[str, Any]]) -> Cause | None:

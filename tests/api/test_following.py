@@ -15,6 +15,7 @@ from kube_magics.backends.contract import Piece
 from kube_magics.backends.following import LOST
 from kube_magics.backends.kubernetes import KubernetesBackend
 from kube_magics.cluster.pieces import Attempt, Gap
+from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import Snapshot
 from tests.api.kubelet import Fault, Log
@@ -340,6 +341,26 @@ def test_a_stop_ends_all_attempts_and_keeps_the_log_of_the_one_that_runs(
     fields = {"jobs": "backoffLimit", "pods": "activeDeadlineSeconds"}
     found = {path: body["spec"] for path, body in job.patched.items()}
     assert found == {path: {fields[path[:4]]: value} for path, value in patched.items()}
+    # Where its end is told from: of a job that has no pod to tell it, from the Job.
+    marked = [path for path, body in job.patched.items() if names.ANNOTATION_STOPPED in str(body)]
+    assert marked == [path for path in patched if path.startswith("pods/") or len(patched) == 1]
+
+
+@pytest.mark.parametrize("spec", [{"parallelism": 2, "completions": 2}, {"parallelism": 3}])
+def test_a_stop_of_a_job_of_several_pods_stops_all_of_them(spec: dict[str, int]) -> None:
+    """To tell one of them to end would leave the others, and have it replaced."""
+    job = OneJob(jobs={**a_job(), "spec": {**spec, "backoffLimit": 6, "template": {}}})
+
+    async def stop() -> str:
+        async with api(job.answer) as client:
+            backend = KubernetesBackend(client.access)
+            try:
+                return await backend.stop(NAME)
+            finally:
+                await backend.close()
+
+    assert "several pods" in asyncio.run(stop())
+    assert {path: body["spec"] for path, body in job.patched.items()} == {"jobs/one": {"suspend": True}}
 
 
 def test_a_stop_waits_until_it_is_clear_whether_the_pod_runs() -> None:

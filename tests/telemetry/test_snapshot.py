@@ -396,6 +396,28 @@ def test_a_job_that_its_user_stopped() -> None:
     assert kind_of(of_job({**job, "spec": a_job()["spec"]}, [])) == ("pending", None, False), "somebody resumed it"
 
 
+@pytest.mark.parametrize(
+    ("pods", "reason", "kind"),
+    [
+        ([ended(1)], "BackoffLimitExceeded", "stopped"),
+        ([], "BackoffLimitExceeded", "stopped"),
+        ([ended(1)], "PodFailurePolicy", "exit"),
+    ],
+    ids=["its pod is kept", "its pod is gone", "it has ended for another reason"],
+)
+def test_a_job_that_its_user_stopped_between_two_attempts(pods: list[dict[str, Any]], reason: str, kind: str) -> None:
+    """Its last pod failed by itself: that there was no other one is the user's doing, which stands in the Job."""
+    job = a_job(conditions(("Failed", "True"), reason=reason))
+    job["metadata"]["annotations"][names.ANNOTATION_STOPPED] = "2026-11-23T21:00:15+00:00"
+    assert kind_of(of_job(job, pods)) == ("stopped" if kind == "stopped" else "failed", kind, False)
+
+
+def test_a_job_that_somebody_let_run_again_and_that_failed_then() -> None:
+    job = a_job(conditions(("Failed", "True"), reason="BackoffLimitExceeded"))
+    job["metadata"]["annotations"][names.ANNOTATION_STOPPED] = "2026-11-23T20:59:59+00:00"
+    assert kind_of(of_job(job, [ended(1)])) == ("failed", "exit", False)
+
+
 def test_a_job_that_failed_before_it_was_stopped() -> None:
     pod = ended(1)
     pod["metadata"]["annotations"] = {names.ANNOTATION_STOPPED: "2026-11-23T21:00:13+00:00"}
