@@ -59,7 +59,8 @@ class Connections:
             self._under_way[kind] -= 1
 
     async def _tidy(self) -> None:
-        for pool in [pool for pool in self._pools if pool.left and not pool.users]:
+        # Looked for anew after each: to close one takes a moment, in which others come here too.
+        while (pool := next((pool for pool in self._pools if pool.left and not pool.users), None)) is not None:
             self._pools.remove(pool)
             await pool.session.close()
 

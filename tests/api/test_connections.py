@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import cast
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.connections import KEPT
+from kube_magics.cluster.connections import KEPT, Connections
 from tests.api.servers import api
 
 AT_ONCE = 20
@@ -46,5 +49,30 @@ def test_few_connections_are_kept_of_many_requests_at_once(request_: Callable[[C
                     await asyncio.sleep(0.01)
                 assert left() == KEPT
         assert len(seen) == 2 * AT_ONCE - KEPT
+
+    asyncio.run(run())
+
+
+class Slow:
+    """A session that takes a moment to close."""
+
+    async def close(self) -> None:
+        await asyncio.sleep(0.01)
+
+
+def test_pools_that_were_left_are_closed_once_however_many_requests_end_meanwhile() -> None:
+    """Each that ends looks for pools that nobody needs any more, while another one still closes them."""
+
+    async def run() -> None:
+        pools = Connections(lambda: cast("aiohttp.ClientSession", Slow()))
+        async with pools.session():
+            pass
+        pools.leave()
+        async with AsyncExitStack() as one, AsyncExitStack() as other:
+            await one.enter_async_context(pools.session())
+            pools.leave()
+            await other.enter_async_context(pools.session())
+            await asyncio.gather(one.aclose(), other.aclose())
+        await pools.close()
 
     asyncio.run(run())
