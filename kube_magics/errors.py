@@ -14,7 +14,7 @@
     │   ├── NotFound           404
     │   ├── Conflict           409: the name is taken
     │   ├── Gone               410: the version asked for is no longer kept
-    │   └── Rejected           400, 413, 422: quota, admission, an invalid manifest
+    │   └── Rejected           400, 413, 422: quota, admission, an invalid manifest; 429, 5xx: it cannot answer now
     ├── SubmitError            the job could not be handed over: bundle too large, no free GPU on this machine
     ├── JobError               the job ended without its value
     │   ├── JobFailed          its process ended with an exit code: os._exit, a crashing interpreter
@@ -40,6 +40,8 @@ Standard library only: this is the ground that every layer may import.
 """
 
 from __future__ import annotations
+
+TOO_MANY_REQUESTS = 429
 
 
 class Told(BaseException):
@@ -197,11 +199,19 @@ class Gone(ClusterError):
 
 
 class Rejected(ClusterError):
-    """400, 413 or 422, or a refusal by an admission plugin.
+    """400, 413 or 422, or a refusal by an admission plugin; 429 or 5xx of a server that cannot answer now.
 
-    Why: an admission policy, a quota, or an object that the cluster finds invalid.
-    Fix: change what it names; what it said stands in the error, word by word.
+    Why: an admission policy, a quota, or an object that the cluster finds invalid; or a server, a node or a webhook
+    that has too much to do, or is at fault itself.
+    Fix: change what it names; what it said stands in the error, word by word. 429 and 5xx pass, or are for an
+    administrator.
     """
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may pass by itself: the server has too much to do, or is at fault itself."""
+        status = self.status or 500
+        return status >= 500 or status == TOO_MANY_REQUESTS
 
 
 class SubmitError(KubeMagicsError):

@@ -28,7 +28,6 @@ LONGEST_PAUSE_S = 2.0
 ATTEMPTS = 6
 """At a server that answers that it is at fault itself: six seconds. A broken admission webhook says so for ever."""
 WITHDRAW_S = 10.0
-TOO_MANY_REQUESTS = 429
 
 
 async def create_job(client: Client, namespace: str, submission: Submission, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +117,7 @@ async def _persistently(attempt: Callable[[], Awaitable[T]], patience_s: float =
                 raise
         except errors.Rejected as refused:
             faults += 1
-            if refused.status != TOO_MANY_REQUESTS and ((refused.status or 0) < 500 or faults == ATTEMPTS):
+            if not refused.passes or (refused.status != errors.TOO_MANY_REQUESTS and faults >= ATTEMPTS):
                 raise
             wait_s = max(wait_s, refused.retry_after_s or 0.0)
             if time.monotonic() + wait_s > until:

@@ -28,7 +28,7 @@ LONGEST_OUTAGE_PAUSE_S = 1.0
 QUICK_TRIES = 8
 GIVE_UP = 12
 """Vain reads in a row, of the log of a container that has ended, until it counts as gone: about five seconds; four
-times as many (two minutes) while the server says that it is at fault itself."""
+times as many (two minutes) while the server says that it is at fault itself, or has too much to do."""
 BEHIND_S = 0.4
 """Lag at which the rest is fetched without following: a third of the CPU here, two thirds on node and API server.
 Sooner than a second: the lines of the position's own second are fetched once more."""
@@ -45,7 +45,7 @@ class _Read:
     """Our position was found in the log, or given up with a Gap: what follows it is known to be new."""
     caught_up: bool = False
     away: bool = False
-    """It broke: the link, or a server that is at fault itself."""
+    """It broke: the link, or a server that cannot answer now."""
     waited: bool = False
     """The server had been away, and is back this moment."""
     tail: bytes = b""
@@ -135,7 +135,7 @@ class PodLog:
             if not ended and not self.position.last:
                 raise
             read.confirmed = False
-            read.away = (refusal.status or 0) >= 500 and misses < GIVE_UP * 4
+            read.away = refusal.passes and misses < GIVE_UP * 4
         if read.away:
             async with aclosing(self._absence.lasts(self._request.silent_s)) as outage:
                 async for said in outage:

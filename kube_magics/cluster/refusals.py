@@ -120,7 +120,8 @@ def _hint(code: int, said: str) -> str | None:
         return "%kube jobs   (shows the names)"
     if code in (400, 422):
         return "correct what the cluster names above, or show it to your administrator"
-    return None
+    busy = code == errors.TOO_MANY_REQUESTS or code >= 500
+    return "try again in a moment; if it stays so, show it to your administrator" if busy else None
 
 
 def _tell_of_clocks(error: errors.ClusterError, date: str) -> None:

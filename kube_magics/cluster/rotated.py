@@ -71,8 +71,8 @@ class Rotated:
             return []
         try:
             listing = await self._client.get(self._folder, accept="*/*")
-        except (errors.Forbidden, errors.NotFound, errors.Rejected):
-            self._refused = True
+        except (errors.Forbidden, errors.NotFound, errors.Rejected) as refused:
+            self._refused = not (isinstance(refused, errors.Rejected) and refused.passes)
             return []
         found = sorted(
             {(int(start), stamp.decode(), packed.decode()) for start, stamp, packed in _NAME.findall(listing)}

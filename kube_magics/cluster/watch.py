@@ -31,7 +31,6 @@ POLL_S = 2.0
 """For who may list and not watch."""
 REFUSALS = 10
 """In a row, of credentials and rights that were accepted before: half a minute."""
-TOO_MANY_REQUESTS = 429
 _INITIAL_END = "k8s.io/initial-events-end"
 
 
@@ -185,7 +184,7 @@ class _Patience:
         if isinstance(error, errors.Unreachable):
             return True
         if isinstance(error, errors.Rejected):
-            return error.status is None or error.status >= 500 or error.status == TOO_MANY_REQUESTS
+            return error.passes
         self.refusals += 1
         if isinstance(error, errors.Forbidden):
             # By an API server that has just started, and has not read yet who has which rights.

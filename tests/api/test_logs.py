@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kube_magics import errors
-from kube_magics.cluster.logs import PodLog
+from kube_magics.cluster.logs import GIVE_UP, PodLog
 from kube_magics.cluster.pieces import Gap, Outage, Piece
 from tests.api.kubelet import Fault, Log, served
 
@@ -422,6 +422,27 @@ def test_a_container_that_has_not_started_is_refused() -> None:
 
     with pytest.raises(errors.Rejected):
         asyncio.run(first())
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_busy_when_the_log_ends_costs_no_line(status: int) -> None:
+    """Longer than a log that is gone would be asked for."""
+
+    def log_of() -> Log:
+        log = Log()
+        for number in range(5):
+            log.write(b"line %d" % number, START_NS + number)
+        log.faults.append(Fault("cut", len(b"".join(log.lines[:2])), then=log.terminate))
+        log.faults.extend(Fault("refuse", status=status) for _ in range(GIVE_UP + 3))
+        return log
+
+    async def nothing(log: Log) -> None:
+        while not log.terminated:
+            await asyncio.sleep(0.01)
+
+    log, pieces, _ = read(log_of, nothing, pause_s=1e-9)
+    same(lines_of(pieces), log)
+    assert not gaps_of(pieces)
 
 
 def test_an_ended_log_that_is_refused_for_ever_is_given_up() -> None:

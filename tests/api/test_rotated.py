@@ -80,3 +80,22 @@ def test_files_of_an_earlier_start_are_not_of_this_log() -> None:
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_without_the_right_there_is_nothing(status: int) -> None:
     assert served(status, last=ONE) == (b"", b"", False, 0)
+
+
+@pytest.mark.parametrize(("status", "found"), [(503, THREE), (403, b"")])
+def test_a_node_that_could_not_answer_is_asked_at_the_next_gap(status: int, found: bytes) -> None:
+    """Whoever has no right is not asked again."""
+    refusals = [status]
+
+    async def answer(request: web.Request) -> web.Response:
+        if refusals:
+            return web.json_response({"kind": "Status"}, status=refusals.pop())
+        name = request.path.rpartition("/")[2]
+        return web.Response(body=ENTRIES[1] if name else b'<a href="0.log.20261125-230004">')
+
+    async def read() -> list[bytes]:
+        async with api(answer) as client:
+            rotated = Rotated(client, "node-0", "team_pod_uid/main")
+            return [b"".join([block async for block in rotated.since(b"", FOUR.removesuffix(b"\n"))]) for _ in range(2)]
+
+    assert asyncio.run(read()) == [b"", found]
