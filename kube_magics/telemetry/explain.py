@@ -53,6 +53,8 @@ _PASSES = re.compile(
 )
 """What a busy node says of a container that it will start in a moment."""
 SIGKILL = 9
+_LAST_SIGNAL = 64
+"""Linux', with those of real time: what is above is no signal's, as the 255 of sys.exit(-1)."""
 _SECOND = 19  # len("2026-11-23T21:00:00"), of UTC
 WANT_OF_MEMORY = "   (want of memory kills so too, where the node does not tell: --memory)"
 """A runtime may hear of the kernel's kill too late to call it OOMKilled."""
@@ -309,7 +311,7 @@ def _exit(ended: Mapping[str, Any]) -> Cause:
         return _not_started(reason, text(ended, "message") or None)
     if not isinstance(code, int):
         return Cause("exit", "The container ended, with which exit code is not known.", said or None, "%kube logs NAME")
-    if code > 128:
+    if 128 < code <= 128 + _LAST_SIGNAL:
         fix = "%kube logs NAME" + (WANT_OF_MEMORY if code - 128 == SIGKILL else "")
         sentence = f"The container was killed by signal {code - 128}."
         return Cause("signal", sentence, said or None, fix, exit_code=code)

@@ -214,7 +214,7 @@ def _container_status(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:
 def _in_its_own_words(cause: Cause | None, end: Mapping[str, Any] | None) -> Cause | None:
     """A program that failed by itself, as it told: its exception says more than an exit code, and a container of which
     a worker was killed at the memory limit was not killed there."""
-    if cause is None or cause.kind not in ("exit", "oom") or not end or end.get("reason") != "failed":
+    if cause is None or cause.kind not in ("exit", "signal", "oom") or not end or end.get("reason") != "failed":
         return cause
     said = str(end.get("error") or "") or None
     sentence = f"The program ended with exit code {end.get('code')}."

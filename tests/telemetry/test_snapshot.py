@@ -271,6 +271,28 @@ def test_how_a_pod_ended(pod: dict[str, Any], kind: str) -> None:
     assert kind_of(of_job(a_job(later), [pod])) == ("failed", kind, False)
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [
+        (192, "signal", "The container was killed by signal 64."),
+        (193, "exit", "The container ended with exit code 193."),
+        (255, "exit", "The container ended with exit code 255."),
+    ],
+)
+def test_an_exit_code_above_all_signals_is_none(code: int, kind: str, told: str) -> None:
+    """As sys.exit(-1) is one."""
+    cause = of_job(a_job(), [ended(code)]).cause
+    assert cause is not None
+    assert (cause.kind, cause.sentence, cause.exit_code) == (kind, told, code)
+
+
+def test_a_program_that_chose_a_signals_exit_code_was_not_killed() -> None:
+    word = {"e": "end", "code": 137, "reason": "failed", "error": "SystemExit: 137"}
+    cause = of_job(a_job(), [ended(137, message=json.dumps(word))]).cause
+    assert cause is not None
+    assert (cause.kind, cause.sentence) == ("exit", "The program ended with exit code 137.")
+
+
 @pytest.mark.parametrize(("code", "memory"), [(137, True), (139, False)])
 def test_want_of_memory_is_a_guess_for_kills_alone(code: int, memory: bool) -> None:
     cause = of_job(a_job(), [ended(code)]).cause
