@@ -189,7 +189,8 @@ def _check_credentials(
 
 def bare(url: str) -> str:
     """A URL as it may be shown: without a name and a password."""
-    return re.sub(r"//[^/@]*@", "//", url)
+    # Up to the last @: a password may have one that is not written as %40.
+    return re.sub(r"//[^/\s]*@", "//", url)
 
 
 @contextmanager

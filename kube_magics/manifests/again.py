@@ -6,13 +6,12 @@ What looks like a credential is left out, and named: whoever prints a Job may be
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kube_magics.spec import names
-from kube_magics.spec.credentials import kind, named, suspicion
+from kube_magics.spec.credentials import LEFT_OUT, kind, masked_arguments, named
 
-LEFT_OUT = "…"
 _KEPT = ("name", "namespace", "labels", "annotations")
 _BY_THE_CONTROLLER = ("controller-uid", "job-name")
 _CONTROLLERS = "batch.kubernetes.io/"
@@ -59,23 +58,9 @@ def masked(pod: dict[str, Any]) -> list[str]:
         for field in ("command", "args"):
             words = container.get(field)
             if words:
-                container[field] = _masked_words(words, found)
+                container[field], suspected = masked_arguments(words)
+                found += suspected
     return found
-
-
-def _masked_words(words: Iterable[Any], found: list[str]) -> list[Any]:
-    kept: list[Any] = []
-    before = ""
-    for word in words:
-        option, equals, value = str(word).partition("=")
-        name, text = (option, value) if equals and option.startswith("-") else (before, str(word))
-        if suspicion(name.lstrip("-"), text):
-            found.append(name or "an argument")
-            kept.append(f"{option}={LEFT_OUT}" if equals and option.startswith("-") else LEFT_OUT)
-        else:
-            kept.append(word)
-        before = str(word) if str(word).startswith("-") and not equals else ""
-    return kept
 
 
 def _strip(meta: dict[str, Any]) -> None:

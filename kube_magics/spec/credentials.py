@@ -15,6 +15,8 @@ from functools import lru_cache
 
 from kube_magics.errors import OptionError
 
+LEFT_OUT = "…"
+"""Stands where a credential would be shown."""
 LEAST = 8
 LONG = 12
 LOOKED_AT = 8 * 1024
@@ -186,6 +188,24 @@ def check_arguments(words: Iterable[str], allowed: Collection[str]) -> None:
                 hint=f"{reference(name)}, and let the program read it there",
             )
         before = word if word.startswith("-") and not equals else ""
+
+
+def masked_arguments(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The arguments of a program without what looks like a credential; and what that was, by its names."""
+    kept: list[str] = []
+    found: list[str] = []
+    before = ""
+    for word in map(str, words):
+        option, equals, value = word.partition("=")
+        joined = bool(equals) and option.startswith("-")
+        name, text = (option, value) if joined else (before, word)
+        if suspicion(name.lstrip("-"), text):
+            found.append(name or "an argument")
+            kept.append(f"{option}={LEFT_OUT}" if joined else LEFT_OUT)
+        else:
+            kept.append(word)
+        before = word if word.startswith("-") and not equals else ""
+    return kept, found
 
 
 def reference(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kube_magics.spec import names
-from kube_magics.spec.credentials import kind, named
+from kube_magics.spec.credentials import LEFT_OUT, kind, masked_arguments, named
 from kube_magics.spec.quantities import human_seconds
 from kube_magics.telemetry.objects import GPU, part, rows, text
 from kube_magics.telemetry.snapshot import Snapshot
@@ -17,7 +17,6 @@ _OURS = (
     "TORCHINDUCTOR_CACHE_DIR",
 )
 """Variables that every job of ours gets."""
-LEFT_OUT = "…"
 LONGEST = 300
 """Characters of a command."""
 
@@ -48,7 +47,7 @@ def _command(container: Mapping[str, Any]) -> str:
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
     if not words:
         return "the image's own program"
-    return " ".join(LEFT_OUT if kind(str(word)) else str(word) for word in words)[:LONGEST]
+    return " ".join(masked_arguments(words)[0])[:LONGEST]
 
 
 def _resources(container: Mapping[str, Any]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from kube_magics.jobs import loop
-from kube_magics.manifests.again import LEFT_OUT, creatable
+from kube_magics.manifests.again import creatable
+from kube_magics.spec.credentials import LEFT_OUT
 from kube_magics.verbs.door import Call
 
 

@@ -231,3 +231,20 @@ def test_what_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="names no file"):
         auth.find()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://proxy:3128", "http://proxy:3128"),
+        ("http://me:secret@proxy:3128/", "http://proxy:3128/"),
+        ("http://me:p@ss@proxy:3128", "http://proxy:3128"),
+        (
+            "no connection to http://me:p@ss@proxy (see https://team@x/y@z)",
+            "no connection to http://proxy (see https://x/y@z)",
+        ),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    """One with an @ as it stands, too, which clients take."""
+    assert auth.bare(url) == shown

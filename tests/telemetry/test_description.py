@@ -62,6 +62,14 @@ def test_what_a_job_was_made_with() -> None:
     }
 
 
+def test_a_password_among_the_arguments_is_not_shown() -> None:
+    """Neither by its form nor as the value of an option that says what it is."""
+    command = ["train", "--password", "correct-horse-battery", "--db-password=correct-horse-battery", "--lr", "1"]
+    spec = {"template": {"spec": {"containers": [{"command": command}]}}}
+    told = facts_of({"spec": spec}, Snapshot("x", "team", "running"))["runs"]
+    assert told == "train --password … --db-password=… --lr 1"
+
+
 def test_nothing_is_taken_for_granted() -> None:
     assert facts_of({}, Snapshot("x", "team", "running")) == {}
     assert facts_of({"spec": {"template": {"spec": {"containers": [{}]}}}}, Snapshot("x", "team", "running")) == {
