@@ -31,7 +31,7 @@ def of_token(token: str) -> float | None:
         _, payload, _ = token.split(".")
         found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return float(found["exp"])
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    except (ValueError, KeyError, TypeError, OverflowError, binascii.Error):
         return None
 
 

@@ -330,7 +330,7 @@ def test_kernels(found: Kernel, state: str, text: str) -> None:
     ("limits", "state", "text", "hint"),
     [
         (Limits(), OK, "1.0 MB/s and 1000 messages/s (the server's defaults", ""),
-        (Limits(0, 0, "its command line"), OK, "(its command line)", ""),
+        (Limits(0, 0, "its command line"), OK, "output of any size and any number of messages (its command line)", ""),
         (Limits(bytes_s=100_000), DEGRADED, "100.0 kB/s", "iopub_data_rate_limit"),
         (Limits(messages_s=10), DEGRADED, "10 messages/s", "iopub_msg_rate_limit"),
     ],

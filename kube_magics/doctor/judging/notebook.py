@@ -79,7 +79,9 @@ def _notebook(found: Kernel) -> str:
 def output(limits: Limits) -> Line:
     """Whether a job's output gets through: what is above these limits a server drops, for good."""
     where = limits.where or "the server's defaults, as far as is seen from here"
-    shown = f"{human_bytes(limits.bytes_s)}/s and {limits.messages_s:g} messages/s ({where})"
+    size = f"{human_bytes(limits.bytes_s)}/s" if limits.bytes_s else "output of any size"
+    count = f"{limits.messages_s:g} messages/s" if limits.messages_s else "any number of messages"
+    shown = f"{size} and {count} ({where})"
     option = (
         "ZMQChannelsWebsocketConnection.iopub_data_rate_limit=1e6"
         if limits.messages_s >= MESSAGES_S
