@@ -6,6 +6,7 @@ A right to `pods/log` alone does not show which pod a job has, so whoever has on
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 from kube_magics import errors
@@ -16,6 +17,8 @@ from kube_magics.runner import protocol
 from kube_magics.spec import names
 from kube_magics.telemetry.snapshot import RUNNING, Snapshot
 
+_SEVERAL = re.compile("a container name must be specified")
+"""As the API server says it."""
 PEEK_BYTES = 4096
 START_S = 0.5
 """Between two questions for the log of a container that has not started."""
@@ -29,7 +32,11 @@ async def look(client: Client, namespace: str, pod: str, refused: errors.Forbidd
     try:
         head = await client.get(path, {"limitBytes": str(PEEK_BYTES)}, accept="*/*")
         started = True
-    except errors.Rejected:
+    except errors.Rejected as answer:
+        if _SEVERAL.search(answer.said or ""):
+            what = f"Pod {pod} has several containers: with the right to logs alone only a pod of one can be followed."
+            fix = f"kubectl logs -f {pod} -c CONTAINER   (in a terminal), or ask your administrator for `list pods`"
+            raise errors.NotFound(what, said=answer.said, hint=fix) from answer
         head, started = b"", False  # it waits for its container
     except (errors.Forbidden, errors.NotFound):
         refused.hint = f"{refused.hint}\nor %kube attach POD, with the right to its log alone"
@@ -65,7 +72,9 @@ async def follow(client: Client, state: Snapshot) -> AsyncIterator[Snapshot | Pi
 
 def pod_log(client: Client, state: Snapshot) -> PodLog:
     """Of the only container, whatever it is called."""
-    return PodLog(client, state.namespace, state.name, names.CONTAINER if state.ours else "")
+    # Whose it is shows in its log: one that has not begun may be anybody's.
+    ours = state.ours and state.started
+    return PodLog(client, state.namespace, state.name, names.CONTAINER if ours else "")
 
 
 def _has_end(block: bytes) -> bool:
