@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from typing import Any
 
@@ -27,6 +28,10 @@ exceptions come back as if it had run here. $name and {{expr}} in the line are r
 
 {pages.help_text()}
 """
+
+PARSES_BESIDE = sys.version_info[:3] >= (3, 12, 2) or (3, 11, 8) <= sys.version_info[:3] < (3, 12)
+"""A thread may make syntax trees. Before (python/cpython#106905) that could fail the cell which IPython parsed then:
+SystemError, "AST constructor recursion depth mismatch"."""
 
 
 @magics_class
@@ -113,4 +118,6 @@ def _import_all() -> None:
     ):
         importlib.import_module(name)
     importlib.import_module("kube_magics.cluster.auth").warm()
-    importlib.import_module("kube_magics.runner.shipped").files({})
+    shipped = importlib.import_module("kube_magics.runner.shipped")
+    if PARSES_BESIDE:  # else the first job makes it small, in its own cell
+        shipped.files({})

@@ -34,6 +34,29 @@ def test_loading_the_extension_imports_nothing_slow() -> None:
     assert not (loaded(load) - loaded(bare)) & set(SLOW)
 
 
+def test_warming_makes_no_syntax_trees_beside_those_of_a_cell_where_python_cannot_bear_it() -> None:
+    """Python before 3.11.8 and 3.12.2 fails one thread's `ast.parse` for another's, which here were the user's."""
+    parsed, bears_it = in_fresh_python(
+        "import ast, builtins, threading\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "real, parsed = compile, set()\n"
+        "def seen(source, filename, mode, flags=0, *rest, **named):\n"
+        "    if flags & ast.PyCF_ONLY_AST:\n"
+        "        parsed.add(threading.current_thread().name)\n"
+        "    return real(source, filename, mode, flags, *rest, **named)\n"
+        "builtins.compile = seen\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.run_cell('%load_ext kube_magics')\n"
+        "(warm,) = (each for each in threading.enumerate() if each.name == 'kube_magics-warm')\n"
+        "warm.join()\n"
+        "assert 'kube_magics.runner.shipped' in sys.modules\n"
+        "from kube_magics.magics.register import PARSES_BESIDE\n"
+        "answer = [sorted(parsed), PARSES_BESIDE]"
+    )
+    assert "MainThread" in parsed
+    assert ("kube_magics-warm" in parsed) == bears_it
+
+
 def test_importing_the_package_imports_not_even_ipython() -> None:
     assert not loaded("import kube_magics") & {*SLOW, "IPython"}
 
