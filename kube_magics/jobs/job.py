@@ -172,16 +172,16 @@ class Job:
         return values.get(VALUE) if self._origin.returns == (VALUE,) else values
 
     def values(self) -> dict[str, Any]:
-        """The values that arrived, by name, of a job that is over; empty when it failed. See `failure`.
+        """Block until the job is over; the values that arrived, by name; empty when it failed. See `failure`.
 
-        They count as fetched then. Raises Detached where an interrupt breaks off their loading.
+        They count as fetched then. Raises Detached where an interrupt ends the waiting, or breaks off their loading.
         """
         values = self._loaded()
         self._note_fetched()
-        return values
+        return dict(values)
 
     def bring(self, namespace: MutableMapping[str, Any]) -> None:
-        """The values of a job that is over, as names of `namespace`; an interrupt on their way loses none."""
+        """As `values`, as names of `namespace`; an interrupt on their way loses none."""
         namespace.update({name: value for name, value in self._loaded().items() if name.isidentifier()})
         self._note_fetched()
 
@@ -192,14 +192,17 @@ class Job:
             raise shown(unloaded([self])) from None
 
     def arrived(self) -> dict[str, Any]:
-        """As `values`, for whoever does not hand them out yet: they count as not fetched. An interrupt is Python's."""
+        """As `values`, for whoever does not hand them out yet: they count as not fetched. An interrupt of their loading
+        is Python's."""
+        if not self.done(0):  # what is loaded before the last word has come would be all there ever is
+            self._wait_for_last_word(None)
         with self._lock:
             if self._values is None:
                 self._values, self._error = self._collect()
             return self._values
 
     def files(self) -> dict[str, int]:
-        """The files that came back, by path, and their sizes in bytes."""
+        """Block until the job is over; the files that came back, by path, and their sizes in bytes."""
         self.arrived()
         return dict(self._files)
 
@@ -219,7 +222,7 @@ class Job:
         return f"on the CPU here: the tensors of {names}, which were on {devices}; this notebook has no such GPU"
 
     def failure(self) -> BaseException | None:
-        """What `result` would raise for a job that is over; None: nothing."""
+        """Block until the job is over; what `result` would raise; None: nothing."""
         self.arrived()
         return self._error
 

@@ -21,9 +21,12 @@ from kube_magics.backends import jobfolder, machine
 from kube_magics.backends.jobfolder import END, FACTS, LOG, READ_BYTES
 from kube_magics.backends.local import DEVICES, LocalBackend
 from kube_magics.backends.localrunner import locked
+from kube_magics.cells.capture import capture
+from kube_magics.cells.notebook import Notebook
 from kube_magics.jobs import loop
+from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.follow import Follower
-from kube_magics.jobs.job import Job
+from kube_magics.jobs.job import Job, Origin
 from kube_magics.jobs.logfile import LogFile
 from kube_magics.jobs.screen import Screen
 from tests.acceptance.desk import eventually
@@ -176,6 +179,22 @@ def test_a_process_is_known_by_more_than_its_number(tmp_path: Path) -> None:
     assert machine.process_started(first.pid) is None, "its corpse"
     first.wait()
     assert machine.process_started(first.pid) is None
+
+
+def test_whoever_asks_too_early_what_came_back_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not there yet is not taken for all there is; and what is handed out is the asker's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path / "state"))
+    origin = Origin({}, capture("%%kubetrain\nx = 1", Notebook({})).definitions(None), ("x",))
+    cell = "import time\ntime.sleep(1)\nx = 1"
+    for number, ask in enumerate((Job.values, Job.failure, Job.files, Job.arrived)):
+        given = prepared(backend_in(tmp_path), cell, "--returns", "x", name=f"job-{number}")
+        job = submitting.submit(given, origin)
+        assert not job.done(0)
+        ask(job)
+        assert job.failure() is None
+        job.values().clear()
+        assert (job.result(60), job.status) == ({"x": 1}, "succeeded")
 
 
 def test_how_a_job_ended_is_said_though_nothing_of_it_is_left(tmp_path: Path) -> None:
