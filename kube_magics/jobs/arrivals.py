@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -49,7 +51,7 @@ class Arrivals:
                 source = self._source(name)
                 if source is None:
                     raise _absent(name, self._outcome)
-                found[name] = _loaded(source, partial(loads, name))
+                found[name] = self._loaded(name, source, partial(loads, name))
             except errors.ResultError as error:
                 self._failed(name, error)
         return found
@@ -95,6 +97,30 @@ class Arrivals:
             hint="\n".join(hints) or None,
         )
 
+    def _loaded(self, name: str, source: Source, loads: Callable[[bytes | BinaryIO], object]) -> object:
+        """The value, once all of it is here: what comes in pieces waits on the disk, not in memory."""
+        if isinstance(source, bytes):
+            return loads(source)
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                return loads(file)
+        with ExitStack() as open_:
+            try:
+                # Unbuffered: what a full disk does not take would be tried again, and raised, when the file is closed.
+                whole = open_.enter_context(tempfile.TemporaryFile(buffering=0))
+                for chunk in source:
+                    left = memoryview(chunk)
+                    while left:
+                        left = left[whole.write(left) :]
+                whole.seek(0)
+            except OSError as error:
+                raise errors.ResultError(
+                    f"{name} came back, and there is no room for it in {tempfile.gettempdir()}.",
+                    said=error.strerror,
+                    hint=f"make room there (or set TMPDIR), then: %kube attach {self._job}",
+                ) from error
+            return loads(open_.enter_context(io.BufferedReader(whole)))
+
     def _failed(self, name: str, error: errors.ResultError) -> None:
         self.problems.append(error)
         absent = isinstance(error, errors.ResultMissing)
@@ -107,19 +133,6 @@ class Arrivals:
         if entry.get("at") is not None and self._store is not None:
             return self._store.read(name.removeprefix(FILE), entry)
         return loop.wait(self._backend.stored(self._job, name))
-
-
-def _loaded(source: Source, loads: Callable[[bytes | BinaryIO], object]) -> object:
-    """The value, once all of it is here: what comes in pieces waits on the disk, not in memory."""
-    if isinstance(source, bytes):
-        return loads(source)
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return loads(file)
-    with tempfile.TemporaryFile() as whole:
-        whole.writelines(source)
-        whole.seek(0)
-        return loads(whole)
 
 
 def _chunks(source: Source) -> Iterator[bytes]:

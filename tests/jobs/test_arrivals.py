@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
+import resource
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
 from kube_magics import errors
+from kube_magics.artifacts.store import at
 from kube_magics.backends.local import LocalBackend
 from kube_magics.jobs.arrivals import Arrivals
 from kube_magics.jobs.follow import Outcome
 from kube_magics.jobs.homecoming import Home, lost_line
+from kube_magics.jobs.store import Store
 from kube_magics.runner.results import UNWRITTEN
 from kube_magics.runner.spoiled import MISSING
 
@@ -57,6 +61,32 @@ def test_each_name_by_itself(tmp_path: Path) -> None:
         "next: set unset in the cell",
     ):
         assert text in str(error)
+
+
+def test_one_for_which_there_is_no_room_here_keeps_no_other_away(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    place.mkdir()
+    store = Store.of(str(place), "job", "1-2")
+    stored: dict[str, dict[str, Any]] = {}
+    store.send(None)
+    for number, (name, size) in enumerate((("large", 3_000_000), ("small", 3_000))):
+        data = pickle.dumps(b"x" * size)
+        at(store.url, store.folder).put(f"out-{number}", [data])
+        stored[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "at": f"out-{number}"}
+    found = Arrivals(LocalBackend("a test", tmp_path / "jobs"), "job", Outcome(stored=stored), store)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        values = found.values(("large", "small"), lambda _, data: pickle.load(data))  # type: ignore[arg-type]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert values == {"small": b"x" * 3_000}
+    (problem,) = found.problems
+    assert problem.message.startswith("large came back, and there is no room for it in ")
+    assert problem.said == "File too large"
+    assert "%kube attach job" in (problem.hint or "")
+    found.clear()
+    assert len(list(place.rglob("out-*"))) == 2, "what has not arrived is not taken away"
 
 
 @pytest.mark.parametrize(
