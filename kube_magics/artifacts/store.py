@@ -99,6 +99,8 @@ class Folder:
 
     def read(self, name: str) -> Iterator[bytes]:
         """Its bytes, in pieces."""
+        if not os.path.isdir(self._root):  # else whoever has the file is suspected to have taken it away
+            raise StoreError(f"there is no folder {self._root}: is the volume mounted here, at the same path?")
         path = os.path.join(self._path, name)
         with _told(path), open(path, "rb") as file:
             yield from iter(lambda: file.read(READ_BYTES), b"")

@@ -32,6 +32,8 @@ class Arrivals:
 
     def __init__(self, backend: Backend, job: str, outcome: Outcome, store: Store | None) -> None:
         self.problems: list[errors.ResultError] = []
+        self.out_of_reach = False
+        """Something is where the job left it: the way to it, or something here, kept it from coming."""
         self._backend = backend
         self._job = job
         self._outcome = outcome
@@ -69,6 +71,7 @@ class Arrivals:
                     raise errors.ResultMissing(f"{path} did not come back: it is gone.", hint="run the cell again")
                 found[path] = home.bring(path, _chunks(source))
             except errors.ResultError as error:
+                self._not_reached(error)
                 self._failed(name, error)
         self.problems += homecoming.not_back(self._outcome.files or {})
         self.problems += [
@@ -113,13 +116,20 @@ class Arrivals:
                     while left:
                         left = left[whole.write(left) :]
                 whole.seek(0)
+            except errors.ResultError as error:
+                self._not_reached(error)
+                raise
             except OSError as error:
+                self.out_of_reach = True
                 raise errors.ResultError(
                     f"{name} came back, and there is no room for it in {tempfile.gettempdir()}.",
                     said=error.strerror,
                     hint=f"make room there (or set TMPDIR), then: %kube attach {self._job}",
                 ) from error
             return loads(open_.enter_context(io.BufferedReader(whole)))
+
+    def _not_reached(self, error: errors.ResultError) -> None:
+        self.out_of_reach = self.out_of_reach or not isinstance(error, errors.ResultMissing)
 
     def _failed(self, name: str, error: errors.ResultError) -> None:
         self.problems.append(error)

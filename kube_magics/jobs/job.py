@@ -307,6 +307,8 @@ class Job:
         """So that the same cell, run again, is a new job. In the background: the cell need not wait for it."""
         if self._noted or self._follower is None or self._origin is None or self._origin.sealed or not self._origin.own:
             return
+        if self._arrivals is not None and self._arrivals.out_of_reach:
+            return  # the same cell, run again, brings what the job has computed, and computes nothing anew
         self._noted, outcome = True, self._follower.outcome
         over = outcome.end is not None or (outcome.snapshot is not None and outcome.snapshot.over)
         if over and self._origin.submission_id:

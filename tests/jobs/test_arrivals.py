@@ -81,6 +81,7 @@ def test_one_for_which_there_is_no_room_here_keeps_no_other_away(tmp_path: Path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert values == {"small": b"x" * 3_000}
+    assert found.out_of_reach
     (problem,) = found.problems
     assert problem.message.startswith("large came back, and there is no room for it in ")
     assert problem.said == "File too large"

@@ -168,3 +168,27 @@ def test_what_another_notebook_has_taken_away_is_said_to_be_gone(
         second.result()
     assert "another notebook" in (caught.value.hint or "")
     first.delete()
+
+
+def test_what_could_not_be_brought_counts_as_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the way here is no reason to compute it anew: the same cell takes the job up again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path / "state"))
+    place = tmp_path / "volume"
+    place.mkdir()
+    backend = backend_in(tmp_path)
+    ready = prepared(backend, "big = b'1' * 2_000_000", "--returns", "big", "--artifacts", str(place))
+    origin = Origin({}, capture("%%kubetrain\n1", Notebook({})).definitions(None), ("big",))
+    job = submitting.submit(ready, origin)
+    assert job.wait(60) == "succeeded"
+    place.rename(tmp_path / "unmounted")
+    with pytest.raises(errors.ResultError, match="big could not be fetched") as caught:
+        job.result()
+    assert "is the volume mounted here" in (caught.value.said or "")
+    assert [record.name for record in records.opened()] == ["job"]
+    (tmp_path / "unmounted").rename(place)
+    again = attaching.attach(backend, "job", {})
+    assert len(again.result(60)["big"]) == 2_000_000
+    assert records.opened() == []
+    eventually(lambda: not list(place.iterdir()), "an empty store")
+    again.delete()
