@@ -15,8 +15,9 @@ from kube_magics.cells.definitions.jobcode import Definitions
 from kube_magics.jobs import followed, here, loop, records
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
-from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
+from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
 from kube_magics.telemetry.snapshot import INCOMPLETE, Snapshot

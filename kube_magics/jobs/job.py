@@ -7,55 +7,25 @@ import threading
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.cells.definitions import modules
-from kube_magics.cells.definitions.jobcode import Definitions
 from kube_magics.cells.results import Arrived, load_result
 from kube_magics.jobs import endings, homecoming, loop, records, remote
 from kube_magics.jobs.arrivals import Arrivals, Loads
 from kube_magics.jobs.follow import Follower, Outcome
-from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.interrupt import Waiting, shown, unloaded
+from kube_magics.jobs.origin import VALUE, Origin, untrusted
+from kube_magics.jobs.raised import raised
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
 from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeeded
 
-VALUE = "@value"
-"""Result name of a function's value."""
-ERROR = "@error"
 LOOK_S = 0.1
 """Between two looks at the interrupts of a wait."""
-LOCAL = (
-    "[kube_magics: {0} is a local module of this notebook; local modules travel by their import statements: write"
-    " `import {0}` into the cell, or bring it by --files]"
-)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What the notebook knows of a job that it submitted: needed to bring values and exceptions home."""
-
-    namespace: MutableMapping[str, Any]
-    """The notebook's names."""
-    definitions: Definitions
-    """Of the job's cell, for classes that exist only there."""
-    returns: tuple[str, ...]
-    timeout_s: int | None = None
-    store: Store | None = None
-    """Of --artifacts."""
-    home: Home | None = None
-    """Where the files of --returns-files come to."""
-    submission_id: str | None = None
-    own: bool = True
-    """This user submitted it: what is fetched here, nobody waits for any more."""
-    sealed: bool = False
-    """Anybody may have made the job: nothing that it sent back is loaded."""
 
 
 class Job:
@@ -291,10 +261,10 @@ class Job:
             seen = self._follower.outcome if self._follower else Outcome(snapshot=self.snapshot())
             return {}, endings.error_of(self.name, seen, None)
         outcome, origin = self._follower.outcome, self._origin
+        error = raised(self._backend, self.name, outcome, origin, self._loads(origin))
         if origin.sealed:
-            return {}, self._ended(origin, outcome) or (untrusted(self.name) if origin.returns else None)
+            return {}, error or (untrusted(self.name) if origin.returns else None)
         arrivals = Arrivals(self._backend, self.name, outcome, origin.store)
-        error = self._ended(origin, outcome)
         # What a job has kept before it was ended from outside is no less worth for that.
         names = origin.returns if error is None else [name for name in origin.returns if arrivals.brought(name)]
         values = arrivals.values(names, self._loads(origin))
@@ -319,22 +289,6 @@ class Job:
             # A thread that a script's end waits for: nobody else would clear it. An interrupt would leave half of it.
             threading.Thread(target=self._arrivals.clear, name="kube_magics clears").start()
 
-    def _ended(self, origin: Origin, outcome: Outcome) -> BaseException | None:
-        """The job's own exception, or what ended it; None: it succeeded."""
-        raised = (outcome.error or {}).get("reason") != "import" and (outcome.end or {}).get("reason") == "failed"
-        if outcome.error is not None and raised and (outcome.error.get("exit") is None):
-            kept = loop.wait(self._backend.stored(self.name, ERROR))
-            pickled = outcome.results.get(ERROR) or (kept.read_bytes() if kept else None)
-            error = remote.rebuild(
-                outcome.error, pickled, partial(self._loads(origin), ERROR), origin.definitions.files
-            )
-            if isinstance(error, ModuleNotFoundError) and error.name and modules.kind(error.name) == "local":
-                error.add_note(LOCAL.format(error.name))
-            for note in filter(None, (endings.memory_note(outcome.end), endings.crowd_note(outcome.error))):
-                error.add_note(f"[kube_magics: {note}]")
-            return error
-        return endings.error_of(self.name, outcome, origin.timeout_s)
-
     def _loads(self, origin: Origin) -> Loads:
         if origin.sealed:
             return self._refuse
@@ -345,11 +299,3 @@ class Job:
 
     def _refuse(self, _name: str, _data: object) -> NoReturn:
         raise untrusted(self.name)
-
-
-def untrusted(name: str) -> errors.Untrusted:
-    """Why what a job sent back is not loaded."""
-    return errors.Untrusted(
-        f"What job {name} sent back is not loaded: you did not submit it from this account, and loading runs its code.",
-        hint=f"%kube attach {name} --trust   (if you trust whoever made it)",
-    )

@@ -25,8 +25,9 @@ from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
 from kube_magics.jobs.interrupt import chosen
-from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
+from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.records import Record
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import AFTER, BEFORE, Store

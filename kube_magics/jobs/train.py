@@ -14,7 +14,8 @@ from kube_magics.errors import OptionError
 from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.debugging import debugging
-from kube_magics.jobs.job import VALUE, Job, Origin
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.origin import VALUE, Origin
 from kube_magics.jobs.show import show, warn
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.options import OPTIONS

@@ -9,7 +9,8 @@ from kube_magics.cells.capture import capture
 from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.debugging import Debugging
-from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.origin import Origin
 from kube_magics.magics import line as lines
 from kube_magics.magics import notebook as notebooks
 from kube_magics.spec.parse import parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kube_magics.errors import OptionError
 from kube_magics.jobs import attach as attaching
-from kube_magics.jobs.job import VALUE
+from kube_magics.jobs.origin import VALUE
 from kube_magics.jobs.show import show
 from kube_magics.verbs.door import Call
 from kube_magics.verbs.launch import finish

@@ -12,7 +12,8 @@ from kube_magics.cells.notebook import Sent
 from kube_magics.jobs import again
 from kube_magics.jobs import attach as attaching
 from kube_magics.jobs import submit as submitting
-from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.show import last_line, show, warn
 from kube_magics.spec.job import JobSpec
 from kube_magics.verbs.door import Door

@@ -13,7 +13,8 @@ from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError, OptionError
 from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
-from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.show import show
 from kube_magics.spec.credentials import check_arguments
 from kube_magics.spec.job import JobSpec

@@ -26,8 +26,9 @@ from kube_magics.cells.notebook import Notebook
 from kube_magics.jobs import loop
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.follow import Follower
-from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import LogFile
+from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.screen import Screen
 from tests.acceptance.desk import eventually
 from tests.jobs.local import SLEEPS, backend_in, prepared

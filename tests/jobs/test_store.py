@@ -20,7 +20,7 @@ from kube_magics.cells.values.data import Data
 from kube_magics.jobs import attach as attaching
 from kube_magics.jobs import records
 from kube_magics.jobs import submit as submitting
-from kube_magics.jobs.job import Origin
+from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.store import Store
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import parse

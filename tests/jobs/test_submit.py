@@ -20,7 +20,8 @@ from kube_magics.cells.notebook import Notebook
 from kube_magics.cells.values.data import Data
 from kube_magics.jobs import loop, orphans, records
 from kube_magics.jobs import submit as submitting
-from kube_magics.jobs.job import Job, Origin
+from kube_magics.jobs.job import Job
+from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.records import Record
 from kube_magics.jobs.store import Store
 from kube_magics.jobs.submit import Prepared
