@@ -45,6 +45,8 @@ class Handle:
 
 
 def _show(value: Any, raw: bool) -> None:
+    from .pretty import attempt, pretty
+
     bundle: dict[str, Any] = value if raw and isinstance(value, dict) else {}
     if home and home[0] == os.getpid():
         pictures = _pictures()
@@ -58,32 +60,9 @@ def _show(value: Any, raw: bool) -> None:
             return
     text = bundle.get("text/plain")
     if not isinstance(text, str):
-        from .pretty import pretty
-
         text = attempt(pretty, value)
     if text is not None:
         print(text)  # noqa: T201
-
-
-def attempt(draw: Any, *args: Any) -> Any:
-    """What `draw` gives; of an object that cannot show itself the reason is shown instead, and the program goes on: as
-    in IPython (`catch_format_error`), where NotImplementedError says nothing at all."""
-    try:
-        return draw(*args)
-    except NotImplementedError:
-        return None
-    except Exception as error:  # noqa: BLE001  (whatever an object does when it is asked what it looks like)
-        _tell(error)
-        return None
-
-
-def _tell(error: BaseException) -> None:
-    import traceback
-
-    from .chain import HERE, links
-
-    links(error, os.path.dirname(HERE))
-    traceback.print_exception(type(error), error, error.__traceback__)
 
 
 def _pictures() -> Any:
@@ -102,7 +81,9 @@ def show_open_figures() -> None:
     try:
         figures.flush()
     except Exception as error:  # noqa: BLE001  (whatever a figure has in it)
-        _tell(error)
+        from .pretty import tell
+
+        tell(error)
 
 
 def _take_figures(matplotlib: Any) -> None:

@@ -11,7 +11,7 @@ import io
 import sys
 
 from . import images, pictures
-from .display import attempt
+from .pretty import attempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import sys
 import time
 
 from . import quickjson
-from .display import attempt
 from .images import FOLDER, SIGNATURE, TEXT_CHARACTERS, Budget
+from .pretty import attempt, pretty
 from .report import send_line
 
 TYPE_CHECKING = False
@@ -115,8 +115,6 @@ def _call(value: Any, method: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    from .pretty import pretty
-
     try:
         return pretty(value)
     except Exception:  # noqa: BLE001  (the picture is there all the same)

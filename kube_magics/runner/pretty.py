@@ -1,4 +1,4 @@
-"""A value as a notebook shows it in text.
+"""A value as a notebook shows it in text, and what is shown of one that cannot say what it looks like.
 
 IPython's own printer does it where the image has IPython, except for plain values, whose text is known without the
 0.3 s that importing IPython costs. Elsewhere this follows IPython.lib.pretty: containers break into one item a line
@@ -7,6 +7,7 @@ when they do not fit, strings are never split, sets are sorted, long containers 
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -27,6 +28,27 @@ def pretty(value: Any) -> str:
     if printer is not None:
         return str(printer(value, max_width=WIDTH, max_seq_length=MAX_ITEMS))
     return _text(value)
+
+
+def attempt(draw: Any, *args: Any) -> Any:
+    """What `draw` gives; of an object that cannot show itself the reason is shown instead, and the program goes on: as
+    in IPython (`catch_format_error`), where NotImplementedError says nothing at all."""
+    try:
+        return draw(*args)
+    except NotImplementedError:
+        return None
+    except Exception as error:  # noqa: BLE001  (whatever an object does when it is asked what it looks like)
+        tell(error)
+        return None
+
+
+def tell(error: BaseException) -> None:
+    import traceback
+
+    from .chain import HERE, links
+
+    links(error, os.path.dirname(HERE))
+    traceback.print_exception(type(error), error, error.__traceback__)
 
 
 def _ipython_printer() -> Any:
