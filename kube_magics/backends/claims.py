@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kube_magics import errors
+from kube_magics.backends import happened
 from kube_magics.cluster.client import Client
+from kube_magics.cluster.watch import listed
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec
 from kube_magics.telemetry.objects import part, rows, text
@@ -80,13 +82,9 @@ def _unusable(claim: Mapping[str, Any]) -> Problem | None:
 
 async def _unbound(client: Client, namespace: str, claim: Mapping[str, Any]) -> Problem | None:
     """Why a claim without a volume will not get one; None: it may."""
-    name = text(claim, "metadata", "name")
-    query = {"fieldSelector": f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name}"}
-    try:
-        events = (await client.get(f"/api/v1/namespaces/{namespace}/events", query))["items"]
-    except errors.Forbidden:
-        events = []
-    said = {text(event, "reason"): text(event, "message") for event in events}
+    uid = text(claim, "metadata", "uid")
+    events = await happened.to_if_seen(client, namespace, "PersistentVolumeClaim", uid)
+    said = {text(event, "reason"): text(event, "message") for event in events or ()}
     ask = "ask your administrator for storage behind this claim, or name another claim"
     if "WaitForFirstConsumer" in said:
         return None
@@ -100,10 +98,10 @@ async def _unbound(client: Client, namespace: str, claim: Mapping[str, Any]) -> 
 async def _in_use(client: Client, namespace: str, claim: str) -> Problem | None:
     """Who has a claim that one pod may have at a time."""
     try:
-        pods = (await client.get(f"/api/v1/namespaces/{namespace}/pods"))["items"]
+        found, _version = await listed(client, f"/api/v1/namespaces/{namespace}/pods", {})
     except errors.Forbidden:
         return None
-    for pod in pods:
+    for pod in found.items:
         mounted = [text(volume, "persistentVolumeClaim", "claimName") for volume in rows(pod, "spec", "volumes")]
         if claim in mounted and text(pod, "status", "phase") not in ("Succeeded", "Failed"):
             job = text(pod, "metadata", "labels", names.LABEL_JOB) or text(pod, "metadata", "labels", "job-name")

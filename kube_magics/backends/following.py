@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from kube_magics import errors
+from kube_magics.backends import happened
 from kube_magics.backends.nodes import every_node
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import ROTATION_S, PodLog
@@ -172,22 +173,20 @@ class Following:
             await asyncio.sleep(pause_s)
             pause_s = EVENTS_EVERY_S
             if self._job is not None and not self._pods:
-                may = await self._take_events("Job", self._name)
+                may = await self._take_events("Job", self._job["metadata"]["uid"])
 
     async def _ask_mounts(self) -> None:
         may = True
         while may and not self.snapshot.started and not self.snapshot.over:
             await asyncio.sleep(NO_CONTAINER_S)
             state = self.snapshot
-            if not state.started and state.scheduled and state.pod is not None:
-                may = await self._take_events("Pod", state.pod)
+            if not state.started and state.scheduled and state.pod_uid is not None:
+                may = await self._take_events("Pod", state.pod_uid)
 
-    async def _take_events(self, kind: str, name: str) -> bool:
+    async def _take_events(self, kind: str, uid: str) -> bool:
         """Of one object; whether it is worth asking again."""
-        path = f"/api/v1/namespaces/{self._namespace}/events"
-        query = {"fieldSelector": f"involvedObject.kind={kind},involvedObject.name={name}"}
         try:
-            self._events = list((await self._client.get(path, query))["items"])
+            self._events = await happened.to(self._client, self._namespace, kind, uid)
         except errors.Forbidden:
             self._events = None
             await self._refresh()

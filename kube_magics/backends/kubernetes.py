@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims, creating, logalone, objects, secrets, stopping
+from kube_magics.backends import bundles, claims, creating, happened, logalone, objects, secrets, stopping
 from kube_magics.backends.contract import Attempt, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.following import LOST, Following, Watches, pod_log
 from kube_magics.backends.nodes import gpu_report, node_report
@@ -140,7 +140,8 @@ class KubernetesBackend:
         self._log_alone.pop(name, None)
         snapshot = of_job(job, pods, namespace=self.namespace)
         if snapshot.phase == PENDING and not snapshot.pod:
-            snapshot = of_job(job, pods, await self._events(name), namespace=self.namespace)
+            events = await happened.to_if_seen(self.client, self.namespace, "Job", job["metadata"]["uid"])
+            snapshot = of_job(job, pods, events, namespace=self.namespace)
         return await self._whole(job, snapshot)
 
     async def _found(self, name: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
@@ -170,16 +171,6 @@ class KubernetesBackend:
         return (
             incomplete(snapshot) if waits and await bundles.is_missing(self.client, self.namespace, job) else snapshot
         )
-
-    async def _events(self, name: str | None = None) -> list[Any] | None:
-        """Events of the Job `name`, or of all Jobs here; None: the user may not read them."""
-        one = f",involvedObject.name={name}" if name else ""
-        query = {"fieldSelector": f"involvedObject.kind=Job{one}"}
-        try:
-            found = await self.client.get(f"/api/v1/namespaces/{self.namespace}/events", query)
-        except errors.Forbidden:
-            return None
-        return list(found["items"])
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         following = self._following.pop(name, None)
@@ -271,11 +262,11 @@ class KubernetesBackend:
         events: list[Any] | None = []
         if any(_podless(job) and job["metadata"]["name"] not in by_job for job in jobs):
             # Why a Job has no pod stands in its events alone; asked once for all of them, and only then.
-            events = await self._events()
+            events = await happened.to_if_seen(self.client, self.namespace, "Job")
 
         def seen(job: Mapping[str, Any]) -> Snapshot:
-            name = job["metadata"]["name"]
-            said = events and [event for event in events if event["involvedObject"]["name"] == name]
+            name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+            said = events and [event for event in events if event["involvedObject"].get("uid") == uid]
             return of_job(job, by_job.get(name, ()), said, namespace=self.namespace)
 
         found = await asyncio.gather(*(self._whole(job, seen(job)) for job in jobs))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles
+from kube_magics.backends import bundles, happened
 from kube_magics.backends.contract import Objects, Source, Sources
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import PodLog
@@ -17,11 +16,9 @@ from kube_magics.cluster.watch import listed
 from kube_magics.manifests import bundle
 from kube_magics.spec import names
 from kube_magics.telemetry import attempts
-from kube_magics.telemetry.happenings import when
 from kube_magics.telemetry.objects import part, rows, text
 from kube_magics.telemetry.snapshot import own_pods
 
-_CREATED = re.compile(r"Created pod: (\S+)")
 NOT_KEPT = b"unable to retrieve container logs for "
 """The node's words, in the log's place and with HTTP's 200: of an ended pod it removes all runs but the last."""
 START_S = 0.5
@@ -54,29 +51,14 @@ async def recipe(client: Client, namespace: str, name: str) -> list[dict[str, An
 
 async def events(client: Client, namespace: str, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
     """Of one Job and its pods, also of those that are gone; or of all Jobs and pods. The oldest first."""
-    if name is None:
-        queries = ["involvedObject.kind=Job", "involvedObject.kind=Pod"]
-    else:
-        found = await objects(client, namespace, name)
-        queries = [f"involvedObject.uid={text(found.job, 'metadata', 'uid')}"]
+    found = None if name is None else await objects(client, namespace, name)
     try:
-        every = await _events(client, namespace, queries)
-        if name is not None:
-            # Which pods it had, its own events tell.
-            made = {pod for event in every for pod in _CREATED.findall(text(event, "message"))}
-            pods = sorted({*map(_name, found.pods), *made})
-            every += await _events(
-                client, namespace, [f"involvedObject.kind=Pod,involvedObject.name={pod}" for pod in pods]
-            )
+        if found is None:
+            return await happened.to_all_jobs(client, namespace), ()
+        uid = text(found.job, "metadata", "uid")
+        return await happened.to_job(client, namespace, uid, [_name(pod) for pod in found.pods]), ()
     except errors.Forbidden:
         return [], ("You may not list events: ask your administrator for `list` there to see what happened.",)
-    return sorted(every, key=when), ()
-
-
-async def _events(client: Client, namespace: str, queries: list[str]) -> list[Mapping[str, Any]]:
-    path = f"/api/v1/namespaces/{namespace}/events"
-    lists = await asyncio.gather(*(client.get(path, {"fieldSelector": query}) for query in queries))
-    return [event for each in lists for event in each["items"]]
 
 
 def sources(found: Objects, *, previous: bool) -> Sources:

@@ -14,6 +14,7 @@ from typing import Any
 from kube_magics.spec import names
 from kube_magics.telemetry.capacity import never_fits
 from kube_magics.telemetry.evictions import AGAIN, disruption, eviction
+from kube_magics.telemetry.happenings import when
 from kube_magics.telemetry.objects import GPU, last_word, part, rows, text
 
 
@@ -127,7 +128,7 @@ def _refused(events: Sequence[Mapping[str, Any]]) -> Cause | None:
     if not failed:
         return None
     # The server sorts events by name; of equal times the later one in the list counts.
-    said = text(max(enumerate(failed), key=lambda pair: (_when(pair[1]), pair[0]))[1], "message")
+    said = text(max(enumerate(failed), key=lambda pair: (when(pair[1]), pair[0]))[1], "message")
     if "exceeded quota" in said:
         fix = "%kube jobs shows what holds the quota: delete or await one of them, or ask for less"
         return Cause("quota", "The namespace's quota does not allow this job.", said, fix, hopeless=True)
@@ -138,10 +139,6 @@ def _refused(events: Sequence[Mapping[str, Any]]) -> Cause | None:
         return Cause("policy", "The namespace's Pod Security level refuses the job's pod.", said, fix, hopeless=True)
     fix = "correct the option that the cluster names, and run the cell again"
     return Cause("refused", "The cluster refuses the job's pod.", said or None, fix, hopeless=True)
-
-
-def _when(event: Mapping[str, Any]) -> str:
-    return text(event, "lastTimestamp") or text(event, "eventTime") or text(event, "metadata", "creationTimestamp")
 
 
 def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -243,7 +240,7 @@ def _unmounted(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> C
     failed = [event for event in events if text(event, "reason") in ("FailedMount", "FailedAttachVolume")]
     if not failed or text(pod, "status", "phase") != "Pending":
         return None
-    said = text(max(enumerate(failed), key=lambda pair: (_when(pair[1]), pair[0]))[1], "message")
+    said = text(max(enumerate(failed), key=lambda pair: (when(pair[1]), pair[0]))[1], "message")
     fix = "the node goes on trying; ask your administrator, or %kube delete NAME"
     return Cause("mount", "A volume of the job cannot be mounted.", said, fix)
 

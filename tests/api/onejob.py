@@ -115,6 +115,9 @@ class OneJob:
         if "watch" in request.query:
             return await self._watched(request, kind)
         found = [*(self.older if kind == "pods" else ()), *([self._there[kind]] if kind in self._there else ())]
+        if kind == "events":
+            of = [term.removeprefix("involvedObject.").split("=") for term in request.query["fieldSelector"].split(",")]
+            found = [each for each in found if all(each["involvedObject"][field] == value for field, value in of)]
         items = [self._versioned(each) for each in found]
         return web.json_response({"metadata": {"resourceVersion": str(len(self._told))}, "items": items})
 

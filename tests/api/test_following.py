@@ -114,6 +114,32 @@ def test_what_is_refused_from_the_first_is_not_waited_for() -> None:
         seen(job_of)
 
 
+@pytest.mark.parametrize(("uid", "phase"), [("job-uid", "pending"), ("an older one's", "succeeded")])
+def test_what_an_older_job_of_this_name_was_refused_is_no_word_on_this_one(uid: str, phase: str) -> None:
+    """Events outlive their job by an hour: a job that was deleted for a quota is made again when there is room."""
+    refused = {
+        "metadata": {"name": "refused"},
+        "involvedObject": {"kind": "Job", "name": NAME, "uid": uid},
+        "reason": "FailedCreate",
+        "message": "exceeded quota: gpus",
+    }
+
+    async def follow() -> list[Snapshot | Piece]:
+        job = OneJob(pods={}, events=refused)
+        async with followed(job) as following:
+            collecting = asyncio.ensure_future(collected(following))
+            await job.until_asked("events")
+            await asyncio.sleep(0.2)
+            if uid != "job-uid":
+                job.set("pods", a_pod(**TERMINATED))
+                finish(job)
+            return await collecting
+
+    pieces = asyncio.run(follow())
+    assert states(pieces)[-1].phase == phase
+    assert ["quota" for state in states(pieces) if state.cause] == (["quota"] if uid == "job-uid" else [])
+
+
 def test_a_log_in_program_that_fails_once_costs_no_more_than_events(tmp_path: Path) -> None:
     failing, program = tmp_path / "failing", tmp_path / "login"
     given = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}

@@ -125,7 +125,10 @@ def event(name: str, message: str, at: str) -> dict[str, Any]:
 
 def test_events_of_pods_that_are_gone_too() -> None:
     by_query = {
-        "involvedObject.uid=u": [event("x", "Created pod: gone", "01"), event("x", "Created pod: first", "05")],
+        "involvedObject.kind=Job,involvedObject.uid=u": [
+            event("x", "Created pod: gone", "01"),
+            event("x", "Created pod: first", "05"),
+        ],
         "involvedObject.kind=Pod,involvedObject.name=gone": [event("gone", "Killing", "03")],
         "involvedObject.kind=Pod,involvedObject.name=first": [event("first", "Started", "06")],
     }
@@ -138,6 +141,22 @@ def test_events_of_pods_that_are_gone_too() -> None:
     found, hidden = asked(answers, lambda client: objects.events(client, "team", "x"))
     assert [each["message"] for each in found] == ["Created pod: gone", "Killing", "Created pod: first", "Started"]
     assert hidden == ()
+
+
+def test_the_events_of_many_pods_are_read_at_once() -> None:
+    """A request for each of hundreds would be as many connections, and refused by a busy server."""
+    pods = [pod(f"x-{number}", 1) for number in range(200)]
+    queries = []
+
+    def answers(request: web.Request) -> Any:
+        if not request.path.endswith("/events"):
+            return {"metadata": VERSION, "items": pods} if request.path == PODS else JOB
+        queries.append(request.query["fieldSelector"])
+        return {"items": [event("x-7", "Started", "06"), event("other", "Started", "07")] if len(queries) == 2 else []}
+
+    found, _ = asked(answers, lambda client: objects.events(client, "team", "x"))
+    assert [each["involvedObject"]["name"] for each in found] == ["x-7"]
+    assert queries == ["involvedObject.kind=Job,involvedObject.uid=u", "involvedObject.kind=Pod"]
 
 
 def test_events_that_may_not_be_seen() -> None:

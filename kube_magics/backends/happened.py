@@ -1,0 +1,61 @@
+"""Events of the cluster, asked for: of one object, of all of a kind, of a job and its pods.
+
+By the object's uid, since an event outlives it by an hour, and a new object may bear its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.cluster.client import Client
+from kube_magics.telemetry.happenings import when
+from kube_magics.telemetry.objects import text
+
+_CREATED = re.compile(r"Created pod: (\S+)")
+MOST_PODS = 20
+"""Of which each is asked for; of more, all events of pods are read once."""
+
+Events = list[Mapping[str, Any]]
+
+
+async def to(client: Client, namespace: str, kind: str, uid: str = "") -> Events:
+    """What happened to one object, or to all of this kind; raises Forbidden."""
+    one = f",involvedObject.uid={uid}" if uid else ""
+    return await _selected(client, namespace, f"involvedObject.kind={kind}{one}")
+
+
+async def to_if_seen(client: Client, namespace: str, kind: str, uid: str = "") -> Events | None:
+    """None: the user may not read events."""
+    try:
+        return await to(client, namespace, kind, uid)
+    except errors.Forbidden:
+        return None
+
+
+async def to_job(client: Client, namespace: str, uid: str, pods: Sequence[str]) -> Events:
+    """What happened to a job and its pods, also to those that are gone, the oldest first; `pods` are there."""
+    own = await to(client, namespace, "Job", uid)
+    # Which pods it had, its own events tell.
+    named = {*pods, *(pod for event in own for pod in _CREATED.findall(text(event, "message")))}
+    if len(named) > MOST_PODS:
+        every = await to(client, namespace, "Pod")
+        theirs = [event for event in every if text(event, "involvedObject", "name") in named]
+    else:
+        query = "involvedObject.kind=Pod,involvedObject.name="
+        lists = await asyncio.gather(*(_selected(client, namespace, f"{query}{pod}") for pod in sorted(named)))
+        theirs = [event for each in lists for event in each]
+    return sorted([*own, *theirs], key=when)
+
+
+async def to_all_jobs(client: Client, namespace: str) -> Events:
+    """What happened to any Job or pod, the oldest first."""
+    lists = await asyncio.gather(*(to(client, namespace, kind) for kind in ("Job", "Pod")))
+    return sorted((event for each in lists for event in each), key=when)
+
+
+async def _selected(client: Client, namespace: str, query: str) -> Events:
+    return list((await client.get(f"/api/v1/namespaces/{namespace}/events", {"fieldSelector": query}))["items"])
