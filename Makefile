@@ -34,8 +34,8 @@ test-fast: .venv/.with-demo,test ## the tests that need neither cluster nor whol
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
 
 test-long: check docs ## all of test in its long forms
-	@$(BIN)/python -m pytest $(WITH_THE_CLUSTER) -m '$(TOGETHER)'
-	@$(BIN)/python -m pytest -m 'alone or long'
+	@$(BIN)/python -m pytest $(WITH_THE_CLUSTER) -m 'not alone'
+	@$(BIN)/python -m pytest -m alone
 
 check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner may use of Python
 	@$(BIN)/ruff check --quiet --output-format concise .
