@@ -146,8 +146,10 @@ class LocalBackend:
         # Two submissions at once must not be given the same device: the lock is held until the facts are written.
         with localrunner.locked(self._folder / DEVICES):
             chosen = machine.free(spec.gpus, cpu_ok=spec.cpu_ok, taken=self._devices_in_use())
-            if spec.gpus:
+            if spec.gpus or "CUDA_VISIBLE_DEVICES" not in dict(spec.env):
+                # Also of a job that asks for none: on a cluster it would see none.
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+            if spec.gpus:
                 # Before the process: should this one be killed now, what that one holds is known all the same.
                 facts["devices"] = chosen
                 jobfolder.write_atomically(home / FACTS, json.dumps(facts))

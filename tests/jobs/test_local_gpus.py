@@ -69,6 +69,17 @@ def test_two_jobs_at_once_get_different_devices(kernel: Kernel) -> None:
     assert kernel.value("len(set(first.result().split(',') + seen))") == "8"
 
 
+def test_a_job_that_asks_for_none_sees_none(kernel: Kernel) -> None:
+    """As on a cluster; who says which by `--env` is believed."""
+    assert kernel.run("%env CUDA_VISIBLE_DEVICES=0,1").error is None
+    ran = kernel.run(f"%%kubetrain --returns seen\n{SHOW}")
+    assert ran.error is None, ran
+    assert kernel.value("seen") == "['']"
+    ran = kernel.run(f"%%kubetrain --env CUDA_VISIBLE_DEVICES=1 --returns seen\n{SHOW}")
+    assert ran.error is None, ran
+    assert kernel.value("seen") == "['1']"
+
+
 def test_more_than_there_are_is_refused_with_the_number_that_there_is(kernel: Kernel) -> None:
     ran = kernel.run(f"%%kubetrain --gpus 9\n{SHOW}")
     assert ran.error == "SubmitError"
