@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ _HELP = ("help", "-h", "--help")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code is as docs/verbs.md has it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has no letter for what a job prints shows its number; stderr does so by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _quick(words)
         if code is None:

@@ -35,14 +35,13 @@ def run(words: Sequence[str]) -> int:
             # What cancels a command need not press Ctrl-C: where the site has decided, TERM is an interrupt, too.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         return _show(call(words, door, debugging), door)
-    except (KeyboardInterrupt, BrokenPipeError):
-        raise
     except BaseException as error:
-        if not isinstance(error, Told) and not is_of_job(error):
+        own = is_of_job(error)  # the job's KeyboardInterrupt is none of ours, nor are its broken pipes
+        if not isinstance(error, Told) and not own:
             raise
         sys.stdout.flush()
         sys.stderr.write(_said(error, door, whole=debugging.active))
-        return codes.of(error, waited=words[0] in WAITING)
+        return codes.FAILED if own else codes.of(error, waited=words[0] in WAITING)
     finally:
         debugging.off()
         leave()

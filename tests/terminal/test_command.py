@@ -124,6 +124,23 @@ def test_an_exception_is_shown_as_python_shows_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.jobs
+@pytest.mark.parametrize("raised", ["BrokenPipeError('the data server is gone')", "KeyboardInterrupt('its own')"])
+def test_what_ends_a_command_is_an_error_like_any_other_where_the_job_raised_it(tmp_path: Path, raised: str) -> None:
+    (tmp_path / "broken.py").write_text(f"print('up', flush=True)\nraise {raised}\n")
+    done = kube_magics(tmp_path, "run", "broken.py")
+    assert (done.returncode, done.stdout) == (1, "up\n"), done
+    assert "broken.py\", line 2" in done.stderr
+    assert raised.partition("'")[2].rstrip("')") in done.stderr
+
+
+@pytest.mark.jobs
+def test_a_terminal_without_a_letter_shows_its_number(tmp_path: Path) -> None:
+    (tmp_path / "done.py").write_text("print('\u2713 done')\n")
+    done = kube_magics(tmp_path, "run", "done.py", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stdout) == (0, "\\u2713 done\n"), done
+
+
+@pytest.mark.jobs
 def test_all_of_a_large_output_comes(tmp_path: Path) -> None:
     """A notebook shows a megabyte; a file gets everything."""
     (tmp_path / "floods.py").write_text("for i in range(300_000):\n    print(i)\n")
