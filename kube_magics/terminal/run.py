@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
         if chosen() is not None:
             # What cancels a command need not press Ctrl-C: where the site has decided, TERM is an interrupt, too.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        return _show(call(words, door, debugging), door)
+        return _show(call(words, door, debugging))
     except BaseException as error:
         own = is_of_job(error)  # the job's KeyboardInterrupt is none of ours, nor are its broken pipes
         if not isinstance(error, Told) and not own:
@@ -47,10 +47,8 @@ def run(words: Sequence[str]) -> int:
         leave()
 
 
-def _show(answer: object, door: Door) -> int:
-    if isinstance(answer, Report):
-        print(door.typed(answer.text()))
-    elif isinstance(answer, (Table, Description)):
+def _show(answer: object) -> int:
+    if isinstance(answer, (Report, Table, Description)):
         print(answer.text())
     elif isinstance(answer, Job):
         print(answer.name)

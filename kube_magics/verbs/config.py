@@ -53,7 +53,7 @@ def _check_lasting(wanted: Mapping[str, str]) -> None:
     for field, text in wanted.items():
         if field != "context":
             option = BY_FIELD[field]
-            fix = f"export {option.variable}={shlex.quote(text or option.example.split(' ', 1)[-1])}"
+            fix = f"export {option.variable}={shlex.quote(text)}" if text else f"unset {option.variable}"
             raise OptionError(f"{MAGIC} {option.name}: a terminal's defaults stand in its environment.", hint=fix)
 
 

@@ -14,10 +14,25 @@ from kube_magics.errors import OptionError
 from kube_magics.jobs.choose import backend_for
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.names import checked_object
+from kube_magics.spec.option import PREFIX
 from kube_magics.spec.verbpages import NOTEBOOK
 from kube_magics.spec.verbs import Verb
 
-_IN_A_TERMINAL = (
+
+
+def _exported(found: re.Match[str]) -> str:
+    """`%kube config NAME=VALUE`, and `NAME=`, of a shell whose environment has the defaults."""
+    variable = PREFIX + found[1].upper().replace("-", "_")
+    return f"export {variable}={found[2]}" if found[2] else f"unset {variable}"
+
+
+_IN_A_TERMINAL: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"%kube config (?!context=)([a-z-]+)=([^\s)]*)"), _exported),
+    (re.compile(rf"%env ({PREFIX}\w+)=(?!\S)"), r"unset \1"),
+    (re.compile(rf"%env (?={PREFIX})"), "export "),
+    (re.compile(r'import os; os\.environ\["(\w+)"\] = (?=")'), r"export \1="),
+    (re.compile(r'import os, getpass; os\.environ\["(\w+)"\] = getpass\.getpass\(\)'), r"read -rs \1; export \1"),
+    (re.compile(r"%pip(?= install)"), "pip"),
     (re.compile(r"%kube\?"), "{} help"),
     (re.compile(r"%%kubetrain\?"), "{} run -h"),
     (re.compile(r"%kube(?= [a-z-]|$)"), "{}"),
@@ -51,7 +66,7 @@ class Door:
         """`text` with what it tells to type as it is typed here."""
         if self.prog != NOTEBOOK:
             for pattern, instead in _IN_A_TERMINAL:
-                text = pattern.sub(instead.format(self.prog), text)
+                text = pattern.sub(instead.format(self.prog) if isinstance(instead, str) else instead, text)
         return text
 
 

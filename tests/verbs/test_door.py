@@ -17,6 +17,14 @@ from kube_magics.verbs.door import Door
         ("%%kubetrain? shows all options", "kube-magics run -h shows all options"),
         ("This cell no longer waits for job a", "Nobody here waits any longer for job a"),
         ("--gpus 1", "--gpus 1"),
+        ("%kube config queue=   (takes it back)", "unset KUBE_MAGICS_QUEUE   (takes it back)"),
+        ("(%kube config run-as=1001)", "(export KUBE_MAGICS_RUN_AS=1001)"),
+        ("%kube config context=lab   (once)", "kube-magics config context=lab   (once)"),
+        ("%env KUBE_MAGICS_GPUS=1", "export KUBE_MAGICS_GPUS=1"),
+        ("%env KUBE_MAGICS_GPUS=   (takes it back)", "unset KUBE_MAGICS_GPUS   (takes it back)"),
+        ('import os; os.environ["KUBE_MAGICS_STATE"] = "/a/folder"', 'export KUBE_MAGICS_STATE="/a/folder"'),
+        ('import os, getpass; os.environ["KEY"] = getpass.getpass()   (a', "read -rs KEY; export KEY   (a"),
+        ("%pip install -U kubernetes", "pip install -U kubernetes"),
     ],
 )
 def test_sentences(text: str, typed: str) -> None:
