@@ -53,7 +53,7 @@ def _local(why: str) -> Backend:
     from kube_magics.backends.local import LocalBackend
 
     with _lock:
-        key = ("local", why)
+        key = ("local", why, str(state_folder()))  # which an error says how to change
         if key not in _backends:
             _backends[key] = LocalBackend(why)
         return _backends[key]

@@ -19,7 +19,6 @@ from kube_magics.spec.verbpages import NOTEBOOK
 from kube_magics.spec.verbs import Verb
 
 
-
 def _exported(found: re.Match[str]) -> str:
     """`%kube config NAME=VALUE`, and `NAME=`, of a shell whose environment has the defaults."""
     variable = PREFIX + found[1].upper().replace("-", "_")

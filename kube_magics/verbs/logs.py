@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend, Source, Sources
 from kube_magics.jobs import here, loop
 from kube_magics.jobs.listing import follow, follow_all, read_all, read_log
 from kube_magics.jobs.logfile import FOLDER
-from kube_magics.jobs.screen import BATCH_S, Screen
+from kube_magics.jobs.screen import BATCH_S, TOTAL_BYTES, Screen
 from kube_magics.jobs.show import LONGEST_WAIT_S, write
 from kube_magics.verbs.door import Call
 
@@ -31,12 +33,35 @@ def logs(call: Call) -> None:
         return
     text = loop.wait(read_log(backend, name) if one else read_all(backend, name, chosen, tail=tail))
     text = _tail(text, tail) if one else text
-    kept = FOLDER / f"{name}.log"
-    if not text and not previous and kept.is_file() and (text := _tail(kept.read_text("utf-8", "replace"), tail)):
-        _remark(f"the cluster keeps no log of {name} any more; this is {kept}")
+    if not text and not previous and (kept := _kept(backend, name)) is not None:
+        text = _tail(kept.read_text("utf-8", "replace"), tail)
+        _remark(f"its log is not kept there any more; this is {kept}")
     if not text:
         _remark(f"there is no {'earlier run' if previous else 'output'} of {name}, or none is kept any more")
-    sys.stdout.write(text)
+    sys.stdout.write(_shown(text, name) if here.limited() else text)
+
+
+def _kept(backend: Backend, name: str) -> Path | None:
+    """What was kept here of this job's log; a file that is older than the job is of another one that was called so."""
+    created_at: float | None = None
+    with suppress(errors.Forbidden):
+        created_at = loop.wait(backend.poll(name)).created_at
+    found = {
+        path: path.stat() for path in (FOLDER / f"{name}.log", *FOLDER.glob(f"{name}.[0-9]*.log")) if path.is_file()
+    }
+    own = [path for path, stat in found.items() if stat.st_size and stat.st_mtime >= (created_at or 0)]
+    return max(own, key=lambda path: found[path].st_size, default=None)
+
+
+def _shown(text: str, name: str) -> str:
+    """What a page holds: Jupyter's server throws away what comes faster, or freezes with what is more."""
+    if len(text) <= TOTAL_BYTES:
+        return text
+    at = len(text) - TOTAL_BYTES
+    cut = text.find("\n", at, -1) + 1 or at
+    lines = text.count("\n", 0, cut)
+    _remark(f"{lines:,} lines are not shown here: a page holds no more. In a terminal: kube-magics logs {name} > FILE")
+    return text[cut:]
 
 
 def _sources(backend: Backend, name: str, *, previous: bool) -> Sources:
@@ -70,7 +95,7 @@ def _remark(text: str) -> None:
 
 def _follow(call: Call, backend: Backend, name: str, tail: int | None, *, one: bool) -> None:
     """An interrupt ends it, as of `tail -f`: the job is not asked."""
-    screen = Screen(f"%kube logs {name} shows them", tail=tail, limited=here.limited())
+    screen = Screen(call.door.typed(f"%kube logs {name} shows them"), tail=tail, limited=here.limited())
     if one:
         work = loop.start(follow(backend, name, screen))
     else:

@@ -129,7 +129,7 @@ def test_what_ends_a_command_is_an_error_like_any_other_where_the_job_raised_it(
     (tmp_path / "broken.py").write_text(f"print('up', flush=True)\nraise {raised}\n")
     done = kube_magics(tmp_path, "run", "broken.py")
     assert (done.returncode, done.stdout) == (1, "up\n"), done
-    assert "broken.py\", line 2" in done.stderr
+    assert 'broken.py", line 2' in done.stderr
     assert raised.partition("'")[2].rstrip("')") in done.stderr
 
 
