@@ -96,11 +96,11 @@ def described(home: Path) -> dict[str, str]:
 
 def events(state: Snapshot) -> list[dict[str, Any]]:
     """What has happened to a job, in the form in which a cluster tells it."""
-    ended = {SUCCEEDED: "Completed", STOPPED: "DeadlineExceeded"}.get(state.phase, "BackoffLimitExceeded")
+    ended = {SUCCEEDED: "Completed", STOPPED: "Stopped"}.get(state.phase, "BackoffLimitExceeded")
     found = [("Started", state.started_at, f"as {state.node}"), (ended, state.finished_at, "")]
     return [
         {
-            "type": "Warning" if reason in ("BackoffLimitExceeded", "DeadlineExceeded") else "Normal",
+            "type": "Warning" if reason == "BackoffLimitExceeded" else "Normal",
             "reason": reason,
             "message": said,
             "lastTimestamp": datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),

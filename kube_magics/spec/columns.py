@@ -32,7 +32,7 @@ class Column:
 JOBS = (
     Column("name", TEXT, "The job's name.", "NAME"),
     Column("namespace", TEXT, "Its namespace; local on this machine."),
-    Column("status", TEXT, "pending, running, succeeded, failed, suspended, incomplete.", "STATUS"),
+    Column("status", TEXT, "pending, running, succeeded, failed, stopped, suspended, incomplete.", "STATUS"),
     Column("attempt", NUMBER, "Which attempt runs, or ran last: 1, and more with --retries."),
     Column("attempts", NUMBER, "How many there may be."),
     Column("gpus", NUMBER, "Devices that it asks for.", "GPUS"),

@@ -26,7 +26,7 @@ _COMPARED: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-STATES = ("pending", "running", "succeeded", "failed", "suspended", "incomplete")
+STATES = ("pending", "running", "succeeded", "failed", "stopped", "suspended", "incomplete")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ TRUST = Option("trust", "Load what a job sends back that another user, or anothe
 JSON = Option("json", "Print JSON, for programs, instead of text for people.", None, default=False, example="--json", also="o output format")  # fmt: skip
 SORT = Option("sort-by", "Sort by these columns; -COLUMN turns the order round (written with =).", selection.order, "COLUMNS", unit="columns, commas between", example="--sort-by=-gpus,name", also="sort order order-by")  # fmt: skip
 FILTER = Option("filter", "Only rows whose column is like this: =, != with a pattern of a shell, <, <=, >, >= with a number (repeatable: all must hold).", selection.condition, "COLUMN=PATTERN", default=(), many=True, unit="one condition", example="--filter notebook=train*", also="field-selector where")  # fmt: skip
-STATUS = Option("status", "Only jobs with one of these states (repeatable).", selection.states, "STATES", default=(), many=True, unit="states, commas between", example="--status running,pending", complete="pending running succeeded failed suspended incomplete", also="state phase")  # fmt: skip
+STATUS = Option("status", "Only jobs with one of these states (repeatable).", selection.states, "STATES", default=(), many=True, unit="states, commas between", example="--status running,pending", complete=" ".join(selection.STATES), also="state phase")  # fmt: skip
 SELECTOR = Option("selector", "Only jobs with these labels, in kubectl's words.", readers.text("team=vision"), "LABELS", short="-l", unit="labels, commas between", example="--selector team=vision", also="label labels")  # fmt: skip
 _TABLE = (SORT, FILTER, JSON)
 

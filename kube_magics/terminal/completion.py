@@ -32,13 +32,31 @@ def script(words: Sequence[str]) -> int:
 
 def offer(words: Sequence[str]) -> int:
     """Print what may stand at the cursor, which is behind the last of `words`; a line each."""
-    found = wanted(" ".join([LINE, *(words or [""])]))
-    for word in found.words if found else ():
+    typed = _as_typed(words or [""])
+    found = wanted(" ".join([LINE, *typed]))
+    if found is None:
+        return 0
+    # The shell puts what is printed in the place of its own last word, of which only an end may be wanted: `a,b`.
+    kept = typed[-1].removesuffix(found.fragment)
+    if len(typed) < len(words):
+        kept = kept.rpartition("=")[2]
+    for word in found.words:
         if word == "<files>":
             print(word)
             return 0
         names = (remembered.read() if word == "<jobs>" else []) if word.startswith("<") else [word]
         for name in names:
-            if found is not None and name.startswith(found.fragment):
-                print(name)
+            if name.startswith(found.fragment):
+                print(kept + name)
     return 0
+
+
+def _as_typed(words: Sequence[str]) -> list[str]:
+    """bash takes `--status=a` apart into three words, and zsh does not."""
+    joined: list[str] = []
+    for word in words:
+        if joined and (word == "=" or joined[-1].endswith("=")):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined

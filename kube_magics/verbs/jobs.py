@@ -24,10 +24,11 @@ def jobs(call: Call) -> Table:
     states = call.given.get("status", ())
     kept = [each for each in rows if not states or each.values["status"] in states]
     empty = f"no jobs on {backend.where()}" if not rows else f"none of {len(rows)} is {' or '.join(states)}"
-    if selector is None:
-        for name in loop.wait(orphans.clear(backend)):
-            call.door.say(f"{name} is deleted: its submit was cut off, its files never arrived, and it never ran.")
-    return Table("jobs", backend.where(), JOBS, tuple(kept), empty).selected(call.given)
+    deleted = loop.wait(orphans.clear(backend)) if selector is None else []
+    notes = tuple(
+        f"{name} is deleted: its submit was cut off, its files never arrived, and it never ran." for name in deleted
+    )
+    return Table("jobs", backend.where(), JOBS, tuple(kept), empty, notes).selected(call.given)
 
 
 def row(each: Snapshot, kernel: str | None, now: float, folder: str = "") -> Row:

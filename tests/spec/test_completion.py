@@ -6,6 +6,7 @@ import pytest
 
 from kube_magics.spec.completion import wanted
 from kube_magics.spec.options import OPTIONS
+from kube_magics.spec.selection import STATES
 from kube_magics.spec.verbs import VERBS
 
 LISTS = {"jobs", "claims", "contexts", "namespaces", "images", "files", "names", "cell"}
@@ -26,7 +27,7 @@ def test_what_is_no_line_of_ours(text: str) -> None:
         ("%kube help lo", "lo", tuple(VERBS)),
         ("%kube describe di", "di", ("<jobs>",)),
         ("%kube delete a b", "b", ("<jobs>",)),
-        ("%kube jobs --status run", "run", ("pending", "running", "succeeded", "failed", "suspended", "incomplete")),
+        ("%kube jobs --status run", "run", STATES),
         ("%kube logs x --namespace te", "te", ("<namespaces>",)),
         ("%kube logs x -n te", "te", ("<namespaces>",)),
         ("%%kubetrain --gpus ", "", ()),

@@ -8,7 +8,8 @@ import pytest
 
 from kube_magics.errors import OptionError
 from kube_magics.spec.columns import JOBS, NODES
-from kube_magics.spec.selection import chosen, condition, order, states
+from kube_magics.spec.selection import STATES, chosen, condition, order, states
+from kube_magics.telemetry import snapshot
 
 ROWS: list[dict[str, Any]] = [
     {"name": "b", "status": "running", "gpus": 2, "created_at": 30.0, "notebook": "train.ipynb"},
@@ -89,3 +90,11 @@ def test_what_cannot_be_read(read: Any, text: str, typed: str) -> None:
     with pytest.raises(OptionError) as caught:
         read("--filter", text)
     assert caught.value.hint == typed
+
+
+def test_every_state_that_a_job_is_shown_in_can_be_asked_for() -> None:
+    """But for that of a job which is gone: no list has it."""
+    shown = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED", "SUSPENDED", "INCOMPLETE")
+    assert list(STATES) == [getattr(snapshot, name) for name in shown]
+    (column,) = (each for each in JOBS if each.name == "status")
+    assert column.help == f"{', '.join(STATES)}."

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from kube_magics.spec.verbs import VERBS
+from kube_magics.terminal import completion
 from tests.architecture.sources import CHECKOUT
 
 COMMAND = [sys.executable, "-m", "kube_magics.terminal"]
@@ -191,6 +192,9 @@ def test_following_a_log_ends_by_an_interrupt_alone(tmp_path: Path) -> None:
     assert (child.returncode, said) == (130, "interrupted\n")
     assert "running" in kube_magics(tmp_path, "jobs").stdout
     assert kube_magics(tmp_path, "stop", "sleeps").returncode == 0
+    assert kube_magics(tmp_path, "attach", "sleeps").returncode == 143
+    assert "sleeps  stopped" in kube_magics(tmp_path, "jobs", "--status", "stopped").stdout
+    assert "it was stopped" in kube_magics(tmp_path, "events", "sleeps").stdout
     assert kube_magics(tmp_path, "delete", "sleeps").returncode == 0
 
 
@@ -260,6 +264,27 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = kube_magics(tmp_path, "logs", "absent", "--debug")
     assert done.returncode == 1
     assert "Traceback (most recent call last)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["jobs", "--status", "pending,runn"], "pending,running\n"),
+        (["jobs", "--status", "=", "pending,runn"], "pending,running\n"),  # as bash takes it apart
+        (["jobs", "--status=runn"], "--status=running\n"),
+        (["jobs", "--backend", "="], "kubernetes\nlocal\n"),
+        (["config", "backend", "=", "lo"], "local\n"),
+        (["config", "backend=lo"], "backend=local\n"),
+        (["config", "backen"], "backend=\n"),
+        (["logs", "--fol"], "--follow\n"),
+        ([], "help\n" + "".join(f"{name}\n" for name in VERBS)),
+    ],
+)
+def test_what_is_offered_stands_in_the_place_of_the_shells_word(
+    words: list[str], offered: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert completion.offer(words) == 0
+    assert capsys.readouterr().out == offered
 
 
 @pytest.mark.jobs
