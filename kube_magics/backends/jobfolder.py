@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import platformdirs
 
+from kube_magics.telemetry import explain
 from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.snapshot import FAILED, RUNNING, STOPPED, SUCCEEDED, Snapshot, succeeded
 
@@ -22,6 +23,8 @@ LOG = "log"
 END = "end.json"
 DELETED = "deleted"
 """Somebody has begun to delete the job."""
+TOLD = "told"
+"""Somebody has told the job to end: before it listens, it has no word for that."""
 FETCHED = "fetched"
 """What it sent back has arrived in a notebook."""
 RESULTS = "results"
@@ -58,14 +61,15 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
     # The runner's first deed is an event: with none, what was started was no Python of ours.
     started = alive or _size_bytes(home / LOG) > 0
     cause = None
-    if not alive and end is None:
-        cause = _wordless(home, started=started)
-    elif (home / DELETED).exists():
+    if (home / DELETED).exists():
         cause = Cause("deleted", "The job was deleted.", fix="run the cell again")
+    elif not alive and end is None:
+        early = not started and (home / TOLD).exists()
+        cause = explain.STOPPED if early else _wordless(home, started=started)
     return Snapshot(
         name=home.name,
         namespace=namespace,
-        phase=RUNNING if alive else _phase(end) if cause is None else FAILED,
+        phase=RUNNING if alive else _phase(end) if cause is None else STOPPED if cause is explain.STOPPED else FAILED,
         cause=cause,
         node=f"pid {known.get('pid')}",
         scheduled=True,

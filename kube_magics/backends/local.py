@@ -21,7 +21,7 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, localrunner, machine
 from kube_magics.backends.contract import GpuNode, GpuReport, NodeReport, Objects, Piece, Source, Sources
-from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS
+from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS, TOLD
 from kube_magics.cells.files.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S, grace
 from kube_magics.runner.unpack import unpack
@@ -285,6 +285,7 @@ class LocalBackend:
             return f"{name} is over already ({state.phase})."
         facts = jobfolder.facts(self._folder / name)
         pid, grace_s = int(facts["pid"]), facts.get("grace_s") or GRACE_S
+        (self._folder / name / TOLD).touch()
         # The runner passes INT on (TERM to who has a handler for it), TERM after a third of the grace, KILL at its end.
         localrunner.send(pid, signal.SIGINT)
         late_s = grace_s + self._stop_margin_s

@@ -23,7 +23,7 @@ from kube_magics.backends.local import DEVICES, LocalBackend
 from kube_magics.backends.localrunner import locked
 from kube_magics.cells.capture import capture
 from kube_magics.cells.notebook import Notebook
-from kube_magics.jobs import loop
+from kube_magics.jobs import attach, loop
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.job import Job
@@ -57,6 +57,25 @@ def test_the_stop_of_a_job_does_not_strike_the_next_of_its_name(tmp_path: Path) 
         return phase
 
     assert asyncio.run(story()) == "running"
+
+
+def test_who_is_stopped_before_it_listens_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its Python dies without a word, like one that could not start the program."""
+    monkeypatch.chdir(tmp_path)
+    backend = backend_in(tmp_path)
+    home = tmp_path / "jobs" / "job"
+    home.mkdir(parents=True)
+    child = subprocess.Popen(["sleep", "60"])
+    facts = {"created_at": 1.0, "pid": child.pid, "pid_started": machine.process_started(child.pid)}
+    (home / FACTS).write_text(json.dumps(facts))
+    (home / LOG).touch()
+    (home / END).touch()
+    loop.wait(backend.stop("job"))
+    child.wait()
+    state = loop.wait(backend.poll("job"))
+    assert (state.phase, state.over) == ("stopped", True)
+    with pytest.raises(errors.JobStopped, match="was stopped before it started"):
+        attach.follow(backend, state, None).result()
 
 
 def test_a_runner_that_does_not_hear_is_killed(tmp_path: Path) -> None:
