@@ -208,7 +208,11 @@ class LocalBackend:
         return {**found, **facts} if facts else facts
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
-        await self.poll(name)
+        first = await self.poll(name)
+        if first.phase == INCOMPLETE:
+            # Whoever submits it has not come to its log yet, or never will.
+            yield first
+            return
         home = self._folder / name
         seen: Snapshot | None = None
         pause_s = POLL_S
@@ -273,7 +277,8 @@ class LocalBackend:
         return sorted((event for each in states for event in jobfolder.events(each)), key=when), ()
 
     async def log(self, name: str) -> AsyncIterator[Piece]:
-        await self.poll(name)
+        if (await self.poll(name)).phase == INCOMPLETE:
+            return  # without a log
         with (self._folder / name / LOG).open("rb") as log:
             while block := jobfolder.whole_lines(log, last=True):
                 yield block
@@ -283,7 +288,7 @@ class LocalBackend:
         state = await self.poll(name)
         if state.over or state.phase == INCOMPLETE:
             return f"{name} is over already ({state.phase})."
-        facts = jobfolder.facts(self._folder / name)
+        facts = self._with_process(self._folder / name)
         pid, grace_s = int(facts["pid"]), facts.get("grace_s") or GRACE_S
         (self._folder / name / TOLD).touch()
         # The runner passes INT on (TERM to who has a handler for it), TERM after a third of the grace, KILL at its end.

@@ -183,6 +183,25 @@ def test_whoever_starts_a_job_notes_its_process(tmp_path: Path) -> None:
         }
 
 
+def test_a_job_is_stopped_whose_starter_has_not_noted_its_process(tmp_path: Path) -> None:
+    with unnoted(tmp_path / "jobs" / "job"), locked(tmp_path / "jobs" / DEVICES):
+        assert "is being stopped" in asyncio.run(backend_in(tmp_path).stop("job"))
+
+
+def test_the_log_of_a_job_that_never_came_to_one_is_empty(tmp_path: Path) -> None:
+    """Its kernel was killed between its first note and the start of its runner."""
+    (tmp_path / "jobs" / "job").mkdir(parents=True)
+    (tmp_path / "jobs" / "job" / FACTS).write_text('{"submission_id": "s1"}')
+
+    async def read() -> tuple[list[object], list[object]]:
+        backend = backend_in(tmp_path)
+        return [piece async for piece in backend.log("job")], [piece async for piece in backend.follow("job")]
+
+    log, (state, *rest) = asyncio.run(read())
+    assert (log, rest) == ([], [])
+    assert getattr(state, "phase", None) == "incomplete"
+
+
 def test_a_process_is_known_by_more_than_its_number(tmp_path: Path) -> None:
     odd = tmp_path / "a) Z 1 (b"
     shutil.copy(shutil.which("sleep") or "", odd)
