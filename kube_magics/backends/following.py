@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import happened
+from kube_magics.backends import happened, podlog
 from kube_magics.backends.nodes import every_node
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.logs import ROTATION_S, PodLog
 from kube_magics.cluster.pieces import Attempt, Gap, Outage, Piece
-from kube_magics.cluster.rotated import Rotated
 from kube_magics.cluster.shared import SharedWatch
 from kube_magics.cluster.watch import Changed, Listed, watch
 from kube_magics.telemetry import attempts
@@ -22,13 +19,6 @@ from kube_magics.telemetry.explain import lacks_room
 from kube_magics.telemetry.objects import part
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 
-NO_CONTAINER_YET_S = 0.1
-FIRST_PAUSE_S = 0.04
-LONGEST_PAUSE_S = 0.5
-"""The kubelet gives a log before the pod's status says that the container runs (25 to some hundred milliseconds). So
-the log is asked for once when the pod has a node, which opens the connection, then from the earliest moment at which a
-container can be there, with growing pauses, and at once when the status says so. Asking more often slows a busy node
-more than it gains: each refusal is 5 ms of work, most of it there."""
 NO_POD_S = 0.5
 """A Job without a pod after this: its events may say why."""
 EVENTS_EVERY_S = 2.0
@@ -252,12 +242,12 @@ class Following:
 
     async def _read_log(self, state: Snapshot, pod: Mapping[str, Any]) -> None:
         """From the container's first moment to its end, or to where another pod has taken its place."""
-        pauses, vain, uid = _pauses(), 0, state.pod_uid or ""
+        pauses, vain, uid = podlog.pauses(), 0, state.pod_uid or ""
 
         async def over() -> bool:
             return self.snapshot.pod_uid != uid or self.snapshot.terminated or self.snapshot.over
 
-        log = pod_log(self._client, state, pod)
+        log = podlog.pod_log(self._client, state, pod)
         while uid in self._pods and not self._logless(uid):
             ended = await over()
             self._reading = True
@@ -301,22 +291,3 @@ class Following:
     async def _next_change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
-
-
-def pod_log(client: Client, state: Snapshot, pod: Mapping[str, Any]) -> PodLog:
-    """The log of the first container of `pod`, the newest of the job of `state`."""
-    meta, container = pod["metadata"], str(pod["spec"]["containers"][0]["name"])
-    rotated = None
-    if state.node:
-        folder = f"{meta['namespace']}_{meta['name']}_{meta['uid']}/{container}"
-        rotated = Rotated(client, state.node, folder)
-    late = state.started_at is not None and time.time() - state.started_at > ROTATION_S
-    return PodLog(client, meta["namespace"], meta["name"], container, rotated=rotated, late=late)
-
-
-def _pauses() -> Iterator[float]:
-    yield NO_CONTAINER_YET_S
-    pause_s = FIRST_PAUSE_S
-    while True:
-        yield pause_s
-        pause_s = min(pause_s * 1.15, LONGEST_PAUSE_S)

@@ -13,8 +13,9 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends import bundles, claims, creating, happened, logalone, objects, secrets, stopping
 from kube_magics.backends.contract import Attempt, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
-from kube_magics.backends.following import LOST, Following, Watches, pod_log
+from kube_magics.backends.following import LOST, Following, Watches
 from kube_magics.backends.nodes import gpu_report, node_report
+from kube_magics.backends.podlog import pod_log
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import METADATA, METADATA_LIST, Client
 from kube_magics.cluster.create import create
