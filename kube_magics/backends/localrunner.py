@@ -1,4 +1,4 @@
-"""The runner of a local job as a process: its start, its signals, and the lock of whoever starts one. POSIX only."""
+"""The runner of a local job as a process: its start, its signals, and locks. POSIX only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from kube_magics import errors
 from kube_magics.backends.jobfolder import LOG
@@ -45,6 +46,16 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
         except BlockingIOError:
             held = False
         yield held
+
+
+def lock(file: BinaryIO, *, alone: bool) -> bool:
+    """Whether the lock of `file`, open for writing too, is held until it is closed: with others, or `alone`, if nobody
+    else has it now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def send(pid: int, number: signal.Signals) -> None:

@@ -8,13 +8,14 @@ import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.results import Arrived, load_result
-from kube_magics.jobs import endings, homecoming, loop, records, remote
+from kube_magics.jobs import endings, homecoming, loop, readers, records, remote
 from kube_magics.jobs.arrivals import Arrivals, Loads
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.interrupt import Waiting, shown, unloaded
@@ -267,9 +268,10 @@ class Job:
         arrivals = Arrivals(self._backend, self.name, outcome, origin.store)
         # What a job has kept before it was ended from outside is no less worth for that.
         names = origin.returns if error is None else [name for name in origin.returns if arrivals.brought(name)]
-        values = arrivals.values(names, self._loads(origin))
-        if origin.home is not None:
-            self._files = arrivals.files(origin.home)
+        with readers.reading(origin.submission_id if origin.store else None):
+            values = arrivals.values(names, self._loads(origin))
+            if origin.home is not None:
+                self._files = arrivals.files(origin.home)
         self._arrivals = arrivals
         return values, error or arrivals.error()
 
@@ -287,7 +289,8 @@ class Job:
             loop.start(self._backend.fetched(self.name, uid))
         if outcome.end is not None and self._arrivals is not None:
             # A thread that a script's end waits for: nobody else would clear it. An interrupt would leave half of it.
-            threading.Thread(target=self._arrivals.clear, name="kube_magics clears").start()
+            clear = partial(readers.unless_read, self._origin.submission_id, self._arrivals.clear)
+            threading.Thread(target=clear, name="kube_magics clears").start()
 
     def _loads(self, origin: Origin) -> Loads:
         if origin.sealed:

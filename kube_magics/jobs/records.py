@@ -130,9 +130,15 @@ def close_named(name: str, address: str) -> None:
 
 def find(submission_id: str) -> Record | None:
     """The record of a submission, open or closed."""
+    path = file_of(submission_id)
+    return _read(path) if path is not None else None
+
+
+def file_of(submission_id: str) -> Path | None:
+    """Where the record of a submission stands, open or closed."""
     for pattern in (f"*/{submission_id}.json", f"*/{DONE}/{submission_id}.json"):
         for path in _root().glob(pattern):
-            return _read(path)
+            return path
     return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,6 +169,39 @@ def test_what_another_notebook_has_taken_away_is_said_to_be_gone(
     with pytest.raises(errors.ResultMissing, match="it is not there any more") as caught:
         second.result()
     assert "another notebook" in (caught.value.hint or "")
+    first.delete()
+
+
+def test_whoever_still_reads_is_not_robbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second has begun when the first has all of it, and clears the store in the end."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path / "state"))
+    place = tmp_path / "store"
+    place.mkdir()
+    backend = backend_in(tmp_path)
+    cell = """
+class Slow:
+    def __reduce__(self):
+        wait = "[open('begun', 'w').close(), *iter(lambda: __import__('os').path.exists('go on'), True)] and 1"
+        return eval, (wait,)
+slow, big = Slow(), b'1' * 2_000_000
+"""
+    ready = prepared(backend, cell, "--returns", "slow,big", "--artifacts", str(place))
+    origin = Origin({}, capture("%%kubetrain\n1", Notebook({})).definitions(None), ("big",))
+    first = submitting.submit(ready, origin)
+    second = attaching.attach(backend, "job", {})
+    assert first.wait(60) == second.wait(60) == "succeeded"
+    with ThreadPoolExecutor() as pool:
+        reads = pool.submit(second.values)
+        eventually((tmp_path / "begun").exists, "its reading")
+        assert len(first.values()["big"]) == 2_000_000
+        eventually(
+            lambda: not [each for each in threading.enumerate() if each.name == "kube_magics clears"], "no clearing"
+        )
+        (tmp_path / "go on").touch()
+        assert {name: str(value)[:3] for name, value in reads.result(60).items()} == {"slow": "1", "big": "b'1"}
+    assert second.failure() is None
+    eventually(lambda: not list(place.iterdir()), "an empty store")
     first.delete()
 
 
