@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -9,9 +10,10 @@ from collections.abc import Sequence
 
 from kube_magics.spec.verbpages import TERMINAL, help_text, verb_help
 from kube_magics.spec.verbs import VERBS
-from kube_magics.terminal.codes import INTERRUPTED, PIPE, USAGE
+from kube_magics.terminal.codes import FAILED, INTERRUPTED, NOT_RUN, PIPE, USAGE
 from kube_magics.version import VERSION
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HELP = ("help", "-h", "--help")
 
 
@@ -32,10 +34,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # `kube-magics logs NAME | head`: nothing more can be said, and Python would try once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # `kube-magics logs NAME | head`: nothing more can be said.
+        _give_up()
         return PIPE
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        sys.stderr.write(f"the output cannot be written: {error.strerror}\n")
+        _give_up()
+        return NOT_RUN if words[:1] in (["run"], ["attach"]) else FAILED
     return code
+
+
+def _give_up() -> None:
+    """Python would try once more at its end to write what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _quick(words: Sequence[str]) -> int | None:
