@@ -269,5 +269,12 @@ class Client:
         except aiohttp.ClientConnectionError as error:
             self._broke = time.monotonic()
             raise errors.Unreachable(f"No connection to {where}.", said=str(error), hint=away) from error
+        except aiohttp.ClientHttpProxyError as error:
+            raise errors.Unreachable(
+                f"The proxy {auth.bare(self.access.proxy or '')} does not let you through to {where}.",
+                said=f"{error.status} {error.message}",
+                hint="correct name and password in proxy-url of the kubeconfig, or in HTTPS_PROXY; or --backend local",
+            ) from None  # which shows the password
         except aiohttp.ClientError as error:
-            raise errors.Unreachable(f"The answer of {where} broke off.", said=str(error), hint=away) from error
+            said = auth.bare(str(error))
+            raise errors.Unreachable(f"The answer of {where} broke off.", said=said, hint=away) from error

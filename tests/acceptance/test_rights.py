@@ -58,7 +58,7 @@ LOST: Mapping[Right, Mapping[str, str]] = {
         "attach": "(the right `get pods/log`)",
         "value": "{}",
         "files": "{}",
-        # Of a pod at its deadline its state alone says "or was stopped", when its last word comes later.
+        # By its pod's state, since its last word is in the log.
         "end": "stopped",
     },
     ("list", "events"): {"list": "you may not list events here"},

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+import traceback
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from aiohttp import web
 from kube_magics import errors
 from kube_magics.cluster.client import Client
 from tests.api import certificates
-from tests.api.servers import api, kubeconfig, load, raw
+from tests.api.servers import access, api, kubeconfig, load, raw
 
 PATH = "/api/v1/namespaces/team/pods"
 
@@ -463,3 +464,26 @@ def test_proxy_url_is_where_requests_go() -> None:
     answer, server = asyncio.run(ask())
     assert answer == {"by": "proxy"}
     assert targets == [server + PATH]
+
+
+def test_a_proxy_that_wants_another_password_is_named_without_the_one_it_got() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def ask() -> None:
+        proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        port = proxy.sockets[0].getsockname()[1]
+        client = Client(access("https://10.0.0.1", **{"proxy-url": f"http://me:hunter2@127.0.0.1:{port}"}))
+        try:
+            await client.get("/version")
+        finally:
+            await client.close()
+            proxy.close()
+
+    with pytest.raises(errors.Unreachable, match=r"The proxy http://127.0.0.1:\d+ does not let you through") as caught:
+        asyncio.run(ask())
+    assert caught.value.said == "407 Proxy Authentication Required"
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value, chain=True))
