@@ -17,6 +17,9 @@ from kube_magics.telemetry.snapshot import Snapshot
 LOOK_S = 1.0
 """Between two looks at whether a job that is followed has got another pod, or has ended."""
 
+ENDING_S = 60.0
+"""The pods of a deleted job end within their grace, 30 s as a rule; orphaned ones do not."""
+
 
 async def read_log(backend: Backend, name: str) -> str:
     """The user's lines, both streams in the order they came; what a missing piece is, said in its place."""
@@ -69,12 +72,14 @@ async def follow_all(backend: Backend, name: str, wanted: Callable[[Source], boo
             if over and not left:
                 break
             await (asyncio.wait(left, timeout=LOOK_S) if left else asyncio.sleep(LOOK_S))
-    except errors.NotFound:  # it was deleted: what there was is shown
+    except errors.NotFound:  # it was deleted: what its pods still say while they end is shown
         if not reading:
             raise
+        await asyncio.wait(reading.values(), timeout=ENDING_S)
     finally:
         for task in reading.values():
             task.cancel()
+        await asyncio.gather(*reading.values(), return_exceptions=True)
     for task in reading.values():
         with suppress(errors.NotFound, asyncio.CancelledError):
             task.result()
