@@ -14,6 +14,7 @@ import aiohttp
 
 from kube_magics import errors
 from kube_magics.cluster.permissions import ROLE
+from kube_magics.telemetry import objects
 
 SKEW_S = 120.0
 """Clocks that are further apart let credentials be refused that are good."""
@@ -80,8 +81,8 @@ def warnings(headers: Iterable[str]) -> Iterator[str]:
 
 
 def _sentence(code: int, said: str, status: Mapping[str, Any]) -> str:
-    details = status.get("details") or {}
-    what = " ".join(filter(None, (details.get("kind"), details.get("name"))))
+    # What stands before the API server may speak JSON of its own, with other things under these names.
+    what = " ".join(filter(None, (objects.text(status, "details", key) for key in ("kind", "name"))))
     of = f" ({what})" if what else ""
     if code == 401:
         return "The cluster does not accept your credentials."

@@ -487,3 +487,19 @@ def test_a_proxy_that_wants_another_password_is_named_without_the_one_it_got() -
         asyncio.run(ask())
     assert caught.value.said == "407 Proxy Authentication Required"
     assert "hunter2" not in "".join(traceback.format_exception(caught.value, chain=True))
+
+
+@pytest.mark.parametrize("details", [[{"@type": "reason"}], "no healthy upstream", {"kind": 1, "name": None}])
+def test_a_refusal_in_json_that_is_not_the_api_servers(details: object) -> None:
+    """As gateways before it give them."""
+
+    async def gateway(request: web.Request) -> web.Response:
+        return web.json_response({"code": 14, "message": "upstream is away", "details": details}, status=503)
+
+    async def ask() -> None:
+        async with api(gateway) as client:
+            await client.get(PATH)
+
+    with pytest.raises(errors.Rejected) as caught:
+        asyncio.run(ask())
+    assert (caught.value.status, caught.value.said) == (503, "upstream is away")
