@@ -109,6 +109,7 @@ def test_of_a_widgets_callback(here: Desk) -> None:
     """Nothing shows what is raised there: it is printed. The second press waits for the job of the first."""
     here.right(BUTTON)
     request = here.kernel.press("button")
+    eventually(lambda: "waits" in here.kernel.peek(request).stdout, "its waiting")
     here.says("pressed", "up\n")
     asked(here.kernel, request)
     ran = here.kernel.finish(request)
@@ -131,6 +132,7 @@ def test_of_a_widgets_callback_while_a_cell_awaits_something(here: Desk) -> None
     here.right(BUTTON)
     cell = here.kernel.send("import asyncio\nwhile not came:\n    await asyncio.sleep(0.05)\nprint(came)")
     request = here.kernel.press("button")
+    eventually(lambda: "waits" in here.kernel.peek(request).stdout, "its waiting")
     here.says("pressed", "up\n")
     stopped(here, request)
     ran = here.kernel.finish(cell)
