@@ -57,7 +57,7 @@ class Recipe:
     """Builds them, the lowest first; called only when the image is not there."""
     config: Mapping[str, Any] = field(default_factory=lambda: _PATH)
     base: str | None = None
-    """An image whose layers this one begins with: they are in containerd then, and are not sent again."""
+    """An image whose layers this one begins with: those that are in containerd then are not sent again."""
 
     @property
     def image(self) -> str:
@@ -118,6 +118,12 @@ class Images:
         )
         return [line for line in done.stdout.split() if line.startswith(f"{_REPOSITORY}/")]
 
+    def _blobs(self) -> set[str]:
+        """The digests of what containerd has."""
+        command = components.ctr(self._binaries, "content", "ls", "-q")
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return {line.removeprefix("sha256:") for line in done.stdout.split()}
+
     def _import(self, recipe: Recipe) -> None:
         there = self.names()
         if recipe.image in there:
@@ -125,7 +131,8 @@ class Images:
         if recipe.base:
             self._import(self._recipe(recipe.base))
         built = recipe.layers()
-        skip = {item.digest for item in self._recipe(recipe.base).layers()} if recipe.base else set()
+        # The base's layers may have been made anew since it was imported.
+        skip = {item.digest for item in self._recipe(recipe.base).layers()} & self._blobs() if recipe.base else set()
         # --local: the client itself reads the stream; the transfer service wants every blob in the archive.
         command = components.ctr(self._binaries, "images", "import", "--local", "-")
         with subprocess.Popen(
@@ -138,13 +145,17 @@ class Images:
                 process.stdin.close()
             said = process.stdout.read().decode(errors="replace")
         if process.returncode:
+            self._remove([recipe.image])  # named before it is unpacked: the next run would take it for a whole one
             raise RuntimeError(f"importing {recipe.image} failed:\n{said}")
         self._prune(recipe, there)
 
     def _prune(self, recipe: Recipe, there: Sequence[str]) -> None:
         old = [image for image in there if image.startswith(f"{_REPOSITORY}/{recipe.name}:") and image != recipe.image]
         if old:
-            subprocess.run(components.ctr(self._binaries, "images", "rm", *old), capture_output=True, check=False)
+            self._remove(old)
+
+    def _remove(self, images: Sequence[str]) -> None:
+        subprocess.run(components.ctr(self._binaries, "images", "rm", *images), capture_output=True, check=False)
 
     def _recipe(self, name: str) -> Recipe:
         return _RECIPES[name](self._binaries)

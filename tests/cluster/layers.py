@@ -35,8 +35,11 @@ def files_digest(root: Path, pattern: str) -> str:
     return digest(*((str(path.relative_to(root)), path.read_bytes()) for path in files))
 
 
-def debian(suite: str, packages: Sequence[str]) -> oci.Layer:
-    """A minimal Debian of ``suite`` with ``packages``, from the mirror that this machine's own apt uses."""
+def debian(suite: str, packages: Sequence[str], kind: str = "debian") -> oci.Layer:
+    """A minimal Debian of ``suite`` with ``packages``, from the mirror that this machine's own apt uses.
+
+    Of each ``kind`` and suite the cache keeps one; another time the same packages are another layer.
+    """
 
     def build(target: Path) -> None:
         command = [
@@ -54,7 +57,7 @@ def debian(suite: str, packages: Sequence[str]) -> oci.Layer:
         ]
         _run(command, env={"PATH": search_path(), "LC_ALL": "C.UTF-8"})
 
-    return _cached(f"debian-{suite}", digest(suite, sorted(packages), _LEFT_OUT), build)
+    return _cached(f"{kind}-{suite}", digest(suite, sorted(packages), _LEFT_OUT), build)
 
 
 def python_packages(

@@ -77,7 +77,7 @@ def bare_machine() -> Iterator[BareMachine]:
         root = Path(tempfile.mkdtemp(dir=ROOTS, prefix="root-"))
         try:
             root.chmod(0o755)
-            packed = layers.debian("bookworm", PACKAGES).path
+            packed = layers.debian("bookworm", PACKAGES, kind="bare").path
             subprocess.run(["tar", "--numeric-owner", "-C", root, "-xf", packed], check=True)
             yield BareMachine(root, _furnish(root))
         finally:

@@ -297,8 +297,11 @@ def test_a_captured_value_that_cannot_be_loaded_is_named(tmp_path: Path) -> None
     assert "ModuleNotFoundError: No module named 'not_a_module_here'" in error["message"]
 
 
+# The runner imports the rest of itself while the program's interpreter starts; who removes its folder before it has
+# done so, as can be on a machine that is busy to the full, leaves a job without an end.
 SPOIL = (
-    "import os, shutil, sys\nfolder = os.path.dirname(os.path.abspath(sys.argv[0]))\nresults = folder + '/results'\n"
+    "import os, shutil, sys, time\nfolder = os.path.dirname(os.path.abspath(sys.argv[0]))\n"
+    "results = folder + '/results'\ntime.sleep(0.5)\n"
 )
 REMOVE = "shutil.rmtree(folder, True)"
 GONE = "the job has removed or replaced the folder that its values are kept in"
