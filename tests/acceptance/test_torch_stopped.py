@@ -10,7 +10,7 @@ from tests.cluster import Cluster
 
 pytestmark = [pytest.mark.jobs, pytest.mark.cluster]
 
-IMPORTS_S = 100.0
+IMPORTS_S = 200.0
 """Of patience: each process imports torch, side by side on one small node."""
 DATA = """import os, pathlib, signal, sys, time
 import torch
@@ -78,7 +78,7 @@ subprocess.run([*torchrun, '{file}'], check=True)
 
 
 def begun(desk: Desk, cluster: Cluster, name: str, body: str, more: str = "") -> None:
-    desk.right(f"%%kubetrain --detach --name {name} --cpus 50m --image {cluster.images.torch} {more}\n{body}")
+    desk.right(f"%%kubetrain --detach --name {name} --cpus 200m --image {cluster.images.torch} {more}\n{body}")
 
 
 def up(desk: Desk, name: str, *lines: str) -> None:
