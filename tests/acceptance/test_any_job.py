@@ -22,8 +22,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.jobs]
 PASSWORD = "correct-horse-battery"
 ONCE = (
     "import os, sys\nif not os.path.exists('/mark/x'):\n    open('/mark/x', 'w')\n    print('first', flush=True)\n"
-    "    sys.exit(3)\nprint('second', flush=True)\nimport time\ntime.sleep(100)"
+    "    sys.exit(3)\nprint('second', flush=True)\nimport time\ntime.sleep(1000)"
 )
+"""The second run goes on: a node throws an earlier run's log away within a minute of the last one's end."""
 
 
 def container(name: str, image: str, script: str, **more: Any) -> dict[str, Any]:

@@ -53,7 +53,7 @@ told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append('TERM'))
 dist.init_process_group('gloo')
 rank = dist.get_rank()
-print('up', rank, flush=True)
+print(f'up {rank}\\n', end='')  # in one piece: the output of ranks is one stream, and unbuffered
 while True:
     wish = torch.tensor([float(kube_magics.should_stop())])
     dist.all_reduce(wish)
@@ -65,7 +65,7 @@ while not told and time.monotonic() < until:  # the signal comes after the wish,
     time.sleep(0.05)
 if rank == 0:
     torch.save(wish, 'model.pt')
-print('saved', rank, told[:1], flush=True)
+print(f'saved {rank} {told[:1]}\\n', end='')
 """
 TORCHRUN = """import os, pathlib, subprocess, sys
 pathlib.Path('{file}').write_text({rank!r})

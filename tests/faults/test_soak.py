@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -35,10 +36,20 @@ def begin(name, count, seconds):
 """
 
 
+TIDY = """\
+import gc, threading
+_ = gc.collect()
+print(sum(each.name.startswith("asyncio_") for each in threading.enumerate()))
+"""
+"""Says how many threads the event loop's own pool has begun: up to its bound, when several were needed at once."""
+
+
 def now(linked: Linked) -> Held:
-    """What the kernel holds once it has thrown away what nobody needs; connections: to the cluster."""
-    linked.desk.right("import gc\n_ = gc.collect()")
-    return held(linked.desk.kernel.pid, linked.proxy.port)
+    """What the kernel holds once it has thrown away what nobody needs; connections: to the cluster; threads: without
+    those of the loop's pool."""
+    pool = int(linked.desk.right(TIDY).stdout)
+    found = held(linked.desk.kernel.pid, linked.proxy.port)
+    return replace(found, threads=found.threads - pool)
 
 
 def settled(linked: Linked, before: Held) -> Held:
