@@ -8,6 +8,7 @@ exactly what is missing.
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import zlib
 from collections.abc import AsyncGenerator
@@ -85,24 +86,26 @@ def _text(raw: bytes, name: str) -> bytes:
 
 
 def _joined(texts: list[bytes]) -> tuple[bytes, bytes]:
-    """(whole lines, the rest) of a container's files, as the API shows them: `TIME CONTENT`, parts of a line joined."""
-    out: list[bytes] = []
+    """(whole lines, the rest) of a container's files, as the API shows them: `TIME CONTENT`, parts of a line joined.
+
+    One entry at a time: a list of all would leave a notebook larger for good.
+    """
+    out = bytearray()
     begun = False
-    for entry in b"".join(texts).split(b"\n"):
+    for entry in io.BytesIO(b"".join(texts)):
         stamp, _, rest = entry.partition(b" ")
         _, _, rest = rest.partition(b" ")
         tag, _, content = rest.partition(b" ")
         if not tag:
             continue
         if not begun:
-            out += (_nanoseconds(stamp), b" ")
-        out.append(content)
+            out += _nanoseconds(stamp) + b" "
         begun = not tag.startswith(b"F")
+        out += content.removesuffix(b"\n")
         if not begun:
-            out.append(b"\n")
-    text = b"".join(out)
-    cut = text.rfind(b"\n") + 1
-    return text[:cut], text[cut:]
+            out += b"\n"
+    cut = out.rfind(b"\n") + 1
+    return bytes(memoryview(out)[:cut]), bytes(memoryview(out)[cut:])
 
 
 def _nanoseconds(stamp: bytes) -> bytes:
