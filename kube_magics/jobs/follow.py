@@ -19,7 +19,7 @@ from kube_magics.runner.images import Picture
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 
 FLUSH_S = 0.5
-STOPPED_BY_S = 10.0
+STOPPED_BY_S = 20.0
 """A job that was told to end does not know by whom; its pod's state does, some seconds after its last word."""
 _MARKED = re.compile(rb"^[\x1e\x1f]", re.MULTILINE)
 
@@ -245,9 +245,9 @@ class Follower:
             self._patience = asyncio.get_running_loop().call_later(STOPPED_BY_S, self._finish)
 
     def _explained(self) -> bool:
-        """Whether its state says how it ended, too."""
+        """Whether its state says why it was stopped: that its container has ended is known before who ended it."""
         state = self.outcome.snapshot
-        return state is not None and (state.over or state.cause is not None)
+        return state is not None and (state.over or (state.cause is not None and not state.cause.is_the_programs))
 
     def _picture(self, picture: Picture | None) -> None:
         if picture is None:

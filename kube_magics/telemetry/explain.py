@@ -35,6 +35,11 @@ class Cause:
     exit_code: int | None = None
     """Of a container that ended by itself or by a signal (128 more than its number)."""
 
+    @property
+    def is_the_programs(self) -> bool:
+        """It says how the program ended, not what made it."""
+        return self.kind in ("exit", "signal")
+
 
 STOPPED = Cause("stopped", "It was stopped.", fix=AGAIN)
 """By a user, with what kube_magics types for it."""
