@@ -134,6 +134,12 @@ def test_what_depends_on_the_order_is_not_promoted() -> None:
     assert job["expected"] is True
 
 
+def test_a_class_that_is_refused_is_refused_in_its_place() -> None:
+    job = Book("import enum\nclass A(enum.Enum):\n    X = 1\nseen = []").job("seen.append(1)\nclass B(A): pass", "seen")
+    assert isinstance(job.error, TypeError)
+    assert job.names["seen"] == [1]
+
+
 def test_what_a_decorator_may_call_at_once_is_promoted_only_if_nothing_ran_before() -> None:
     book = Book("import functools\ndef now(f):\n    f()\n    return f", "seen = []")
     job = book.job(

@@ -78,9 +78,11 @@ def _has_own_metaclass(value: type) -> bool:
 
 
 def is_hooked(value: object, module: str) -> bool:
-    """Whether making a subclass of it, or a class by it, runs code that stands in the notebook."""
+    """Whether making a subclass of it, or a class by it, runs code that stands in the notebook, or is refused."""
     if not isinstance(value, type):
         return False
+    if isinstance(value, enum.EnumMeta) and value.__members__:
+        return True  # only an enumeration without members may be extended
     hooks = [vars(base).get("__init_subclass__") for base in value.__mro__]
     metaclasses = [value, type(value)]
     return any(_is_of(hook, module) for hook in hooks) or any(
