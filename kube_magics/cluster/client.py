@@ -146,7 +146,7 @@ class Client:
             async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:
                 await self._check(response)
                 text = await response.read()
-                return self._read(text, json_expected=asked.get("Accept", JSON).startswith(JSON))
+                return self._read(path, text, json_expected=asked.get("Accept", JSON).startswith(JSON))
 
     def _limits(self, size_bytes: int) -> aiohttp.ClientTimeout:
         """However long it takes to come, an answer may be large; how long it takes to send something, nobody says."""
@@ -165,12 +165,16 @@ class Client:
                 raise errors.Unreachable("The API server is starting again.", said=refused.said) from refused
             raise
 
-    def _read(self, text: bytes, *, json_expected: bool) -> Any:
+    def _read(self, path: str, text: bytes, *, json_expected: bool) -> Any:
         if not json_expected:
             return text
         try:
-            return json.loads(text)
-        except ValueError as error:
+            found = json.loads(text)
+            # Each object of the API says its kind; what a node answers through it is the node's.
+            if path.startswith("/api") and "/proxy/" not in path and "kind" not in found:
+                raise ValueError("no object of the API")
+            return found
+        except (ValueError, TypeError) as error:
             raise errors.Unreachable(
                 f"What answers at {self.access.server} is not an API server.",
                 said=text[:200].decode("utf-8", "replace"),

@@ -104,7 +104,7 @@ def test_what_the_server_warns_of_is_told_once() -> None:
     headers = ['299 - "first \\"thing\\""', '299 - "second", 299 - "third"', "nonsense"]
 
     async def answer(request: web.Request) -> web.Response:
-        response = web.json_response({})
+        response = web.json_response({"kind": "Fine"})
         for each in headers:
             response.headers.add("Warning", each)
         return response
@@ -152,7 +152,7 @@ def test_refused_credentials_are_read_again_once(tmp_path: Path) -> None:
         seen.append(request.headers["Authorization"])
         if request.headers["Authorization"] != "Bearer new":
             return await refusing(401, "Unauthorized")(request)  # type: ignore[no-any-return]
-        return web.json_response({"items": []})
+        return web.json_response({"kind": "List", "items": []})
 
     async def ask() -> None:
         async with api(answer) as plain:
@@ -161,9 +161,9 @@ def test_refused_credentials_are_read_again_once(tmp_path: Path) -> None:
             try:
                 token.write_text("new")
                 found = await asyncio.gather(client.get(PATH), client.post(PATH, {}), client.delete(PATH))
-                assert found == [{"items": []}] * 3
+                assert found == [{"kind": "List", "items": []}] * 3
                 async with client.stream(PATH, {}) as content:
-                    assert json.loads(await content.read()) == {"items": []}
+                    assert json.loads(await content.read()) == {"kind": "List", "items": []}
             finally:
                 await client.close()
 
@@ -233,7 +233,7 @@ def test_a_log_in_program_is_started_once_for_all_who_wait(tmp_path: Path) -> No
                 await asyncio.wait_for(asyncio.to_thread(time.monotonic), 30)
             finally:
                 go.touch()
-            assert await asyncio.gather(*asked[2:], *late) == [{"fine": True}] * 78
+            assert await asyncio.gather(*asked[2:], *late) == [{"kind": "Fine"}] * 78
 
     asyncio.run(ask())
     assert len(runs.read_text()) == 2
@@ -245,7 +245,7 @@ def test_what_is_sent() -> None:
     async def answer(request: web.Request) -> web.Response:
         asked = (request.method, request.path_qs, request.headers.get("Authorization", ""), request.content_type)
         seen.append((*asked, await request.read()))
-        return web.json_response({})
+        return web.json_response({"kind": "Fine"})
 
     async def ask() -> None:
         async with api(answer, {"token": "secret"}) as client:
@@ -308,6 +308,23 @@ def test_an_answer_that_breaks_off() -> None:
     asyncio.run(ask())
 
 
+@pytest.mark.parametrize("page", [b"<html>Log in</html>", b'{"login": "https://sso.lab"}', b"[]", b"1"])
+def test_what_is_no_object_of_the_api_is_no_api_server(page: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page))
+        await writer.drain()
+        writer.close()
+
+    async def ask() -> None:
+        async with raw(talk) as client:
+            with pytest.raises(errors.Unreachable, match="is not an API server") as caught:
+                await client.get(PATH)
+            assert caught.value.said == page.decode()
+
+    asyncio.run(ask())
+
+
 def counting(requests: list[bytes]) -> Any:
     """Answers the first request of a connection, and closes the connection on the second without a word."""
 
@@ -319,7 +336,9 @@ def counting(requests: list[bytes]) -> Any:
                 break
             requests.append(head.split(b" ")[0])
             if answers:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+                writer.write(
+                    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"kind": "Fine"}'
+                )
                 await writer.drain()
         writer.close()
 
@@ -330,7 +349,7 @@ def test_an_answer_may_take_as_long_as_it_comes() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        for part in b'{"fine": true}':
+        for part in b'{"kind": "Fine"}':
             await response.write(bytes([part]))
             await asyncio.sleep(0.1)
         return response
@@ -343,7 +362,7 @@ def test_an_answer_may_take_as_long_as_it_comes() -> None:
             finally:
                 await client.close()
 
-    assert asyncio.run(ask()) == {"fine": True}
+    assert asyncio.run(ask()) == {"kind": "Fine"}
 
 
 def test_a_large_body_may_take_its_time_and_its_answer_may_not() -> None:
@@ -354,7 +373,7 @@ def test_a_large_body_may_take_its_time_and_its_answer_may_not() -> None:
             size = int(re.findall(rb"Content-Length: (\d+)", head)[0])
             await reader.readexactly(size)
             if size > 1000:
-                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+                writer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 16\r\n\r\n{"kind": "Fine"}')
         finally:
             writer.close()
 
@@ -368,7 +387,7 @@ def test_a_large_body_may_take_its_time_and_its_answer_may_not() -> None:
             finally:
                 await client.close()
 
-    assert asyncio.run(ask()) == {}
+    assert asyncio.run(ask()) == {"kind": "Fine"}
 
 
 def test_a_kept_connection_that_the_server_has_closed_is_replaced_for_reading() -> None:
@@ -376,8 +395,8 @@ def test_a_kept_connection_that_the_server_has_closed_is_replaced_for_reading() 
 
     async def ask() -> None:
         async with raw(counting(requests)) as client:
-            assert await client.get(PATH) == {}
-            assert await client.get(PATH) == {}
+            assert await client.get(PATH) == {"kind": "Fine"}
+            assert await client.get(PATH) == {"kind": "Fine"}
 
     asyncio.run(ask())
     assert requests == [b"GET", b"GET", b"GET"]
@@ -388,7 +407,7 @@ def test_a_create_whose_answer_is_lost_is_never_repeated_here() -> None:
 
     async def ask() -> None:
         async with raw(counting(requests)) as client:
-            assert await client.get(PATH) == {}
+            assert await client.get(PATH) == {"kind": "Fine"}
             with pytest.raises(errors.Unreachable):
                 await client.post(PATH, {})
 
@@ -397,7 +416,7 @@ def test_a_create_whose_answer_is_lost_is_never_repeated_here() -> None:
 
 
 async def fine(request: web.Request) -> web.Response:
-    return web.json_response({"fine": True})
+    return web.json_response({"kind": "Fine"})
 
 
 async def ask_over_tls(tmp_path: Path, host: str, user: dict[str, Any] | None = None, **cluster: Any) -> Any:
@@ -409,7 +428,7 @@ async def ask_over_tls(tmp_path: Path, host: str, user: dict[str, Any] | None = 
 
 
 def test_a_trusted_certificate(tmp_path: Path) -> None:
-    assert asyncio.run(ask_over_tls(tmp_path, "127.0.0.1")) == {"fine": True}
+    assert asyncio.run(ask_over_tls(tmp_path, "127.0.0.1")) == {"kind": "Fine"}
 
 
 def test_a_certificate_that_is_not_trusted_is_said(tmp_path: Path) -> None:
@@ -425,7 +444,7 @@ def test_a_certificate_of_another_host_is_not_trusted(tmp_path: Path) -> None:
 
 
 def test_tls_server_name_is_what_the_certificate_must_say(tmp_path: Path) -> None:
-    assert asyncio.run(ask_over_tls(tmp_path, "api.lab", **{"tls-server-name": "api.lab"})) == {"fine": True}
+    assert asyncio.run(ask_over_tls(tmp_path, "api.lab", **{"tls-server-name": "api.lab"})) == {"kind": "Fine"}
 
 
 def test_insecure_skip_tls_verify(tmp_path: Path) -> None:
@@ -435,13 +454,13 @@ def test_insecure_skip_tls_verify(tmp_path: Path) -> None:
         async with api(fine, tls=side, **{"insecure-skip-tls-verify": True}) as client:
             return await client.get(PATH)
 
-    assert asyncio.run(ask()) == {"fine": True}
+    assert asyncio.run(ask()) == {"kind": "Fine"}
 
 
 def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
     pem, key = certificates.make(tmp_path, "me")
     user = {"client-certificate": str(pem), "client-key": str(key)}
-    assert asyncio.run(ask_over_tls(tmp_path, "127.0.0.1", user)) == {"fine": True}
+    assert asyncio.run(ask_over_tls(tmp_path, "127.0.0.1", user)) == {"kind": "Fine"}
 
 
 def test_a_certificate_file_that_is_none_is_an_error_of_the_kubeconfig(tmp_path: Path) -> None:
@@ -455,14 +474,14 @@ def test_proxy_url_is_where_requests_go() -> None:
 
     async def proxy(request: web.Request) -> web.Response:
         targets.append(str(request.url))
-        return web.json_response({"by": "proxy"})
+        return web.json_response({"kind": "Proxy"})
 
     async def ask() -> Any:
         async with api(proxy) as near, api(fine, **{"proxy-url": near.access.server}) as client:
             return await client.get(PATH), client.access.server
 
     answer, server = asyncio.run(ask())
-    assert answer == {"by": "proxy"}
+    assert answer == {"kind": "Proxy"}
     assert targets == [server + PATH]
 
 

@@ -173,12 +173,16 @@ def test_events_that_may_not_be_seen() -> None:
 def test_the_recipe_has_what_is_still_there() -> None:
     carried = {"name": "bundle", "projected": {"sources": [{"configMap": {"name": n}} for n in ("x-0", "x-1")]}}
     spec = {**JOB["spec"], "template": {"spec": {"containers": [{"name": "main"}], "volumes": [carried]}}}
-    ours = {"metadata": {**JOB["metadata"], "annotations": {"kube-magics.dev/bundle": "d"}}, "spec": spec}
+    ours = {
+        "kind": "Job",
+        "metadata": {**JOB["metadata"], "annotations": {"kube-magics.dev/bundle": "d"}},
+        "spec": spec,
+    }
 
     def answers(request: web.Request) -> Any:
         if request.path.endswith("/x-1"):
             return web.json_response({"message": "gone"}, status=404)
-        return {"metadata": {"name": "x-0"}} if "/configmaps/" in request.path else ours
+        return {"kind": "ConfigMap", "metadata": {"name": "x-0"}} if "/configmaps/" in request.path else ours
 
     found = asked(answers, lambda client: objects.recipe(client, "team", "x"))
     assert [(each["kind"], each["metadata"]["name"]) for each in found] == [("Job", "x"), ("ConfigMap", "x-0")]
