@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -108,17 +108,36 @@ def _users(pods: list[Mapping[str, Any]]) -> dict[str, int]:
     """GPUs by NAMESPACE/JOB, or the pod's name where it is no Job's."""
     found: dict[str, int] = {}
     for pod in pods:
-        count = sum(gpus(part(each, "resources", "limits")) for each in rows(pod, "spec", "containers"))
-        if count:
+        if count := _gpus_of(pod):
             name = text(pod, "metadata", "labels", "job-name") or text(pod, "metadata", "name")
             who = f"{text(pod, 'metadata', 'namespace')}/{name}"
             found[who] = found.get(who, 0) + count
     return found
 
 
+def _gpus_of(pod: Mapping[str, Any]) -> int:
+    return int(_together(pod, lambda each: Decimal(gpus(part(each, "resources", "limits")))))
+
+
 def _reserved(pods: list[Mapping[str, Any]], resource: str) -> Decimal:
-    each = (part(one, "resources", "requests") for pod in pods for one in rows(pod, "spec", "containers"))
-    return sum((_amount(requests, resource) or Decimal(0) for requests in each), Decimal(0))
+    def of_one(container: Mapping[str, Any]) -> Decimal:
+        return _amount(part(container, "resources", "requests"), resource) or Decimal(0)
+
+    overhead = (_amount(part(pod, "spec", "overhead"), resource) or Decimal(0) for pod in pods)
+    return sum((_together(pod, of_one) for pod in pods), Decimal(0)) + sum(overhead, Decimal(0))
+
+
+def _together(pod: Mapping[str, Any], asks: Callable[[Mapping[str, Any]], Decimal]) -> Decimal:
+    """What a node keeps for all its containers, as the scheduler counts: those that run side by side added up, or what
+    one of those before them asks for, beside the sidecars begun by then, if that is more."""
+    sidecars = most = Decimal(0)
+    for each in rows(pod, "spec", "initContainers"):
+        if text(each, "restartPolicy") == "Always":
+            sidecars += asks(each)
+            most = max(most, sidecars)
+        else:
+            most = max(most, sidecars + asks(each))
+    return max(most, sidecars + sum((asks(each) for each in rows(pod, "spec", "containers")), Decimal(0)))
 
 
 def _amount(quantities: Mapping[str, Any], resource: str) -> Decimal | None:
@@ -137,12 +156,10 @@ async def _list(client: Client, path: str, what: str, hidden: list[str]) -> list
 
 
 def _used(pods: list[Mapping[str, Any]]) -> dict[str, int]:
+    """GPUs by node."""
     used: dict[str, int] = {}
     for pod in pods:
-        node = pod["spec"].get("nodeName")
-        if not node or pod["status"].get("phase") in ("Succeeded", "Failed"):
-            continue
-        for container in pod["spec"]["containers"]:
-            if count := gpus(part(container, "resources", "limits")):
-                used[node] = used.get(node, 0) + count
+        node = text(pod, "spec", "nodeName")
+        if node and text(pod, "status", "phase") not in ("Succeeded", "Failed") and (count := _gpus_of(pod)):
+            used[node] = used.get(node, 0) + count
     return used

@@ -53,10 +53,10 @@ PODS = [
 ]
 
 
-def report(*refused: str) -> NodeReport:
+def report(*refused: str, pods: list[dict[str, Any]] = PODS) -> NodeReport:
     """As a user sees it who may not list what is below `refused`."""
-    own = [each for each in PODS if each["metadata"]["namespace"] == "team"]
-    lists = {"/api/v1/nodes": NODES, "/api/v1/pods": PODS, "/api/v1/namespaces/team/pods": own}
+    own = [each for each in pods if each["metadata"]["namespace"] == "team"]
+    lists = {"/api/v1/nodes": NODES, "/api/v1/pods": pods, "/api/v1/namespaces/team/pods": own}
 
     async def answer(request: web.Request) -> web.Response:
         if request.path in refused:
@@ -78,6 +78,16 @@ def test_all_of_it() -> None:
     assert (busy.taints, busy.users) == (("gpu=yes:NoSchedule",), {"team/a": 2, "other/serve": 1})
     assert (closed.status, closed.cpus, closed.taints, closed.gpus) == ("cordoned", 1.5, (), 0)
     assert (lost.status, lost.cpus, lost.memory_free_bytes) == ("not ready", None, None)
+
+
+def test_what_runs_before_the_containers_is_reserved_too() -> None:
+    """As the scheduler counts: the larger of what comes first and what runs side by side, and a sidecar is of both."""
+    asked = pod("team", "a", "busy", 1)
+    large = {"resources": {"requests": {"cpu": "2"}, "limits": {"nvidia.com/gpu": "2"}}}
+    sidecar = {"restartPolicy": "Always", "resources": {"requests": {"cpu": "1"}}}
+    asked["spec"] |= {"initContainers": [sidecar, large], "overhead": {"cpu": "250m"}}
+    busy = report(pods=[asked]).nodes[0]
+    assert (busy.cpus_free, busy.used, busy.users) == (8 - 3.25, 2, {"team/a": 2})
 
 
 def test_with_the_own_pods_alone() -> None:
