@@ -29,7 +29,7 @@ LONGEST_S = 10 * 365 * 86400
 """Deadlines are 32 bits in the cluster."""
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)")
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(?:[0-9]+[smhd])+|[0-9]+")
+DURATION_TEXT = re.compile(r"(?:[0-9]+[smhd])+|[0-9]+")
 
 
 def amount(text: str) -> Decimal:
@@ -80,14 +80,18 @@ def cpus(option: str, text: str) -> str:
     return text
 
 
+def duration_s(text: str) -> int:
+    """Of a text that DURATION_TEXT matches."""
+    if text.isdigit():
+        return int(text)
+    return sum(int(n) * _DURATION_UNITS[u] for n, u in re.findall(r"([0-9]+)([smhd])", text))
+
+
 def seconds(option: str, text: str) -> int:
     """A duration in whole seconds: `90`, `90s`, `2h`, `1d12h`; at least 1."""
-    if not _DURATION.fullmatch(text):
+    if not DURATION_TEXT.fullmatch(text):
         raise OptionError(f"{option} {text} is not a duration.", hint=f"{option} 2h   (units: s, m, h, d)")
-    if text.isdigit():
-        total = int(text)
-    else:
-        total = sum(int(n) * _DURATION_UNITS[u] for n, u in re.findall(r"([0-9]+)([smhd])", text))
+    total = duration_s(text)
     if total < 1:
         raise OptionError(f"{option} {text}: a job needs some time.", hint=f"{option} 2h   (or no {option} at all)")
     if total > LONGEST_S:

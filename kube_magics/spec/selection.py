@@ -16,10 +16,12 @@ from typing import Any
 
 from kube_magics.errors import OptionError
 from kube_magics.spec.columns import DURATION, NUMBER, TIME, Column
+from kube_magics.spec.quantities import DURATION_TEXT, duration_s
 
 Record = Mapping[str, Any]
 
 _CONDITION = re.compile(r"([A-Za-z_][\w-]*)\s*(!=|<=|>=|==|=|<|>)(.*)", re.DOTALL)
+_NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]+)?\s*")
 _COMPARED: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -45,8 +47,10 @@ def condition(option: str, text: str) -> tuple[Condition, ...]:
     if found is None:
         raise OptionError(f"{option} {text!r} is not COLUMN=PATTERN.", hint=f"{option} status=running")
     column, sign, wanted = found.groups()
-    if sign in _COMPARED and not re.fullmatch(r"\s*-?[0-9]+(\.[0-9]+)?\s*", wanted):
-        raise OptionError(f"{option} {text}: behind {sign} comes a number.", hint=f"{option} '{column}{sign}0'")
+    if sign in _COMPARED and not (_NUMBER.fullmatch(wanted) or DURATION_TEXT.fullmatch(wanted.strip())):
+        raise OptionError(
+            f"{option} {text}: behind {sign} comes a number, or how long: 90s, 2h.", hint=f"{option} '{column}{sign}0'"
+        )
     return (Condition(column.lower(), "=" if sign == "==" else sign, wanted.strip()),)
 
 
@@ -75,13 +79,14 @@ def chosen(
     columns: Sequence[Column],
     conditions: Sequence[Condition] = (),
     sort_by: Sequence[str] = (),
+    now: float = 0.0,
 ) -> list[int]:
     """The places of the rows that fulfil all `conditions`, in the order of `sort_by`; what is unknown comes last.
 
-    Raises OptionError for a column that is none of `columns`.
+    `now`: seconds since the epoch, for conditions on ages. Raises OptionError for a column that is none of `columns`.
     """
-    tests = [(column_of(each.column, columns, "--filter")[0], each) for each in conditions]
-    left = [at for at, row in enumerate(records) if all(_holds(row.get(c.name), c, each) for c, each in tests)]
+    tests = [_test(each, columns, now) for each in conditions]
+    left = [at for at, row in enumerate(records) if all(holds(row) for holds in tests)]
     for word in reversed(sort_by):
         column, by_title = column_of(word.lstrip("-"), columns, "--sort-by")
         # The age of what was made last is the least.
@@ -109,14 +114,39 @@ def column_of(word: str, columns: Sequence[Column], option: str) -> tuple[Column
     )
 
 
-def _holds(value: Any, column: Column, asked: Condition) -> bool:
-    if asked.sign in _COMPARED:
-        if column.kind not in (NUMBER, DURATION):
-            raise OptionError(
-                f"--filter {asked.column}{asked.sign}{asked.wanted}: {column.name} is no number.",
-                hint=f"--filter {asked.column}={asked.wanted}",
-            )
-        return value is not None and _COMPARED[asked.sign](float(value), float(asked.wanted))
+def _test(asked: Condition, columns: Sequence[Column], now: float) -> Callable[[Record], bool]:
+    """Whether a row fulfils it."""
+    column, by_title = column_of(asked.column, columns, "--filter")
+    if asked.sign not in _COMPARED:
+        return lambda row: _is_like(row.get(column.name), asked)
+    age = column.kind == TIME and by_title
+    if not age and column.kind not in (NUMBER, DURATION):
+        hint = f"{column.also}{asked.sign}1h" if column.kind == TIME and column.title else f"{asked.column}=PATTERN"
+        raise OptionError(
+            f"--filter {asked.column}{asked.sign}{asked.wanted}: {column.name} is no number.",
+            hint=f"--filter '{hint}'",
+        )
+    compare, wanted = _COMPARED[asked.sign], _wanted(asked, column)
+
+    def holds(row: Record) -> bool:
+        value = row.get(column.name)
+        return value is not None and compare(now - value if age else float(value), wanted)
+
+    return holds
+
+
+def _wanted(asked: Condition, column: Column) -> float:
+    if _NUMBER.fullmatch(asked.wanted):
+        return float(asked.wanted)
+    if column.kind == NUMBER:
+        raise OptionError(
+            f"--filter {asked.column}{asked.sign}{asked.wanted}: {column.name} is a number, and no duration.",
+            hint=f"--filter '{asked.column}{asked.sign}0'",
+        )
+    return duration_s(asked.wanted)
+
+
+def _is_like(value: Any, asked: Condition) -> bool:
     texts = [_text(each) for each in value] if isinstance(value, (list, tuple)) else [_text(value)]
     like = any(fnmatch.fnmatchcase(text.lower(), asked.wanted.lower()) for text in texts or [""])
     return like != (asked.sign == "!=")

@@ -48,7 +48,7 @@ class Table:
     def selected(self, given: Mapping[str, Any]) -> Table:
         """As `--filter` and `--sort-by` ask for it. Raises OptionError for a column that is none."""
         conditions, order = given.get("filter", ()), given.get("sort_by", ())
-        kept = chosen([row.values for row in self.rows], self.columns, conditions, order)
+        kept = chosen([row.values for row in self.rows], self.columns, conditions, order, time.time())
         empty = f"none of {len(self.rows)} is like this" if self.rows else self.empty
         return replace(self, rows=tuple(self.rows[at] for at in kept), empty=empty)
 
