@@ -30,9 +30,13 @@ class Book:
         """The ■ button."""
         self.page.locator("[data-jp-item-name='interrupt'] jp-button").click()
 
-    def reload(self) -> None:
+    def reload(self, *, busy: bool = False) -> None:
+        """`busy`: a cell runs; the page cannot hear from its kernel until that is over."""
         self.page.reload()
-        self.ready()
+        if busy:
+            expect(self.page.locator(".jp-StatusBar-Widget")).to_contain_text("| Unknown", timeout=PATIENCE_MS)
+        else:
+            self.ready()
 
     def restart(self) -> None:
         """Kernel > Restart Kernel…"""

@@ -122,7 +122,7 @@ def stopped_by_a_second(book: Book, space: Namespace) -> None:
 def found_by_the_next_kernel(book: Book) -> None:
     book.run(5)
     book.says(5, "up")
-    book.reload()
+    book.reload(busy=True)
     book.restart()
     book.run(0)
     book.run(6)
