@@ -28,8 +28,8 @@ pandas is never imported for it: that takes longer than most clusters need to an
 
 - `--sort-by COLUMN,…`: by the names below, or by the heads of the table (`age`, `in_use`); `--sort-by=-gpus` begins
   with the most. What is unknown comes last.
-- `--filter COLUMN=PATTERN`, with the patterns of a shell; `!=`, and `<`, `<=`, `>`, `>=` for numbers. In a terminal
-  those need quotes.
+- `--filter COLUMN=PATTERN`, with the patterns of a shell; `!=`, and `<`, `<=`, `>`, `>=` for numbers and for how long:
+  `age>2h`, `duration_s<90s`. In a terminal those need quotes.
 - `--json` prints `{"kind": "jobs", "where": …, "rows": […], "notes": […]}`: a row is an object with the columns
   below, `null` where something is not known, times as RFC 3339 in UTC; `notes` are sentences for people, as of rights
   that are missing. Names and meanings stay; new columns may come.

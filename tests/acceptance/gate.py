@@ -52,8 +52,6 @@ class Gate:
         """`METHOD PATH` of those whom their fate has met."""
         self.asked: list[str] = []
         """`METHOD PATH?QUERY` of every request."""
-        self.more_groups: list[str] = []
-        """API groups that the server is said to have besides its own."""
         self.url = ""
 
     def hold(self, *, request: str | None = None, answer: str | None = None, body: str | None = None) -> None:
@@ -92,10 +90,6 @@ class Gate:
             if self._answer is not None and self._answer.search(what):
                 await answer.read()
                 await self._forever()
-            if self.more_groups and what == "GET /apis":
-                found = await answer.json()
-                found["groups"] += [{"name": name, "versions": []} for name in self.more_groups]
-                return web.json_response(found)
             if fate == LOST:
                 await answer.read()
                 assert request.transport is not None
