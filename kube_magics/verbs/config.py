@@ -37,15 +37,22 @@ def run(call: Call) -> None:
     try:
         backend = backend_for(here.spec(place, PLACE))
     except KubeMagicsError:
-        here.configured.clear()
-        here.configured.update(before)
+        if wanted:
+            here.configured.clear()
+            here.configured.update(before)
+        else:  # which of these leads nowhere is what people look for
+            _show(place)
         raise
     if wanted.get("context"):
         remember(backend)
-    print("\n".join(aligned([("NAME", "VALUE", "FROM"), *_rows(place)])))
+    _show(place)
+    print(f"jobs run on {backend.where()}")
+
+
+def _show(given: dict[str, object]) -> None:
+    print("\n".join(aligned([("NAME", "VALUE", "FROM"), *_rows(given)])))
     for name, near in defaults.unknown_variables(os.environ):
         print(f"{name} sets nothing here: {near} is probably meant")
-    print(f"jobs run on {backend.where()}")
 
 
 def _check_lasting(wanted: Mapping[str, str]) -> None:
