@@ -1,4 +1,8 @@
-"""How a job of a cluster is stopped: its pod is told to end, where it runs; else the Job makes none any more."""
+"""How a job of a cluster is stopped: its pod is told to end, where it runs; else the Job makes none any more.
+
+That is done by suspending it, which holds wherever nobody resumes it. Kueue does: what is in a queue of its, and
+cannot be told to end, can only be deleted.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from kube_magics.backends import bundles
 from kube_magics.cluster.client import Client
 from kube_magics.spec import names
 from kube_magics.telemetry import attempts
+from kube_magics.telemetry.objects import text
 from kube_magics.telemetry.snapshot import PENDING, Snapshot
 
 UNCLEAR_S = 5.0
@@ -31,11 +36,11 @@ async def stop(client: Client, namespace: str, name: str, look: Callable[[str], 
         await _no_more_than(client, job, snapshot, snapshot.attempt - (1 if ended else 2), asked)
         return f"{name} is between two attempts: it is not tried again; its log stays (%kube logs {name})."
     if snapshot.pod is None or not snapshot.started:
-        await _suspend(client, job, name, asked)
+        await _suspend(client, namespace, name, asked)
         return f"{name} had not started: it is suspended and will not start."
     if not attempts.in_turn(await _job(client, namespace, name)):
         # One pod that ends would be replaced, or leave the others to go on.
-        await _suspend(client, job, name, asked)
+        await _suspend(client, namespace, name, asked)
         return f"{name} has several pods: it is suspended, which ends those that run and deletes them and their logs."
     try:
         await _no_more_than(client, job, snapshot, snapshot.attempt - 1)
@@ -43,7 +48,7 @@ async def stop(client: Client, namespace: str, name: str, look: Callable[[str], 
         told = {"metadata": asked, "spec": {"activeDeadlineSeconds": 1}}
         await client.patch(f"/api/v1/namespaces/{namespace}/pods/{snapshot.pod}", told)
     except errors.Forbidden:
-        await _suspend(client, job, name, asked)
+        await _suspend(client, namespace, name, asked)
         return (
             f"{name} is being stopped by suspending it, which deletes its pod and the log on the cluster "
             "(the right `patch pods` would keep both)."
@@ -70,12 +75,28 @@ async def _job(client: Client, namespace: str, name: str) -> Mapping[str, Any] |
         return None
 
 
-async def _suspend(client: Client, job: str, name: str, asked: Mapping[str, Any]) -> None:
+async def _suspend(client: Client, namespace: str, name: str, asked: Mapping[str, Any]) -> None:
+    if queue := await _queue(client, namespace, name):
+        what = f"Job {name} is in Kueue's queue {queue}, and goes on: Kueue resumes what is suspended."
+        raise errors.ClusterError(what, hint=f"%kube delete {name}   (takes it out of the queue)")
     try:
-        await client.patch(job, {"metadata": asked, "spec": {"suspend": True}})
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+        await client.patch(path, {"metadata": asked, "spec": {"suspend": True}})
     except errors.Forbidden as error:
         who = "whoever submitted it may, or your administrator"
         raise errors.Forbidden(f"You may not stop job {name}, which goes on.", said=error.said, hint=who) from error
+
+
+async def _queue(client: Client, namespace: str, name: str) -> str:
+    """Kueue's, in which the job is; "": in none, or in none that is known of."""
+    queue = text(await _job(client, namespace, name), "metadata", "labels", names.LABEL_QUEUE)
+    try:
+        # Without a Kueue the label does nothing. Which groups there are everybody may ask.
+        if queue:
+            await client.get(f"/apis/{names.LABEL_QUEUE.partition('/')[0]}")
+    except (errors.Forbidden, errors.NotFound):
+        return ""
+    return queue
 
 
 async def _no_more_than(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.marks import Toleration
-
-QUEUE = "kueue.x-k8s.io/queue-name"
-"""https://kueue.sigs.k8s.io/docs/tasks/run/jobs/: on the Job; Kueue's own webhook suspends it."""
 
 
 def of(spec: JobSpec) -> dict[str, Any]:
@@ -25,7 +23,7 @@ def of(spec: JobSpec) -> dict[str, Any]:
 
 def queue(spec: JobSpec) -> dict[str, str]:
     """The label that hands a Job to Kueue."""
-    return {QUEUE: spec.queue} if spec.queue else {}
+    return {names.LABEL_QUEUE: spec.queue} if spec.queue else {}
 
 
 def _gpu_tolerations(spec: JobSpec) -> list[dict[str, Any]]:

@@ -63,7 +63,8 @@ def help_text(prog: str = NOTEBOOK) -> str:
 
 def verb_help(verb: Verb, prog: str = NOTEBOOK) -> str:
     """One verb, with its options and examples."""
-    parts = [f"{prog} {verb.usage}", "", verb.help]
+    usage = verb.usage if prog == NOTEBOOK else verb.usage.replace("options of %%kubetrain", "options")
+    parts = [f"{prog} {usage}", "", verb.help]
     if verb.more:
         parts.append(verb.more)
     if verb.name == "run":

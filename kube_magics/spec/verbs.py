@@ -111,6 +111,7 @@ _ALL = (
         "stop",
         "End jobs (TERM, grace, KILL); they and their logs stay.",
         "NAME…",
+        "What waits in one of Kueue's queues can only be deleted.",
         least=1,
         most=None,
         examples=("stop digits-x7k2p",),

@@ -103,7 +103,7 @@ def of_job(
     end = last_word(ended)
     ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
     node = text(pod, "spec", "nodeName") or None
-    cause = _in_its_own_words(explain(job, pod, events, nodes), end)
+    cause = _in_its_own_words(explain(job, pod, events, nodes), end) or _queued(job)
     attempt = attempts.number(job, mine, pod)
     phase = _phase(job, pod, state, attempt)
     given_up = bool(before and cause and cause.hopeless)
@@ -188,7 +188,7 @@ def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping
     if failed(job):
         return FAILED
     if part(job, "spec").get("suspend"):
-        return SUSPENDED
+        return PENDING if _queued(job) else SUSPENDED
     phase = text(pod, "status", "phase")
     spec = part(job, "spec")
     # The Job's own condition follows seconds later; of a Job that may get more pods only that counts.
@@ -199,6 +199,15 @@ def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping
     if phase == "Failed" and attempts.in_turn(job):
         return PENDING  # until the next attempt
     return RUNNING if state.get("running") or state.get("terminated") else PENDING
+
+
+def _queued(job: Mapping[str, Any]) -> Cause | None:
+    """That Kueue has suspended it, which resumes it when it is its turn; None: it has not, or a user has stopped it."""
+    queue = text(job, "metadata", "labels", names.LABEL_QUEUE)
+    asked = text(job, "metadata", "annotations", names.ANNOTATION_STOPPED)
+    if not queue or asked or not part(job, "spec").get("suspend"):
+        return None
+    return Cause("queued", f"It waits for its turn in Kueue's queue {queue}.", fix="%kube delete NAME takes it out")
 
 
 def _container_status(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:

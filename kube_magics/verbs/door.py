@@ -34,6 +34,7 @@ _IN_A_TERMINAL: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str
     (re.compile(r"%pip(?= install)"), "pip"),
     (re.compile(r"%kube\?"), "{} help"),
     (re.compile(r"%%kubetrain\?"), "{} run -h"),
+    (re.compile(r"%%kubetrain(?! above)"), "{} run"),
     (re.compile(r"%kube(?= [a-z-]|$)"), "{}"),
     (re.compile(r"\b[Tt]his cell no longer waits"), "Nobody here waits any longer"),
     (re.compile(r"\brun (?:the|its) cell again"), "run it again"),

@@ -61,6 +61,8 @@ class OneJob:
         """Seconds that the answers to such requests take."""
         self.asked: list[str] = []
         """What was asked for, in these words."""
+        self.groups: set[str] = set()
+        """Of the API, that are there besides Kubernetes' own."""
         self.patched: dict[str, Any] = {}
         self._there = {kind: found for kind, found in {"jobs": a_job(), "pods": running(), **there}.items() if found}
         self.watched = 0
@@ -95,10 +97,10 @@ class OneJob:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         kind = request.path.rpartition("/")[2]
-        if kind == "version":
-            return web.json_response({})
-        if kind == "apis":
+        if kind in ("version", "apis"):
             return web.json_response({"groups": []})
+        if request.path == f"/apis/{kind}":
+            return web.json_response({"name": kind}, status=200 if kind in self.groups else 404)
         if kind == "log":
             return await self.later_logs.get(request.path.split("/")[-2], self.log).answer(request)
         if request.method == "PATCH":

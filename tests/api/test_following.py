@@ -389,6 +389,32 @@ def test_a_stop_of_a_job_of_several_pods_stops_all_of_them(spec: dict[str, int])
     assert {path: body["spec"] for path, body in job.patched.items()} == {"jobs/one": {"suspend": True}}
 
 
+@pytest.mark.parametrize("pods", [{}, a_pod()], ids=["no pod", "a pod that has not started"])
+@pytest.mark.parametrize("kueue", [True, False])
+def test_a_stop_of_a_job_in_a_queue_does_not_pretend(pods: dict[str, Any], kueue: bool) -> None:
+    """Kueue resumes what is suspended. Where there is none, the label does nothing, and a stop holds."""
+    waits = a_job()
+    waits["metadata"]["labels"] = {names.LABEL_QUEUE: "team-a"}
+    job = OneJob(jobs=waits, pods=pods)
+    job.groups = {"kueue.x-k8s.io"} if kueue else set()
+
+    async def stop() -> str:
+        async with api(job.answer) as client:
+            backend = KubernetesBackend(client.access)
+            try:
+                return await backend.stop(NAME)
+            finally:
+                await backend.close()
+
+    if not kueue:
+        assert "will not start" in asyncio.run(stop())
+        return
+    with pytest.raises(errors.ClusterError, match="in Kueue's queue team-a, and goes on") as caught:
+        asyncio.run(stop())
+    assert str(caught.value.hint).startswith(f"%kube delete {NAME}")
+    assert not job.patched
+
+
 def test_a_stop_waits_until_it_is_clear_whether_the_pod_runs() -> None:
     """A pod prints before its status says that it runs: to suspend its Job then would delete its log."""
     job = OneJob(pods=a_pod())

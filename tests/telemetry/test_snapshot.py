@@ -405,6 +405,20 @@ def test_a_suspended_job() -> None:
     assert kind_of(of_job(a_job(conditions(("Suspended", "True")), suspend=True), [])) == ("suspended", None, False)
 
 
+def test_a_job_that_kueue_has_suspended_waits() -> None:
+    """It is resumed when it is its turn: a cell goes on waiting for it."""
+    job = a_job(conditions(("Suspended", "True")), suspend=True)
+    job["metadata"]["labels"] = {names.LABEL_QUEUE: "team-a"}
+    state = of_job(job, [])
+    assert kind_of(state) == ("pending", "queued", False)
+    assert state.cause is not None
+    assert "Kueue's queue team-a" in state.cause.sentence
+    job["metadata"]["annotations"] |= {names.ANNOTATION_STOPPED: "2026-11-23T21:00:09+00:00"}
+    assert kind_of(of_job(job, [])) == ("suspended", "stopped", False)
+    del job["spec"]["suspend"]
+    assert kind_of(of_job({**job, "metadata": {**job["metadata"], "annotations": {}}}, [a_pod()]))[1] != "queued"
+
+
 def test_a_job_that_its_user_stopped() -> None:
     """A lowered deadline looks like one that was reached; the pod, or the suspended Job, says that it was asked for."""
     asked = {names.ANNOTATION_STOPPED: "2026-11-23T21:00:09+00:00"}

@@ -78,6 +78,7 @@ def test_help_is_the_tables(tmp_path: Path) -> None:
     assert all(f"kube-magics {name}" in told for name in VERBS)
     assert "%kube" not in told
     assert kube_magics(tmp_path).returncode == 2
+    assert "%%kubetrain" not in kube_magics(tmp_path, "run", "-h").stdout
 
 
 @pytest.mark.jobs
