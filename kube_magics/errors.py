@@ -41,6 +41,9 @@ Standard library only: this is the ground that every layer may import.
 
 from __future__ import annotations
 
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 TOO_MANY_REQUESTS = 429
 
 
@@ -65,9 +68,9 @@ class Told(BaseException):
         return (_rebuild, (type(self), self.args, self.__dict__))
 
     def _lines(self) -> list[str]:
-        lines = [self.message]
+        lines = [harmless(self.message)]
         if self.said:
-            lines += ["  said: " + line for line in self.said.splitlines()]
+            lines += ["  said: " + harmless(line) for line in self.said.splitlines()]
         if self.hint:
             lines += ["  next: " + line for line in self.hint.splitlines()]
         return lines
@@ -77,6 +80,11 @@ class Told(BaseException):
         notes: list[str] = getattr(self, "__notes__", [])
         first, *rest = [*self._lines(), *notes]
         return [f"{type(self).__name__}: {first}", *rest]
+
+
+def harmless(text: str) -> str:
+    """`text`, whoever wrote it, with nothing that does something to a terminal."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def _rebuild(cls: type[Told], args: tuple[object, ...], state: dict[str, object]) -> Told:

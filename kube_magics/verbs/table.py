@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from kube_magics.errors import harmless
 from kube_magics.spec.columns import DURATION, FLAG, NUMBER, TIME, Column
 from kube_magics.spec.quantities import human_seconds
 from kube_magics.spec.selection import chosen
 
 UNKNOWN = "?"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def plain(text: str) -> str:
     """One line that does nothing to a terminal, whoever wrote it."""
-    return _CONTROL.sub(lambda found: " " if found[0] in "\n\t\r" else repr(found[0])[1:-1], text)
+    return harmless(re.sub(r"[\n\t\r]", " ", text))
 
 
 def stamp(at: float) -> str:
