@@ -40,6 +40,8 @@ class Ran:
     arrivals: list[tuple[float, str]] = field(default_factory=list)
     """(seconds since the cell was sent, text) of each stream message."""
     over: bool = False
+    updated: dict[str, int] = field(default_factory=dict)
+    """Where in `shown` each display stands that may change, by its id."""
 
     @property
     def text(self) -> str:
@@ -158,8 +160,12 @@ def _took(ran: Ran, message: Mapping[str, Any], at_s: float) -> bool:
             ran.shown.append((content["name"], content["text"]))
         ran.arrivals.append((at_s, content["text"]))
     elif kind in ("execute_result", "display_data"):
+        if display := (content.get("transient") or {}).get("display_id"):
+            ran.updated[display] = len(ran.shown)
         ran.values.append(content["data"].get("text/plain", ""))
         ran.shown.append(("display", content["data"]))
+    elif kind == "update_display_data" and (at := ran.updated.get(content["transient"]["display_id"])) is not None:
+        ran.shown[at] = ("display", content["data"])
     elif kind == "error":
         ran.error, ran.message = content["ename"], content["evalue"]
         ran.traceback = _ANSI.sub("", "\n".join(content["traceback"]))

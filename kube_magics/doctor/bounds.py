@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -45,6 +45,18 @@ async def within(limit_s: float, check: str, work: Awaitable[Sequence[Line]], st
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one check, the others are worth having
         what = f"This check itself failed: {type(error).__name__}: {bare(str(error))}"
         return [Line(state, check, what, "please report this line to kube_magics")]
+
+
+async def in_order(works: Iterable[Awaitable[Sequence[Line]]]) -> AsyncIterator[Line]:
+    """What all of these find, which begin at once, in their order: each as soon as those before it are done."""
+    begun = [asyncio.ensure_future(work) for work in works]
+    try:
+        for each in begun:
+            for line in await each:
+                yield line
+    finally:
+        for each in begun:
+            each.cancel()
 
 
 async def in_thread(work: Callable[[], T]) -> T:

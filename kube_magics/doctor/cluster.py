@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from kube_magics.cluster.exchange import Answer
 from kube_magics.cluster.permissions import BEYOND, ROLE, Permission
 from kube_magics.cluster.refusals import refusal
 from kube_magics.doctor import pull, sample
-from kube_magics.doctor.bounds import Patience, in_thread, within
+from kube_magics.doctor.bounds import Patience, in_order, in_thread, within
 from kube_magics.doctor.judging import admission, devices, extensions, reach, rights, room, versions
 from kube_magics.doctor.line import BROKEN, DEGRADED, Line, degraded, of_error
 from kube_magics.doctor.surroundings import version_of
@@ -42,27 +42,33 @@ ASK_FOR = {
 NOT_ASKED = "Permissions, quota, GPUs, Pod Security and extensions were not asked for."
 
 
-async def lines(source: Source, spec: JobSpec, patience: Patience, *, pulls: bool) -> list[Line]:
-    """Everything about the cluster that `source` names."""
+async def lines(source: Source, spec: JobSpec, patience: Patience, *, pulls: bool) -> AsyncIterator[Line]:
+    """Everything about the cluster that `source` names, in a fixed order, as it is found out."""
     found: list[Access] = []
-    opened = await patience.lines("kubeconfig", _open(source, spec, found))
+    for line in await patience.lines("kubeconfig", _open(source, spec, found)):
+        yield line
     if not found:
-        return [*opened, *_not_asked()]
+        yield _not_asked()
+        return
     backend = KubernetesBackend(found[0])
     try:
         reached = await _reach(backend.client, patience)
+        for line in reached:
+            yield line
         if any(line.state == BROKEN and line.check in IN_THE_WAY for line in reached):
-            return [*opened, *reached, *_not_asked()]
-        asked = [opened, reached, *await _asked(backend, spec, patience)]
+            yield _not_asked()
+            return
+        async for line in _asked(backend, spec, patience):
+            yield line
         if pulls:
-            asked.append(await within(pull.PULL_S + 30, "image", pull.lines(backend, spec)))
-        return [line for some in asked for line in some]
+            for line in await within(pull.PULL_S + 30, "image", pull.lines(backend, spec)):
+                yield line
     finally:
         await backend.close()
 
 
-def _not_asked() -> list[Line]:
-    return [degraded("the rest", NOT_ASKED, "%kube doctor   (again, when the above is mended)")]
+def _not_asked() -> Line:
+    return degraded("the rest", NOT_ASKED, "%kube doctor   (again, when the above is mended)")
 
 
 async def _open(source: Source, spec: JobSpec, found: list[Access]) -> Sequence[Line]:
@@ -131,7 +137,7 @@ async def _user(client: Client) -> str | None:
     return text(answer.json(), "status", "userInfo", "username") or None
 
 
-async def _asked(backend: KubernetesBackend, spec: JobSpec, patience: Patience) -> list[list[Line]]:
+async def _asked(backend: KubernetesBackend, spec: JobSpec, patience: Patience) -> AsyncIterator[Line]:
     """In a fixed order, however long each takes."""
     job = asyncio.ensure_future(_job(backend, spec))
     job.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -144,7 +150,8 @@ async def _asked(backend: KubernetesBackend, spec: JobSpec, patience: Patience) 
         ("defaults", _defaults(backend, spec), BROKEN),
     ]
     try:
-        return list(await asyncio.gather(*(patience.lines(name, work, state) for name, work, state in checks)))
+        async for line in in_order(patience.lines(name, work, state) for name, work, state in checks):
+            yield line
     finally:
         job.cancel()
 

@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 from kube_magics import errors
 from kube_magics.cluster import auth
 from kube_magics.cluster.auth import Source
 from kube_magics.doctor import cluster, store, surroundings
-from kube_magics.doctor.bounds import Patience, in_thread
+from kube_magics.doctor.bounds import Patience, in_order, in_thread
 from kube_magics.doctor.judging import machine, notebook
 from kube_magics.doctor.judging.notebook import Kernel
-from kube_magics.doctor.line import BROKEN, DEGRADED, Line, Report, of_error, ok
+from kube_magics.doctor.line import BROKEN, DEGRADED, Line, of_error, ok
 from kube_magics.jobs import defaults, loop
 from kube_magics.jobs.choose import backend_for
 from kube_magics.spec.job import JobSpec
 
 
-def examine(given: Mapping[str, Any], *, pulls: bool = False) -> Report:
-    """What the options `given`, and the defaults of this process, lead to. Takes 15 s at most, a pull two minutes."""
+def examine(given: Mapping[str, Any], *, pulls: bool = False) -> Iterator[Line]:
+    """What the options `given`, and the defaults of this process, lead to: in a fixed order, each line as soon as it is
+    known. Takes 15 s at most, a pull two minutes."""
     kernel = surroundings.kernel()
     try:
         spec = defaults.spec(given)
     except errors.OptionError as error:
         # Nothing can be asked with it, and no job be made.
-        return Report((of_error("settings", error), *notebook.kernel(kernel)))
-    return Report(tuple(loop.wait(_all(spec, kernel, pulls=pulls))))
+        yield from (of_error("settings", error), *notebook.kernel(kernel))
+        return
+    found: SimpleQueue[Line | None] = SimpleQueue()
+    work = loop.start(_tell(_all(spec, kernel, pulls=pulls), found.put))
+    work.add_done_callback(lambda _: found.put(None))
+    try:
+        while (line := found.get()) is not None:
+            yield line
+        work.result()
+    finally:
+        work.cancel()
 
 
-async def _all(spec: JobSpec, kernel: Kernel, *, pulls: bool) -> list[Line]:
+async def _tell(lines: AsyncIterator[Line], tell: Callable[[Line], None]) -> None:
+    async for line in lines:
+        tell(line)
+
+
+async def _all(spec: JobSpec, kernel: Kernel, *, pulls: bool) -> AsyncIterator[Line]:
     patience = Patience()
-    found = await asyncio.gather(_place(spec, patience, pulls=pulls), *_here(spec, kernel, patience))
-    return [line for some in found for line in some]
+    here = [asyncio.ensure_future(work) for work in _here(spec, kernel, patience)]
+    try:
+        async for line in _place(spec, patience, pulls=pulls):
+            yield line
+        async for line in in_order(here):
+            yield line
+    finally:
+        for each in here:
+            each.cancel()
 
 
 def _here(spec: JobSpec, kernel: Kernel, patience: Patience) -> list[Any]:
@@ -55,16 +78,19 @@ async def _folders() -> Sequence[Line]:
     return [notebook.folder(*each) for each in await in_thread(surroundings.folders)]
 
 
-async def _place(spec: JobSpec, patience: Patience, *, pulls: bool) -> list[Line]:
+async def _place(spec: JobSpec, patience: Patience, *, pulls: bool) -> AsyncIterator[Line]:
     """Where jobs run."""
     chosen: list[Source] = []
     lines = await patience.lines("kubeconfig", _chosen(spec, chosen))
+    for line in lines:
+        yield line
     if chosen:
-        return await cluster.lines(chosen[0], spec, patience, pulls=pulls)
-    if any(line.state == BROKEN for line in lines):
-        return lines
-    checks = [patience.lines("python", _machine(spec)), patience.lines("GPUs", _devices(spec), DEGRADED)]
-    return [*lines, *(line for some in await asyncio.gather(*checks) for line in some)]
+        async for line in cluster.lines(chosen[0], spec, patience, pulls=pulls):
+            yield line
+    elif all(line.state != BROKEN for line in lines):
+        checks = [patience.lines("python", _machine(spec)), patience.lines("GPUs", _devices(spec), DEGRADED)]
+        async for line in in_order(checks):
+            yield line
 
 
 async def _chosen(spec: JobSpec, chosen: list[Source]) -> Sequence[Line]:

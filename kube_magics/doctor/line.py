@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from html import escape
 
-from kube_magics.errors import KubeMagicsError
+from kube_magics.errors import KubeMagicsError, harmless
 
 OK, DEGRADED, BROKEN = "ok", "degraded", "broken"
 _COLOURS = {OK: "#2e7d32", DEGRADED: "#b26a00", BROKEN: "#c62828"}
+_CHECK = len("Pod Security")
+"""No check has a longer name."""
 _CELL = "text-align: left; vertical-align: top; padding: 2px 10px 2px 0"
 
 
@@ -52,6 +54,8 @@ class Report:
     """All lines, in a fixed order; shown by itself where it is a cell's value."""
 
     lines: tuple[Line, ...]
+    whole: bool = True
+    """False: there are lines to come."""
 
     @property
     def broken(self) -> bool:
@@ -60,6 +64,9 @@ class Report:
 
     @property
     def summary(self) -> str:
+        """How many of each state there are."""
+        if not self.whole:
+            return "looking further …"
         count = {state: sum(line.state == state for line in self.lines) for state in (OK, DEGRADED, BROKEN)}
         return ", ".join(f"{number} {state}" for state, number in count.items())
 
@@ -68,9 +75,8 @@ class Report:
         return {"kind": "doctor", "broken": self.broken, "lines": [asdict(line) for line in self.lines]}
 
     def text(self) -> str:
-        """A row a line, the sentences in one column, and how many of each state there are."""
-        width = max((len(line.check) for line in self.lines), default=0)
-        return "\n".join([*(row for line in self.lines for row in _rows(line, width)), self.summary])
+        """The lines and the summary."""
+        return "\n".join([*map(row, self.lines), self.summary])
 
     def __repr__(self) -> str:
         return self.text()
@@ -80,11 +86,11 @@ class Report:
         return f"<table>{rows}</table><p>{escape(self.summary)}</p>"
 
 
-def _rows(line: Line, width: int) -> Iterable[str]:
-    margin = " " * (len(DEGRADED) + width + 4)
-    yield f"{line.state:<{len(DEGRADED)}}  {line.check:<{width}}  {line.text}"
-    for name, text in _more(line):
-        yield f"{margin}{name}: {text}"
+def row(line: Line) -> str:
+    """One line, in columns that are the same for all, whatever comes later; what was said and what to type below it."""
+    margin = " " * (len(DEGRADED) + _CHECK + 4)
+    first = f"{line.state:<{len(DEGRADED)}}  {line.check:<{_CHECK}}  {line.text}"
+    return harmless("\n".join([first, *(f"{margin}{name}: {text}" for name, text in _more(line))]))
 
 
 def _more(line: Line) -> Iterable[tuple[str, str]]:

@@ -22,7 +22,7 @@ def read(shell: Any) -> Notebook:
     # IPython's own map from a cell's file name to its number; the sources stand in linecache for its tracebacks.
     numbered = sorted(shell.compile._filename_map.items(), key=lambda item: item[1])  # noqa: SLF001 - no public way
     cells = tuple(Cell(name, f"In [{number}]", "".join(linecache.getlines(name))) for name, number in numbered)
-    return Notebook(namespace=shell.user_ns, cells=cells, label=f"In [{_running(shell)}]", python=python)
+    return Notebook(namespace=shell.user_ns, cells=cells, label=f"In [{running(shell)}]", python=python)
 
 
 def python(text: str) -> str:
@@ -41,7 +41,7 @@ def python(text: str) -> str:
 
 def register_cell(shell: Any, source: str) -> str:
     """Let IPython know the running cell by its full text, so that tracebacks show its own lines; its file name."""
-    return str(shell.compile.cache(source, _running(shell), raw_code=source))
+    return str(shell.compile.cache(source, running(shell), raw_code=source))
 
 
 def sent(shell: Any, text: str) -> Sent:
@@ -78,7 +78,7 @@ def _request(shell: Any) -> dict[str, Any]:
     return (shell.get_parent() if hasattr(shell, "get_parent") else None) or {}
 
 
-def _running(shell: Any) -> int:
+def running(shell: Any) -> int:
     """The number of the running cell; `execution_count` is that or one more, by version, so ask what was compiled."""
     return int(max(shell.compile._filename_map.values(), default=shell.execution_count))  # noqa: SLF001
 

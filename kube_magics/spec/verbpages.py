@@ -50,7 +50,7 @@ once leaves the job alone, twice within three seconds stops it, as in a notebook
 | 124 | `--timeout` ran out | |
 | 125 | it never ran, or how it ended is not known | |
 | 128 + N | it was killed by signal N: 137 at its memory limit, too; 143: it was stopped | |
-| 130 | interrupted: the job goes on | interrupted |
+| 130 | interrupted here: the job goes on (as a program's own 130, or one killed by INT: see stderr) | interrupted |
 """
 
 

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from kube_magics.doctor.line import Report
+from kube_magics.doctor.line import Report, row
 from kube_magics.errors import Told
 from kube_magics.jobs import here
 from kube_magics.jobs.choose import leave
@@ -28,7 +28,7 @@ WAITING = ("run", "attach")
 
 def run(words: Sequence[str]) -> int:
     """Run one verb; the exit code."""
-    door, debugging = Door(prog=TERMINAL, lasting=False), Debugging()
+    door, debugging = Door(prog=TERMINAL, seen=_seen, lasting=False), Debugging()
     here.set_limited(False)
     try:
         if chosen() is not None:
@@ -47,8 +47,14 @@ def run(words: Sequence[str]) -> int:
         leave()
 
 
+def _seen(report: Report) -> None:
+    print(row(report.lines[-1]), flush=True)
+
+
 def _show(answer: object) -> int:
-    if isinstance(answer, (Report, Table, Description)):
+    if isinstance(answer, Report):
+        print(answer.summary)  # its lines have been seen
+    elif isinstance(answer, (Table, Description)):
         print(answer.text())
     elif isinstance(answer, Job):
         print(answer.name)

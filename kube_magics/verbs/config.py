@@ -75,7 +75,7 @@ def _change(word: str) -> tuple[str, str]:
             why = f"--{option.name} belongs to one job: it has no default."
         elif any(name.replace("-", "_") == limit.field for limit in LIMITS):
             why, near = f"{name} is the site's to set: by environment, or in IPython's configuration.", None
-        fix = f"{MAGIC} {near}={text or 'VALUE'}" if near and option is None else "%%kubetrain? shows all options"
+        fix = f"{MAGIC} {near}={text or 'VALUE'}" if near and option is None else "%%kubetrain?   (shows all options)"
         raise OptionError(why, hint=fix)
     if not equals and option.flag:
         text = "true"

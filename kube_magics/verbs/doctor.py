@@ -21,12 +21,17 @@ _TAKEN_BACK = re.compile(r"%kube config ([a-z-]+)=(?!\S)")
 
 
 def doctor(call: Call) -> Report | None:
-    """The report is the line's value; with --json its text is printed instead."""
+    """The report is the line's value, shown line by line as it comes; with --json its text is printed instead."""
     given, stray = split_known(call.names, FIELDS, MAGIC, call.verb.options)
     if stray:
         raise OptionError(f"{MAGIC} takes options only, and {stray[0]!r} is none.", hint=f"{MAGIC} --pull")
     as_text, pulls = given.pop("json", False), given.pop("pull", False)
-    report = Report(tuple(_typed(line, call.door) for line in examine(given, pulls=pulls).lines))
+    report = Report(())
+    for line in examine(given, pulls=pulls):
+        report = Report((*report.lines, _typed(line, call.door)), whole=False)
+        if not as_text:
+            call.door.seen(report)
+    report = replace(report, whole=True)
     if not as_text:
         return report
     print(json.dumps(report.json(), indent=2, ensure_ascii=False))

@@ -51,6 +51,8 @@ class Door:
     """Where values go."""
     sent: Callable[[str], Sent] = Sent
     """The running cell, from its text."""
+    seen: Callable[[Any], None] = lambda _: None
+    """Told what a slow verb has found so far, again with each more."""
     lasting: bool = True
     """What is set, or bound, is there for the next line. False: the process ends with this one."""
 
@@ -95,5 +97,5 @@ def checked_names(verb: Verb, words: list[str]) -> tuple[str, ...]:
         raise OptionError(f"{line} takes no name, and {words[0]!r} was given.", hint=line)
     if len(words) < verb.least or (verb.most is not None and len(words) > verb.most):
         what = "the name of one job" if verb.most == 1 else "names of jobs"
-        raise OptionError(f"{line} takes {what}.", hint=f"{NOTEBOOK} jobs shows the names")
+        raise OptionError(f"{line} takes {what}.", hint=f"{NOTEBOOK} jobs   (shows the names)")
     return tuple(dict.fromkeys(map(checked_object, words)))

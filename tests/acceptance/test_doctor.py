@@ -204,11 +204,20 @@ def test_without_a_cluster(here: Desk) -> None:
     assert "no kubeconfig was found" in texts(report, "backend")
     assert "Python 3." in texts(report, "python")
     assert texts(report, "machine")
-    shown = here.right("%kube doctor")
-    assert shown.values[0].splitlines()[0].startswith("ok        backend ")
-    (html,) = (value["text/html"] for kind, value in shown.shown if kind == "display")
-    assert "<table>" in html
     assert eventually(lambda: not here.left(), "nothing is left")
+
+
+def test_the_lines_come_one_after_the_other_and_once(here: Desk) -> None:
+    """As a table that grows; as the cell's value it is not shown a second time, as another cell's it is."""
+    shown = here.right("report = %kube doctor\nreport")
+    assert shown.values[0].splitlines()[0].startswith("ok        backend ")
+    assert shown.values[0].splitlines()[-1] == "looking further …"
+    (bundle,) = (value for kind, value in shown.shown if kind == "display")
+    assert "<table>" in bundle["text/html"]
+    assert "ok        work folder" in bundle["text/plain"]
+    assert "0 broken" in bundle["text/plain"].splitlines()[-1]
+    assert here.right("%kube doctor").text.count("backend") == 1
+    assert here.right("report").text == bundle["text/plain"] + "\n"
 
 
 def test_a_kubeconfig_that_does_not_exist(here: Desk) -> None:

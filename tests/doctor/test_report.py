@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kube_magics.doctor.line import Report, broken, degraded, of_error, ok
+from kube_magics.doctor.line import Report, broken, degraded, of_error, ok, row
 from kube_magics.errors import Unreachable
 
 REPORT = Report(
@@ -18,15 +18,21 @@ REPORT = Report(
 
 def test_text() -> None:
     assert repr(REPORT).splitlines() == [
-        "ok        clock       as the cluster's",
-        "degraded  GPUs        none <b>here</b>",
-        "                      next: ask",
-        "broken    connection  No answer.",
-        "                      said: one",
-        "                      said: two",
-        "                      next: check the network",
+        "ok        clock         as the cluster's",
+        "degraded  GPUs          none <b>here</b>",
+        "                        next: ask",
+        "broken    connection    No answer.",
+        "                        said: one",
+        "                        said: two",
+        "                        next: check the network",
         "1 ok, 1 degraded, 1 broken",
     ]
+
+
+def test_what_a_cluster_says_does_nothing_to_a_terminal() -> None:
+    said = "\x1b]0;title\x07\x1b[2Jno\x9bm"
+    assert row(broken("job", "a\x1bb", "ask", said)).splitlines()[1].endswith(r"said: \x1b]0;title\x07\x1b[2Jno\x9bm")
+    assert "\x1b" not in row(broken("job", "a\x1bb", "ask", said))
 
 
 def test_html_shows_what_a_cluster_says_as_text() -> None:

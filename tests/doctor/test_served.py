@@ -63,9 +63,9 @@ def server(changed: Mapping[str, Any] | None = None, refused: str = "", **header
 def examined(answer: Answer, *, each_s: float = 8.0, spec: JobSpec | None = None, **how: Any) -> list[Line]:
     async def run() -> list[Line]:
         async with api(answer, **how) as client:
-            return await cluster.lines(
-                client.access.source, spec or JobSpec(), Patience(each_s=each_s, all_s=14.0), pulls=False
-            )
+            patience = Patience(each_s=each_s, all_s=14.0)
+            found = cluster.lines(client.access.source, spec or JobSpec(), patience, pulls=False)
+            return [line async for line in found]
 
     return asyncio.run(run())
 
@@ -116,6 +116,26 @@ def test_one_question_that_is_never_answered_leaves_the_others() -> None:
     lines = examined(server({"/api/v1/nodes": "never"}), each_s=1.0)
     assert "could not be found out within 1 s" in line_of(lines, "GPUs", DEGRADED).text
     assert [line.check for line in lines if line.state != OK] == ["GPUs"]
+
+
+def test_what_is_known_is_told_while_the_rest_is_asked() -> None:
+    """In the fixed order: what comes behind a question without an answer waits for it."""
+
+    async def run() -> list[str]:
+        told: list[str] = []
+        async with api(server({"/api/v1/namespaces/team/resourcequotas": "never"})) as client:
+            lines = cluster.lines(client.access.source, JobSpec(), Patience(each_s=60, all_s=60), pulls=False)
+            while "Pod Security" not in told:
+                told.append((await anext(lines)).check)
+            for more in (asyncio.ensure_future(anext(lines)),):
+                assert (await asyncio.wait([more], timeout=0.1))[1], "nothing is told before the quota"
+                more.cancel()
+                await asyncio.wait([more])
+        return told
+
+    told = asyncio.run(run())
+    assert told[:3] == ["kubeconfig", "credentials", "proxy"]
+    assert told[-2:] == ["job", "Pod Security"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +201,7 @@ def unreached(folder: Path, address: str, spec: JobSpec | None = None, **more: s
 
     async def run() -> list[Line]:
         source = Source("kubeconfig", "the file", str(path))
-        return await cluster.lines(source, spec or JobSpec(), Patience(), pulls=False)
+        return [line async for line in cluster.lines(source, spec or JobSpec(), Patience(), pulls=False)]
 
     return asyncio.run(run())
 
@@ -207,7 +227,7 @@ def test_a_dead_link_takes_fifteen_seconds_at_most(tmp_path: Path) -> None:
             path.write_text(yaml.safe_dump(kubeconfig(f"https://127.0.0.1:{dead.getsockname()[1]}")))
             source = Source("kubeconfig", "the file", str(path))
             async with asyncio.timeout(15):
-                return await cluster.lines(source, JobSpec(), Patience(), pulls=False)
+                return [line async for line in cluster.lines(source, JobSpec(), Patience(), pulls=False)]
 
     assert "could not be found out" in line_of(asyncio.run(run()), "connection", BROKEN).text
 
@@ -222,6 +242,6 @@ def test_a_log_in_program_that_hangs(tmp_path: Path) -> None:
 
     async def run() -> list[Line]:
         source = Source("kubeconfig", "the file", str(path))
-        return await cluster.lines(source, JobSpec(), Patience(each_s=0.3), pulls=False)
+        return [line async for line in cluster.lines(source, JobSpec(), Patience(each_s=0.3), pulls=False)]
 
     assert "could not be found out" in line_of(asyncio.run(run()), "kubeconfig", BROKEN).text

@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from kube_magics.spec.verbs import VERBS
+from tests.api.servers import kubeconfig
 from tests.architecture.sources import CHECKOUT
 
 COMMAND = [sys.executable, "-m", "kube_magics.terminal"]
@@ -79,6 +81,22 @@ def test_help_is_the_tables(tmp_path: Path) -> None:
     assert "%kube" not in told
     assert kube_magics(tmp_path).returncode == 2
     assert "%%kubetrain" not in kube_magics(tmp_path, "run", "-h").stdout
+
+
+def test_a_doctor_tells_what_it_knows_while_it_asks(tmp_path: Path) -> None:
+    """Of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = tmp_path / "config"
+        config.write_text(json.dumps(kubeconfig(f"http://127.0.0.1:{silent.getsockname()[1]}")))
+        told = {**environment(tmp_path), "KUBECONFIG": str(config), "KUBE_MAGICS_BACKEND": "kubernetes"}
+        child = subprocess.Popen(
+            [*COMMAND, "doctor"], env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith("ok        kubeconfig")
+        child.send_signal(signal.SIGINT)
+        assert "interrupted" in child.communicate(timeout=PATIENCE_S)[1]
+        assert child.returncode == 130
 
 
 @pytest.mark.jobs
