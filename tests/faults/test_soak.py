@@ -37,16 +37,17 @@ def begin(name, count, seconds):
 
 
 TIDY = """\
-import gc, threading
+import ctypes, gc, threading
 _ = gc.collect()
+_ = ctypes.CDLL(None).malloc_trim(0)
 print(sum(each.name.startswith("asyncio_") for each in threading.enumerate()))
 """
-"""Says how many threads the event loop's own pool has begun: up to its bound, when several were needed at once."""
+"""What is left is held: not garbage, nor what glibc keeps for the next time. Says how many threads the event loop's own
+pool has begun: up to its bound, when several were needed at once."""
 
 
 def now(linked: Linked) -> Held:
-    """What the kernel holds once it has thrown away what nobody needs; connections: to the cluster; threads: without
-    those of the loop's pool."""
+    """What the kernel holds; connections: to the cluster; threads: without those of the loop's pool."""
     pool = int(linked.desk.right(TIDY).stdout)
     found = held(linked.desk.kernel.pid, linked.proxy.port)
     return replace(found, threads=found.threads - pool)
@@ -81,6 +82,7 @@ def at_once(linked: Linked, name: str, count: int) -> None:
 def warm(linked: Linked, name: str, count: int) -> Held:
     """Twice, so that caches, pools and the allocator have what they will have."""
     linked.desk.right(CHATTER)
+    linked.desk.right("print('.' * 200_000)")  # ZeroMQ begins threads for the first message of more than 64 KiB
     for n in range(2):
         at_once(linked, f"{name}-warm-{n}", count)
     one_by_one(linked, f"{name}-warm", 1)
