@@ -103,17 +103,18 @@ def remote(fn: Callable[..., Any] | None = None, /, **asked: Any) -> Any:
     return Remote(fn, asked) if fn is not None else lambda fn: Remote(fn, asked)
 
 
-def _describe() -> None:
+def _describe(function: Any, without: Sequence[str]) -> None:
     """What Python, and an editor's completion, can tell of the options as keywords: they stand in one table."""
-    given = inspect.signature(train)
+    given = inspect.signature(function)
     fixed = [each for each in given.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     keywords = [
         inspect.Parameter(each.field, inspect.Parameter.KEYWORD_ONLY, default=each.default)
         for each in OPTIONS
-        if each.field not in NOT_FOR_CALLS
+        if each.field not in without
     ]
-    train.__doc__ = f"{inspect.cleandoc(train.__doc__ or '')}\n\n{keywords_text(NOT_FOR_CALLS)}\n"
-    vars(train)["__signature__"] = given.replace(parameters=[*fixed, *keywords])
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{keywords_text(without)}\n"
+    vars(function)["__signature__"] = given.replace(parameters=[*fixed, *keywords])
 
 
-_describe()
+_describe(train, NOT_FOR_CALLS)
+_describe(remote, (*NOT_FOR_CALLS, "detach"))

@@ -1,13 +1,13 @@
 """What Tab offers on a magic's line: from the text before the cursor to words, and to lists that only a place knows.
 
 A list is named as in the table: `<jobs>`, `<claims>`, `<contexts>`, `<namespaces>`, `<images>`, `<files>`,
-`<names>` (of the notebook), `<cell>` (what the cell sets).
+`<names>` (of the notebook), `<cell>` (what the cell sets). `<columns>` is a verb's own: its words stand here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kube_magics.spec.option import Option
 from kube_magics.spec.options import BY_FIELD, OPTIONS, PLACE, SETTABLE
@@ -48,8 +48,9 @@ def _verb(verb: str, before: Sequence[str], last: str) -> Wanted:
     if verb == "create" and before[-1:] in (["-f"], ["--filename"]):
         return Wanted(last, ("<files>",))
     found = _option(known, before, last)
-    if found is not None:
-        return found
+    if found is not None and row is not None:
+        columns = {mark: tuple(f"{each.name}{mark[9:]}" for each in row.columns) for mark in ("<columns>", "<columns>=")}
+        return replace(found, words=tuple(word for each in found.words for word in columns.get(each, (each,))))
     if verb == "config":
         return _setting(last)
     if verb == "help":

@@ -38,7 +38,7 @@ _IMAGE = (
     Option("read-only-root", "Read-only root file system, for sites whose policy asks for it.", None, default=False, example="--read-only-root", also="read-only read-only-root-filesystem"),
 )  # fmt: skip
 _DATA = (
-    Option("returns", "Names that come back into the notebook when the job has ended.", readers.returns, "A,B", default=(), unit="names, commas between", example="--returns model,score", complete="<cell>", settable=False, also="return outputs out"),
+    Option("returns", "Names that come back into the notebook when the job has ended (repeatable).", readers.returns, "A,B", default=(), many=True, unit="names, commas between", example="--returns model,score", complete="<cell>", settable=False, also="return outputs out"),
     Option("returns-files", "Files of the job's working folder that come back (repeatable).", readers.globs, "GLOB", default=(), many=True, unit="globs, commas between", example="--returns-files checkpoints/*.pt", also="return-files output-files"),
     Option("files", "Files, folders and globs that travel into the job's working folder (repeatable; .kubeignore is heeded).", readers.paths, "PATHS", default=(), many=True, unit="paths, commas between", example="--files data/*.csv,config.yaml", complete="<files>", also="file copy include"),
     Option("volume", "Mount a PersistentVolumeClaim (repeatable).", volumes.volumes, "CLAIM:/path[:ro]", default=(), many=True, same=lambda found: found.path, unit="one mount", example="--volume datasets:/data:ro", complete="<claims>", also="volumes mount pvc claim"),

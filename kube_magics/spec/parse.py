@@ -20,11 +20,21 @@ def parse(tokens: Sequence[str], prog: str = "%%kubetrain") -> dict[str, Any]:
     found, stray = words(tokens, OPTIONS, prog)
     if stray and "returns" in found and stray[0].strip(",").isidentifier():
         # `--returns model, score`: what people type first.
-        names = ",".join(word.strip(",") for word in (found["returns"], *stray) if word.strip(",").isidentifier())
+        names = ",".join(word.strip(",") for word in (*found["returns"], *stray) if word.strip(",").isidentifier())
         raise OptionError(f"{prog}: the names of --returns are separated by commas alone.", hint=f"--returns {names}")
     if stray:
-        raise unknown_option(stray[0], OPTIONS, prog)
+        raise _behind_a_blank(tokens, stray[0], prog) or unknown_option(stray[0], OPTIONS, prog)
     return checked(found, typed="--{}")
+
+
+def _behind_a_blank(tokens: Sequence[str], stray: str, prog: str) -> OptionError | None:
+    """The error for `--detach false`, where `--detach=false` is meant; None: it is no such word."""
+    before = tokens[max(0, list(tokens).index(stray) - 1)]
+    option = next((each for each in OPTIONS if before in (f"--{each.name}", each.short)), None)
+    if option is None or not (option.bare is not None or (option.flag and stray.lower() in (*_YES, *_NO))):
+        return None
+    value(option, f"--{option.name}", stray)
+    return OptionError(f"{prog}: what {before} is given stands behind =.", hint=f"--{option.name}={stray}")
 
 
 def split_known(
@@ -118,7 +128,8 @@ def _read(option: Option, name: str, raw: Any) -> Any:
         items = raw.items() if isinstance(raw, Mapping) else raw if isinstance(raw, (list, tuple)) else [raw]
         texts = ["=".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in items]
         read = option.read
-        return tuple(found for text in texts for found in read(name, text))
+        # Twice the same, in two options, is meant once.
+        return tuple(dict.fromkeys(found for text in texts for found in read(name, text)))
     if isinstance(raw, (list, tuple)):
         raw = (" " if option.field == "pip" else ",").join(map(str, raw))
     return option.read(name, str(raw))

@@ -28,6 +28,8 @@ def test_what_is_no_line_of_ours(text: str) -> None:
         ("%kube describe di", "di", ("<jobs>",)),
         ("%kube delete a b", "b", ("<jobs>",)),
         ("%kube jobs --status run", "run", STATES),
+        ("%kube gpus --sort-by node,fr", "fr", ("node", "product", "total", "used", "free", "ready")),
+        ("%kube gpus --filter ", "", ("node=", "product=", "total=", "used=", "free=", "ready=")),
         ("%kube logs x --namespace te", "te", ("<namespaces>",)),
         ("%kube logs x -n te", "te", ("<namespaces>",)),
         ("%%kubetrain --gpus ", "", ()),

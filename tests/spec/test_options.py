@@ -232,6 +232,26 @@ def test_nothing_is_abbreviated_and_no_word_is_passed_over() -> None:
             line(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("--detach false", "--detach=false"),
+        ("--gpus 1 --read-only-root True", "--read-only-root=True"),
+        ("--shm 0", "--shm 8Gi"),
+        ("--cpu-ok later", "%%kubetrain? shows all options"),
+    ],
+)
+def test_the_word_behind_a_flag_stands_behind_an_equals_sign(text: str, hint: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        line(text)
+    assert caught.value.hint == hint
+
+
+def test_names_of_several_returns_add_up() -> None:
+    """The last one alone would lose what the others name."""
+    assert line("--returns model --returns score,model")["returns"] == ("model", "score")
+
+
 def test_names_of_returns_with_blanks_between_them() -> None:
     with pytest.raises(OptionError) as caught:
         line("--returns model, score")

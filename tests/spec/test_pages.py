@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from kube_magics.jobs.train import NOT_FOR_CALLS, train
+import pytest
+
+from kube_magics.jobs.train import NOT_FOR_CALLS, remote, train
 from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.pages import help_text, page
@@ -33,9 +37,10 @@ def test_help_shows_every_option_within_the_width_of_a_notebook() -> None:
     assert all(len(row) <= 110 for row in text.splitlines())
 
 
-def test_python_knows_the_options_as_keywords() -> None:
-    keywords = inspect.signature(train).parameters
+@pytest.mark.parametrize(("function", "without"), [(train, NOT_FOR_CALLS), (remote, (*NOT_FOR_CALLS, "detach"))])
+def test_python_knows_the_options_as_keywords(function: Any, without: Sequence[str]) -> None:
+    keywords = inspect.signature(function).parameters
     for option in OPTIONS:
-        shown = f"\n  {option.field} " in f"{train.__doc__} "
-        assert (option.field in keywords) == shown == (option.field not in NOT_FOR_CALLS)
+        shown = f"\n  {option.field} " in f"{function.__doc__} "
+        assert (option.field in keywords) == shown == (option.field not in without)
     assert keywords["gpus"].default == 0
