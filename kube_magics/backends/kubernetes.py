@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims, creating, happened, logalone, objects, secrets, stopping
+from kube_magics.backends import bundles, claims, creating, happened, logalone, objects, queues, secrets, stopping
 from kube_magics.backends.contract import Attempt, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.following import LOST, Following, Watches
 from kube_magics.backends.nodes import gpu_report, node_report
@@ -43,6 +43,7 @@ class KubernetesBackend:
         self.client = Client(access)
         self.namespace = access.namespace
         self._fixed_user: bool | None = None
+        self._said: list[str] = []  # by the last preflight
         self._kernel = uuid.uuid4().hex
         self._watches = Watches(self.client, self.namespace, f"{names.LABEL_KERNEL}={self._kernel}")
         self._following: dict[str, Following] = {}
@@ -71,7 +72,8 @@ class KubernetesBackend:
         return f"kubernetes (context {access.context}, namespace {self.namespace}; from {access.source.where})"
 
     def warnings(self) -> list[str]:
-        return [f"the cluster warns: {text}" for text in self.client.warnings()]
+        said, self._said = self._said, []
+        return [*said, *(f"the cluster warns: {text}" for text in self.client.warnings())]
 
     def runner_options(self, submission_name: str) -> Mapping[str, Any]:
         return {"result_limit_bytes": RESULT_LIMIT_BYTES}
@@ -101,9 +103,12 @@ class KubernetesBackend:
         return []
 
     async def preflight(self, spec: JobSpec) -> None:
-        await asyncio.gather(
-            claims.check(self.client, self.namespace, spec), secrets.check(self.client, self.namespace, spec.secret)
+        *_, said = await asyncio.gather(
+            claims.check(self.client, self.namespace, spec),
+            secrets.check(self.client, self.namespace, spec.secret),
+            queues.check(self.client, self.namespace, spec.queue),
         )
+        self._said = [said] if said else []
 
     async def submit(self, submission: Submission) -> str | None:
         await self.connect()

@@ -49,7 +49,9 @@ def _verb(verb: str, before: Sequence[str], last: str) -> Wanted:
         return Wanted(last, ("<files>",))
     found = _option(known, before, last)
     if found is not None and row is not None:
-        columns = {mark: tuple(f"{each.name}{mark[9:]}" for each in row.columns) for mark in ("<columns>", "<columns>=")}
+        columns = {
+            mark: tuple(f"{each.name}{mark[9:]}" for each in row.columns) for mark in ("<columns>", "<columns>=")
+        }
         return replace(found, words=tuple(word for each in found.words for word in columns.get(each, (each,))))
     if verb == "config":
         return _setting(last)

@@ -1,4 +1,4 @@
-"""What is found out of claims and Secrets before a job is made, and of nodes while it waits; each with no right to it."""
+"""What is found out of claims, Secrets and queues before a job is made, and of nodes while it waits; each with no right to it."""
 
 from __future__ import annotations
 
@@ -65,6 +65,9 @@ def claims(*names: str) -> dict[str, Any]:
     return {"items": [{"metadata": {"name": name}} for name in names]}
 
 
+KUEUE = "/apis/kueue.x-k8s.io"
+GROUP = {KUEUE: {"name": "kueue.x-k8s.io", "preferredVersion": {"version": "v1beta2"}}}
+QUEUES = f"{KUEUE}/v1beta2/namespaces/team/localqueues"
 CLAIMS = f"{TEAM}/persistentvolumeclaims"
 STORE = {f"{TEAM}/secrets/store": secret("store", "token", "url")}
 
@@ -93,6 +96,10 @@ STORE = {f"{TEAM}/secrets/store": secret("store", "token", "url")}
         ("--volume date:/data", {CLAIMS: claims("models", "data")}, "there are data, models.", "--volume data:/data"),
         ("--volume my-disk:/data", {CLAIMS: claims("models", "data")}, "there are data, models.", "ask your administrator"),
         ("--volume date:/data", {f"{TEAM}/persistentvolumeclaims/date": 403}, None, ""),
+        ("--queue gpus", {**GROUP, f"{QUEUES}/gpus": {"metadata": {"name": "gpus"}}}, None, ""),
+        ("--queue gpus", {**GROUP, f"{QUEUES}/gpus": 403}, None, ""),
+        ("--queue gpu", {**GROUP, QUEUES: claims("cpus", "gpus")}, "no queue gpu in this namespace; there are cpus, gpus.", "--queue gpus"),
+        ("--queue night", GROUP, "there is no queue night in this namespace.", "ask your administrator for a LocalQueue"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_named(line: str, answers: Answers, told: str | None, typed: str) -> None:
@@ -115,6 +122,24 @@ def test_the_content_of_a_secret_is_never_asked_for() -> None:
 
 def test_without_such_options_nothing_is_asked() -> None:
     assert preflight("--gpus 2 --memory 1Gi", {}) == (None, [])
+
+
+def test_a_queue_where_there_is_no_kueue_is_said_once() -> None:
+    async def absent(_: web.Request) -> web.Response:
+        return web.json_response({"message": "no"}, status=404)
+
+    async def run() -> tuple[list[str], list[str]]:
+        async with api(absent) as client:
+            backend = KubernetesBackend(client.access)
+            try:
+                await backend.preflight(JobSpec(queue="gpus"))
+                return backend.warnings(), backend.warnings()
+            finally:
+                await backend.close()
+
+    (said,), again = asyncio.run(run())
+    assert said.startswith("--queue gpus does nothing here: there is no Kueue")
+    assert not again
 
 
 WAITING = {
