@@ -69,6 +69,7 @@ _ALL = (
         "create",
         "Create the objects of a YAML file as they are, as kubectl does.",
         "-f FILE",
+        "In a terminal `-f -` reads what a pipe brings: `kube-magics run --dry-run train.py | kube-magics create -f -`.",
         examples=("create -f job.yaml",),
         own_line=True,
     ),

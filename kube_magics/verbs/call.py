@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kube_magics.errors import OptionError
 from kube_magics.jobs import defaults
 from kube_magics.jobs.debugging import Debugging
 from kube_magics.spec.options import PLACE
@@ -45,7 +47,7 @@ def call(words: Sequence[str], door: Door, debugging: Debugging) -> object:
         print(_help(rest, door))
         return None
     if name not in VERBS:
-        raise unknown_word(name, VERBS, NOTEBOOK, "verb")
+        raise _behind_its_verb(words) or unknown_word(name, VERBS, NOTEBOOK, "verb")
     verb = VERBS[name]
     ours = rest[: rest.index("--")] if "--" in rest else rest
     if {"-h", "--help"} & set(ours):
@@ -64,6 +66,15 @@ def call(words: Sequence[str], door: Door, debugging: Debugging) -> object:
         sys.stdout.write(json.dumps(answer.json(), indent=2, ensure_ascii=False) + "\n")
         return None
     return answer
+
+
+def _behind_its_verb(words: Sequence[str]) -> OptionError | None:
+    """The error for `-n team jobs`, as it is typed for kubectl; None: no verb comes after."""
+    at = next((at for at, word in enumerate(words) if word in VERBS), None)
+    if not words[0].startswith("-") or at is None:
+        return None
+    meant = shlex.join([words[at], *words[at + 1 :], *words[:at]])
+    return OptionError(f"{NOTEBOOK} takes its verb first, then options.", hint=f"{NOTEBOOK} {meant}")
 
 
 def _help(words: Sequence[str], door: Door) -> str:

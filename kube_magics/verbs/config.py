@@ -16,7 +16,7 @@ from kube_magics.spec.limits import LIMITS
 from kube_magics.spec.option import Option
 from kube_magics.spec.options import BY_FIELD, OPTIONS, PLACE, SETTABLE
 from kube_magics.spec.parse import nearest, split_known
-from kube_magics.verbs.door import Call
+from kube_magics.verbs.door import Call, Door
 from kube_magics.verbs.table import aligned
 
 MAGIC = "%kube config"
@@ -27,9 +27,12 @@ ALWAYS = ("context", "namespace", "backend", "image")
 def run(call: Call) -> None:
     """Nothing is set before all words are understood, and nothing is kept that leads nowhere."""
     place, changes = split_known(call.names, PLACE, MAGIC)
-    wanted = dict(_change(word) for word in changes)
+    wanted = dict(map(_change, changes))
     if not call.door.lasting:
         _check_lasting(wanted)
+    for field, text in wanted.items():
+        if text:
+            Place(CONFIG, {field: text}).read(BY_FIELD[field])
     before = dict(here.configured)
     here.configured.update(wanted)
     for field in [field for field, text in wanted.items() if not text]:
@@ -41,16 +44,16 @@ def run(call: Call) -> None:
             here.configured.clear()
             here.configured.update(before)
         else:  # which of these leads nowhere is what people look for
-            _show(place)
+            _show(place, call.door)
         raise
     if wanted.get("context"):
         remember(backend)
-    _show(place)
+    _show(place, call.door)
     print(f"jobs run on {backend.where()}")
 
 
-def _show(given: dict[str, object]) -> None:
-    print("\n".join(aligned([("NAME", "VALUE", "FROM"), *_rows(given)])))
+def _show(given: dict[str, object], door: Door) -> None:
+    door.say("\n".join(aligned([("NAME", "VALUE", "FROM"), *_rows(given)])))
     for name, near in defaults.unknown_variables(os.environ):
         print(f"{name} sets nothing here: {near} is probably meant")
 
@@ -65,7 +68,7 @@ def _check_lasting(wanted: Mapping[str, str]) -> None:
 
 
 def _change(word: str) -> tuple[str, str]:
-    """Field and text of one `NAME=VALUE`; raises OptionError for what cannot be set."""
+    """Field and text of one `NAME=VALUE`, the text unread; raises OptionError for what cannot be set."""
     name, equals, text = word.partition("=")
     option = BY_FIELD.get(name.strip("-").replace("-", "_"))
     if option is None or not option.settable:
@@ -82,8 +85,6 @@ def _change(word: str) -> tuple[str, str]:
     elif not equals:
         example = option.example.split(" ", 1)[1]
         raise OptionError(f"{MAGIC} {name} needs a value.", hint=f"{MAGIC} {option.name}={example}")
-    if text:
-        Place(CONFIG, {option.field: text}).read(option)
     return option.field, text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def run(call: Call) -> None:
     if stray or not files:
         fix = f"{MAGIC} -f {stray[0] if stray else 'job.yaml'}"
         raise errors.OptionError(f"{MAGIC} takes files behind -f.", hint=fix)
-    found = [document for file in files for document in documents(_read(file), file)]
+    found = [document for file in files for document in documents(_read(file, call.door), file)]
     spec = defaults.spec(place, PLACE)
     backend = backend_for(spec)
     if backend.kind == "kubernetes":
@@ -53,7 +54,10 @@ def _files(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return files, rest
 
 
-def _read(file: str) -> str:
+def _read(file: str, door: Door) -> str:
+    """`-` is what a pipe brings; a notebook has none."""
+    if file == "-" and not door.lasting:
+        return sys.stdin.read()
     path = Path(file).expanduser()
     try:
         return path.read_text("utf-8")

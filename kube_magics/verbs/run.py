@@ -107,6 +107,8 @@ def _script(door: Door, script: str, spec: JobSpec, arguments: Sequence[str], fo
     origin = Origin({}, captured.definitions(None), (), spec.timeout)
     text = captured.cargo.script.data.decode("utf-8", "replace") if captured.cargo.script else ""
     sent, notebook = door.sent(text), here.notebook_path()
+    if notebook is None and not door.lasting:
+        notebook = str((folder / script).absolute())
     return launch(door, spec, captured, origin, stem=PurePath(script).stem, cell=sent, notebook=notebook)
 
 

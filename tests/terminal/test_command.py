@@ -258,7 +258,7 @@ def test_a_disk_that_is_full(tmp_path: Path, words: list[str], code: int) -> Non
     ("words", "code", "told", "more"),
     [
         (["job"], 2, "next: kube-magics jobs", {}),
-        (["logs"], 2, "kube-magics jobs shows the names", {}),
+        (["logs"], 2, "next: kube-magics jobs   (shows the names)", {}),
         (["logs", "-x", "a"], 2, "kube-magics logs has no option -x", {}),
         (["logs", "absent"], 1, "next: kube-magics jobs", {}),
         (["jobs", "-o", "json"], 2, "next: --json", {}),
