@@ -33,8 +33,9 @@ def environment(folder: Path) -> dict[str, str]:
 
 def kube_magics(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run to its end in `folder`."""
+    told = {**environment(folder), **more}
     return subprocess.run(
-        [*COMMAND, *words], cwd=folder, env={**environment(folder), **more}, capture_output=True, text=True, check=False
+        [*COMMAND, *words], cwd=folder, env=told, input="", capture_output=True, text=True, check=False
     )
 
 
@@ -83,6 +84,12 @@ def test_help_is_the_tables(tmp_path: Path) -> None:
     assert "%%kubetrain" not in kube_magics(tmp_path, "run", "-h").stdout
 
 
+def test_a_setting_is_said_to_come_from_what_is_typed_here(tmp_path: Path) -> None:
+    shown = kube_magics(tmp_path, "config", "context=lab").stdout
+    assert "lab    kube-magics config\n" in shown
+    assert "%kube" not in shown
+
+
 def test_a_doctor_tells_what_it_knows_while_it_asks(tmp_path: Path) -> None:
     """Of a server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -121,7 +128,9 @@ def test_a_script_and_its_exit_code(tmp_path: Path) -> None:
     rows = json.loads(kube_magics(tmp_path, "jobs", "--json", "--status", "failed").stdout)["rows"]
     assert [row["name"] for row in rows] == ["second"]
     assert kube_magics(tmp_path, "logs", "second", "--tail", "1").stdout in ("['3', 'b']\n", "err\n")
-    assert "with exit code 3" in kube_magics(tmp_path, "describe", "second").stdout
+    described = kube_magics(tmp_path, "describe", "second").stdout
+    assert "with exit code 3" in described
+    assert f"from     {tmp_path}/train.py\n" in described
     assert "the job has failed" in kube_magics(tmp_path, "events", "second").stdout
     assert kube_magics(tmp_path, "attach", "second").returncode == 3
     assert kube_magics(tmp_path, "complete", "logs", "f").stdout == "first\n"
@@ -267,6 +276,10 @@ def test_a_disk_that_is_full(tmp_path: Path, words: list[str], code: int) -> Non
         (["run", "--", "make", "all"], 2, "kube-magics run -- python train.py", {}),
         (["run"], 2, "takes a script or an image", {}),
         (["config", "gpus=2"], 2, "next: export KUBE_MAGICS_GPUS=2", {}),
+        (["config", "gpus=x"], 2, "next: export KUBE_MAGICS_GPUS=x", {}),
+        (["-n", "team", "jobs", "--json"], 2, "next: kube-magics jobs --json -n team", {}),
+        (["--nonsense"], 2, "next: kube-magics help", {}),
+        (["create", "-f", "-"], 2, "- holds no object", {}),
         (["config", "gpus="], 2, "next: unset KUBE_MAGICS_GPUS", {}),
         (["config", "imag=a:1"], 2, "next: export KUBE_MAGICS_IMAGE=a:1", {}),
         (["run", "here.py"], 2, "next: export KUBE_MAGICS_GPUS=1", {"KUBE_MAGICS_GPUS": "two"}),
