@@ -16,6 +16,7 @@ from kube_magics.backends.contract import Backend
 from kube_magics.jobs import homecoming, loop
 from kube_magics.jobs.follow import Outcome
 from kube_magics.jobs.homecoming import Home
+from kube_magics.jobs.origin import VALUE
 from kube_magics.jobs.store import Store
 from kube_magics.runner.spoiled import MISSING
 from kube_magics.runner.workfiles import FILE
@@ -155,28 +156,30 @@ def _chunks(source: Source) -> Iterator[bytes]:
         yield from source
 
 
-def _absent(name: str, outcome: Outcome) -> errors.ResultError:
-    end = outcome.end or {}
-    if name in (end.get("too_large") or {}):
-        size = human_bytes(end["too_large"][name])
+def _absent(result: str, outcome: Outcome) -> errors.ResultError:
+    end, name = outcome.end or {}, "the value" if result == VALUE else result
+    if result in (end.get("too_large") or {}):
+        size = human_bytes(end["too_large"][result])
         return errors.ResultTooLarge(
             f"{name} is {size}; a result of up to 1.0 MB travels back through the log.",
             hint="--artifacts URL carries large results; or return less (a state_dict in half precision, a summary)",
         )
-    if name in outcome.corrupt:
-        return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[name]}.", hint="run the cell again")
-    why = (end.get("missing") or {}).get(name)
+    if result in outcome.corrupt:
+        return errors.ResultError(f"{name} did not arrive whole: {outcome.corrupt[result]}.", hint="run the cell again")
+    why = (end.get("missing") or {}).get(result)
     if why is None and outcome.pod_gone:
         what = f"{name} did not come back: the job's pod is gone, and with it the log that carried it."
         return errors.ResultMissing(what, hint="run the cell again   (--artifacts URL keeps what a log would carry)")
     if why is None:
         what = f"{name} did not come back: the job's log, which carries it, has not been read to its end."
         return errors.ResultMissing(what, hint="run the cell again   (reading the log takes the right `get pods/log`)")
-    return errors.ResultMissing(f"{name} did not come back: {why}.", hint=_fix(name, why))
+    return errors.ResultMissing(f"{name} did not come back: {why}.", hint=_fix(result, why))
 
 
 def _fix(name: str, why: str) -> str:
     if why.startswith("cannot be pickled"):
+        if name == VALUE:
+            return "return what it is made of, as plain values"
         return f"return what {name} is made of, as plain values, or leave it out of --returns"
     if why.startswith("cannot be written"):
         return "write less into the job's own folder: large files belong on a --volume CLAIM:/path"

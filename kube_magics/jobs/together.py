@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from kube_magics.errors import OptionError
 from kube_magics.jobs.interrupt import Waiting, unloaded
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.show import last_line
@@ -22,7 +23,7 @@ def wait_all(jobs: Iterable[Job], timeout: float | None = None) -> list[Any]:
     `timeout` seconds; Detached where an interrupt ends the waiting, as in a cell. What it has not returned then counts
     as not fetched.
     """
-    every = list(jobs)
+    every = _checked(jobs)
     _wait(every, timeout)
     failed = [(job, error) for job in every if (error := job.failure()) is not None]
     if not failed:
@@ -34,6 +35,17 @@ def wait_all(jobs: Iterable[Job], timeout: float | None = None) -> list[Any]:
         named = ", ".join(f"{job.name} ({type(error).__name__})" for job, error in failed)
         first.add_note(f"[kube_magics: {len(failed)} of {len(every)} jobs failed: {named}]")
     raise first
+
+
+def _checked(jobs: Iterable[Job]) -> list[Job]:
+    """`wait_all(job)` is what one types first."""
+    if isinstance(jobs, Job):
+        raise OptionError("wait_all() takes several jobs, in a list.", hint="wait_all([job]), or job.result()")
+    every = list(jobs)
+    for each in every:
+        if not callable(getattr(each, "done", None)):
+            raise OptionError(f"wait_all() takes jobs, and {each!r} is none.", hint="wait_all([train(…), train(…)])")
+    return every
 
 
 def _wait(every: list[Job], timeout: float | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from kube_magics.cells.capture import capture_call
-from kube_magics.errors import OptionError
+from kube_magics.errors import CaptureError, OptionError
 from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.debugging import debugging
@@ -50,6 +50,9 @@ def _train(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any
     if not isinstance(args, Sequence) or isinstance(args, (str, bytes)):
         # `train(fn, data)` is what one types first, and a string would be taken apart in silence.
         raise OptionError("train() takes the arguments of the function as a tuple.", hint="train(fn, args=(data,))")
+    if not isinstance(kwargs or {}, Mapping) or not all(isinstance(name, str) for name in kwargs or {}):
+        raise OptionError("train() takes keywords of the function as a dict.", hint='train(fn, kwargs={"lr": 0.1})')
+    _check_comes_back(fn)
     captured = submitting.with_files(
         spec, capture_call(fn, tuple(args), dict(kwargs or {}), here.notebook(), allowed=spec.capture, gpus=spec.gpus)
     )
@@ -62,6 +65,19 @@ def _train(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any
     namespace = sys.modules["__main__"].__dict__
     origin = Origin(namespace, captured.definitions(None), (VALUE,), spec.timeout)
     return submitting.submit(prepared, origin)
+
+
+def _check_comes_back(fn: Any) -> None:
+    """A coroutine or a generator cannot travel, and does nothing before somebody runs it."""
+    name = getattr(fn, "__name__", "fn")
+    if inspect.iscoroutinefunction(fn):
+        kind, run = "a coroutine", f"asyncio.run({name}(…))"
+    elif inspect.isgeneratorfunction(fn):
+        kind, run = "a generator", f"list({name}(…))"
+    else:
+        return
+    what = f"A call of {name} gives {kind}, which cannot come back."
+    raise CaptureError(what, hint=f"a function around it: def run(): return {run}")
 
 
 class Remote(Generic[P, T]):
@@ -98,6 +114,8 @@ def remote(fn: Callable[..., Any] | None = None, /, **asked: Any) -> Any:
 
     Raises OptionError at the definition for a wrong option.
     """
+    if fn is not None and not callable(fn):
+        raise OptionError(f"remote() got {fn!r}, which cannot be called.", hint="@remote(gpus=1), above a function")
     if checked(asked).get("detach"):
         raise OptionError("A call of a remote function gives its value.", hint="NAME.submit(…) gives the Job at once")
     return Remote(fn, asked) if fn is not None else lambda fn: Remote(fn, asked)

@@ -116,9 +116,21 @@ def value(option: Option, name: str, raw: Any) -> Any:
     except OptionError as error:
         if name.endswith("="):  # `gpus=two`, not `gpus= two`
             error.message = error.message.replace(f"{name} ", name)
-            error.hint = error.hint.replace(f"{name} ", name) if error.hint else None
+            error.hint = _as_keyword(name, error.hint) if error.hint else None
             error.args = (error.message,)
         raise
+
+
+def _as_keyword(name: str, hint: str) -> str:
+    """What an option's error tells to type, as Python has it: `timeout="2h"`, `gpus=1`, `new=True`."""
+
+    def typed(found: re.Match[str]) -> str:
+        text = found[1]
+        if text in ("true", "false"):
+            return f"{name}{text.title()}"
+        return f"{name}{text}" if text.isdecimal() or text[0] in "\"'" else f'{name}"{text}"'
+
+    return re.sub(rf"""\b{re.escape(name)} ?("[^"]*"|'[^']*'|[^\s"']+)""", typed, hint)
 
 
 def _read(option: Option, name: str, raw: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
 from contextlib import nullcontext
 from dataclasses import fields, replace
@@ -293,12 +294,30 @@ def test_the_url_of_a_store_holds_no_credential(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"gpus": "two"}, {"gpus": True}, {"memory": 16}, {"returns": [1]}, {"timeout": 0}, {"new": 2}]
+    "given",
+    [
+        *[
+            {"gpus": "two"},
+            {"gpus": True},
+            {"memory": 16},
+            {"returns": [1]},
+            {"timeout": 0},
+            {"new": 2},
+            {"env": ["A"]},
+        ],
+        *[{"name": "My Job"}, {"secret": "a b"}, {"volume": "data"}, {"pip": "none torch"}, {"retries": -1}],
+        *[{"returns_files": "/etc/x"}, {"toleration": "a:x"}, {"backend": "slurm"}, {"labels": {"a b": 1}}],
+    ],
+    ids=lambda given: next(iter(given)),
 )
-def test_the_python_door_names_the_keyword(given: dict[str, Any]) -> None:
+def test_the_python_door_names_the_keyword_and_what_to_type_is_python(given: dict[str, Any]) -> None:
+    (field,) = given
     with pytest.raises(OptionError) as caught:
         checked(given)
-    assert f"{next(iter(given))}=" in caught.value.message
+    assert f"{field}=" in caught.value.message
+    call = ast.parse(f"f({typed_back(caught.value.hint)})", mode="eval").body
+    assert isinstance(call, ast.Call)
+    checked({str(each.arg): ast.literal_eval(each.value) for each in call.keywords})
 
 
 def test_an_unknown_keyword_names_the_nearest() -> None:
