@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.logs import ROTATION_S, PodLog
-from kube_magics.cluster.rotated import Rotated
+from kube_magics.cluster.logs import PodLog
+from kube_magics.cluster.rotated import ROTATION_S, Rotated
 from kube_magics.telemetry.snapshot import Snapshot
 
 NO_CONTAINER_YET_S = 0.1

@@ -8,7 +8,6 @@ and a last read that reaches our position and adds nothing.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from dataclasses import dataclass
 from kube_magics import errors
 from kube_magics.cluster.absence import Absence
 from kube_magics.cluster.client import Client
+from kube_magics.cluster.lag import BEHIND_S, Lag
 from kube_magics.cluster.logrequest import ANSWER_S, SILENCE_S, LogRequest
 from kube_magics.cluster.pieces import Gap, Piece
 from kube_magics.cluster.position import Position, Resume, stamped, unix_time
-from kube_magics.cluster.rotated import Rotated
+from kube_magics.cluster.rotated import Rotated, begun
 
 PAUSE_S = 0.1
 LONGEST_PAUSE_S = 0.5
@@ -29,11 +29,6 @@ QUICK_TRIES = 8
 GIVE_UP = 12
 """Vain reads in a row, of the log of a container that has ended, until it counts as gone: about five seconds; four
 times as many (two minutes) while the server says that it is at fault itself, or has too much to do."""
-BEHIND_S = 0.4
-"""Lag at which the rest is fetched without following: a third of the CPU here, two thirds on node and API server.
-Sooner than a second: the lines of the position's own second are fetched once more."""
-ROTATION_S = 10.0
-"""The kubelet looks this often whether a log has to be rotated."""
 
 
 @dataclass
@@ -76,11 +71,9 @@ class PodLog:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         self._request = LogRequest(client, path, container, silence_s=silence_s, answer_s=answer_s)
         self._pause_s = pause_s
-        self._behind_s = behind_s
+        self._lag = Lag(behind_s)
         self.position = Position()
         self.reconnects = 0
-        self._least_lag_s = float("inf")
-        self._lag_checked = 0.0
         self._absence = Absence(client.link)
         self._remark = b""
         self._head = b""
@@ -204,7 +197,7 @@ class PodLog:
                 async for piece in pieces:
                     yield piece
             head = (self._rotated.tail if self._rotated else b"") or head
-        for piece in self._new(fresh, read, b"" if found else _begun(head, fresh)):
+        for piece in self._new(fresh, read, b"" if found else begun(head, fresh)):
             yield piece
         read.confirmed = found or bool(fresh)
         if read.confirmed:
@@ -244,7 +237,7 @@ class PodLog:
                     return
                 for piece in self._new(new, read):
                     yield piece
-                if resume.settled and self._behind():
+                if resume.settled and self._lag.has_grown(self.position.last):
                     async with aclosing(self._catch_up(read)) as missed:
                         async for piece in missed:
                             yield piece
@@ -277,17 +270,6 @@ class PodLog:
                     if stamped(block):
                         self._head = block
 
-    def _behind(self) -> bool:
-        """Whether the lag has grown since it was least; clocks may differ, so only the growth counts."""
-        now = time.time()
-        written = unix_time(self.position.last)
-        if written is None or now - self._lag_checked < self._behind_s / 2:
-            return False
-        self._lag_checked = now
-        lag_s = now - written
-        self._least_lag_s = min(self._least_lag_s, lag_s)
-        return lag_s - self._least_lag_s > self._behind_s
-
     def _new(self, raw: bytes, read: _Read, head: bytes = b"") -> Iterator[Piece]:
         yield from self._absence.over()
         text = self.position.take(raw) if raw else b""
@@ -308,11 +290,3 @@ class PodLog:
             yield self.position.take(tail + b"\n")
         elif tail:
             yield Gap(tail.decode("utf-8", "replace"))
-
-
-def _begun(head: bytes, fresh: bytes) -> bytes:
-    """What stands before the first of `fresh`'s lines in the file that was rotated away, if `head` ended that file."""
-    begun, went_on = unix_time(head), unix_time(fresh)
-    if begun is None or went_on is None or not 0 <= went_on - begun < ROTATION_S:
-        return b""
-    return head.partition(b" ")[2]

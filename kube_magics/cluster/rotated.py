@@ -15,10 +15,13 @@ from collections.abc import AsyncGenerator
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client
+from kube_magics.cluster.position import unix_time
 
 _NAME = re.compile(rb'href="(\d+)\.log(\.[0-9-]+)(\.gz)?"')
 BLOCK_BYTES = 1 << 20
 GZIP = 16 + zlib.MAX_WBITS
+ROTATION_S = 10.0
+"""The kubelet looks this often whether a log has to be rotated."""
 
 
 class Rotated:
@@ -125,3 +128,11 @@ def _line_at(text: bytes, line: bytes) -> int:
 def _behind(text: bytes, line: bytes) -> int:
     at = _line_at(text, line) if line else -1
     return at + len(line) + 1 if at >= 0 else 0
+
+
+def begun(head: bytes, fresh: bytes) -> bytes:
+    """What stands before the first of `fresh`'s lines in the file that was rotated away, if `head` ended that file."""
+    at, went_on = unix_time(head), unix_time(fresh)
+    if at is None or went_on is None or not 0 <= went_on - at < ROTATION_S:
+        return b""
+    return head.partition(b" ")[2]
