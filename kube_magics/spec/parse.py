@@ -12,6 +12,8 @@ from kube_magics.spec import volumes
 from kube_magics.spec.option import Option
 from kube_magics.spec.options import BY_FIELD, OPTIONS
 
+LONGEST_SHOWN = 80
+"""Of a wrong value, in its error."""
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -114,28 +116,35 @@ def value(option: Option, name: str, raw: Any) -> Any:
     try:
         return _read(option, name, raw)
     except OptionError as error:
+        if isinstance(raw, str) and len(raw) > LONGEST_SHOWN:
+            error.message = error.message.replace(raw, f"{raw[:LONGEST_SHOWN]}…")
         if name.endswith("="):  # `gpus=two`, not `gpus= two`
-            error.message = error.message.replace(f"{name} ", name)
-            error.hint = _as_keyword(name, error.hint) if error.hint else None
-            error.args = (error.message,)
+            error.message = error.message.replace(f"{name} needs ", f"{name[:-1]} needs ").replace(f"{name} ", name)
+            is_python = name[:-1] == option.field or name.startswith("c.")
+            error.hint = _typed(name, error.hint, is_python=is_python) if error.hint else None
+        error.args = (error.message,)
         raise
 
 
-def _as_keyword(name: str, hint: str) -> str:
-    """What an option's error tells to type, as Python has it: `timeout="2h"`, `gpus=1`, `new=True`."""
+def _typed(name: str, hint: str, *, is_python: bool) -> str:
+    """What an option's error tells to type, as it is typed: `KUBE_MAGICS_TIMEOUT=2h`; in Python `timeout="2h"`."""
 
     def typed(found: re.Match[str]) -> str:
         text = found[1]
-        if text in ("true", "false"):
-            return f"{name}{text.title()}"
-        return f"{name}{text}" if text.isdecimal() or text[0] in "\"'" else f'{name}"{text}"'
+        if is_python and text in ("true", "false"):
+            text = text.title()
+        elif is_python and not text.isdecimal() and text[0] not in "\"'":
+            text = f'"{text}"'
+        return f"{name}{text}"
 
-    return re.sub(rf"""\b{re.escape(name)} ?("[^"]*"|'[^']*'|[^\s"']+)""", typed, hint)
+    return re.sub(rf"""(?<!\w){re.escape(name)} ?("[^"]*"|'[^']*'|[^\s"'()]+)""", typed, hint)
 
 
 def _read(option: Option, name: str, raw: Any) -> Any:
     if option.read is None:
         return raw if isinstance(raw, bool) else _yes(name, str(raw))
+    if raw in ("", [""]) and option.bare is None:
+        raise OptionError(f"{name} needs a value.", hint=option.example.replace(f"--{option.name}", name, 1))
     if option.many:
         items = raw.items() if isinstance(raw, Mapping) else raw if isinstance(raw, (list, tuple)) else [raw]
         texts = ["=".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in items]

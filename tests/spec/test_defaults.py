@@ -61,7 +61,7 @@ def test_a_flag_that_is_set_elsewhere_is_taken_back() -> None:
     [
         (places({"gpus": "two"}, {}, {}), "%kube config gpus=two is not", "%kube config gpus=1"),
         (places({}, {"memory": "16GB"}, {}), "KUBE_MAGICS_MEMORY=16GB is not", "%env KUBE_MAGICS_MEMORY=16Gi"),
-        (places({}, {}, {"backend": "lokal"}), "c.KubeMagics.backend=lokal", "c.KubeMagics.backend=local"),
+        (places({}, {}, {"backend": "lokal"}), "c.KubeMagics.backend=lokal", 'c.KubeMagics.backend="local"'),
         (places({}, {"env": "A='1"}, {}), "No closing quotation", "%env KUBE_MAGICS_ENV='NCCL_DEBUG=INFO'"),
         (places({}, {"detach": "ture"}, {}), "only true or false", "%env KUBE_MAGICS_DETACH=true"),
     ],

@@ -248,6 +248,22 @@ def test_the_word_behind_a_flag_stands_behind_an_equals_sign(text: str, hint: st
     assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize("option", [option for option in OPTIONS if not option.flag and option.bare is None])
+def test_no_text_is_no_value(option: Any) -> None:
+    with pytest.raises(OptionError, match=rf"^--{option.name} needs a value\.\n") as caught:
+        line(f"--{option.name}=")
+    assert caught.value.hint == option.example
+    with pytest.raises(OptionError, match=rf"^{option.field} needs a value\.\n") as caught:
+        checked({option.field: ""})
+    assert str(caught.value.hint).startswith(f"{option.field}=")
+
+
+def test_of_a_long_wrong_value_the_beginning_is_shown() -> None:
+    with pytest.raises(OptionError) as caught:
+        line(f"--name {'n' * 100_000}")
+    assert len(str(caught.value)) < 400
+
+
 def test_names_of_several_returns_add_up() -> None:
     """The last one alone would lose what the others name."""
     assert line("--returns model --returns score,model")["returns"] == ("model", "score")
