@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from kube_magics.jobs.retries import Retries
 from kube_magics.jobs.screen import CROWDED_S, STDERR, STDOUT, Screen
 from kube_magics.runner import images, protocol
 from kube_magics.runner.images import Picture
+from kube_magics.telemetry.progress import Meter, Progress
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 
 FLUSH_S = 0.5
@@ -74,6 +76,7 @@ class Follower:
         self._totals = protocol.Totals()
         self._assembler = protocol.Assembler()
         self._images = images.Reader()
+        self._meter = Meter()
         self._gap = ""
         self._told = False
         """That the log file is not whole."""
@@ -100,6 +103,10 @@ class Follower:
                 self._patience.cancel()
             self._finish()
             self.log.close()
+
+    def progress(self) -> Progress | None:
+        """How far this attempt is; None: it has not said. From any thread."""
+        return self._meter.reading(time.monotonic())
 
     async def show_on(self, screen: Screen) -> None:
         """`screen` gets all the output so far, and what comes. Raises OSError where the log file is gone."""
@@ -152,7 +159,7 @@ class Follower:
         before = self.outcome
         self.outcome = Outcome(snapshot=before.snapshot, heard=before.heard, lost_lines=before.lost_lines)
         self._totals, self._assembler, self._images = protocol.Totals(), protocol.Assembler(), images.Reader()
-        self._gap = ""
+        self._meter, self._gap = Meter(), ""
 
     def _note(self, text: str) -> None:
         self.log.note(text)
@@ -230,6 +237,8 @@ class Follower:
                 screen.drop_traceback(event.get("crc"))
         elif kind == "end":
             self._ended(event)
+        else:
+            self._meter.event(event, time.monotonic())
 
     def _ended(self, event: Mapping[str, Any]) -> None:
         self._count(event)

@@ -23,6 +23,7 @@ from kube_magics.jobs.origin import VALUE, Origin, untrusted
 from kube_magics.jobs.raised import raised
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
+from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeeded
 
 LOOK_S = 0.1
@@ -78,6 +79,13 @@ class Job:
     def snapshot(self) -> Snapshot:
         """The job's state now."""
         return loop.wait(self._backend.poll(self.name))
+
+    def progress(self) -> Progress | None:
+        """How far it is, by its own words: `kube_magics.report`, or a progress bar in its output.
+
+        None where it has said nothing of it, or is followed by another process.
+        """
+        return self._follower.progress() if self._follower is not None else None
 
     def wait(self, timeout: float | None = None) -> str:
         """Block until the job is over; returns its status. Raises TimeoutError after `timeout` seconds.
