@@ -206,6 +206,7 @@ class Follower:
         self._totals.bytes += len(lines) - count
         self.log.write(stream, lines)
         self._show(stream, lines)
+        self._meter.output(stream, lines, time.monotonic())
 
     def _marked(self, line: protocol.Line) -> None:
         if line.event is None:
@@ -219,6 +220,7 @@ class Follower:
             stream = STDERR if event.get("s") == STDERR else STDOUT
             self.log.piece(stream, data)
             self._show(stream, data)
+            self._meter.output(stream, data, time.monotonic())
         elif kind == "start":
             self.outcome.versions = dict(event.get("versions") or {})
         elif kind == "mark":

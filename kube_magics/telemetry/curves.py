@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 MOST_POINTS = 256
-"""Of a curve; one that has more keeps every second of its older ones, so that it still begins where it began."""
+"""Of a curve; one that comes to more keeps every second of them, and of what follows as many."""
 MOST_MARKS = 64
 """Of a pace."""
 MARK_EVERY_S = 0.5
@@ -31,22 +31,38 @@ class Curve:
 
 @dataclass
 class History:
-    """Collects a curve. Of two values at the same x the newer counts."""
+    """Collects a curve, evenly over its whole length. Of two values at the same x the newer counts."""
 
     points: list[tuple[float, float]] = field(default_factory=list)
+    newest: tuple[float, float] | None = None
+    before: float = 0.0
+    """What the job's own count stood at when it began again, all times together."""
+    stride: int = 1
+    """Of so many values one is kept."""
+    skipped: int = 0
 
     def add(self, x: float, value: float) -> None:
-        if self.points and x < self.points[-1][0]:
-            # The job has begun again: what it draws anew replaces what was there from here on.
-            self.points = [point for point in self.points if point[0] < x]
-        if self.points and self.points[-1][0] == x:
-            self.points.pop()
-        self.points.append((x, value))
-        if len(self.points) > MOST_POINTS:
-            self.points = [*self.points[:-1:2], self.points[-1]]
+        if self.newest is not None and x + self.before < self.newest[0]:
+            if x + self.before > self.before + (self.newest[0] - self.before) / 2:
+                x = self.newest[0] - self.before  # another process of the job, a little behind
+            else:
+                self.before = self.newest[0]  # a count that begins again: the next epoch
+        x += self.before
+        if self.newest is not None and x != self.newest[0]:
+            self._keep(self.newest)
+        self.newest = (x, value)
+
+    def _keep(self, point: tuple[float, float]) -> None:
+        self.skipped = (self.skipped + 1) % self.stride
+        if self.skipped:
+            return
+        self.points.append(point)
+        if len(self.points) > MOST_POINTS:  # an odd number: the last one stays
+            self.points = self.points[::2]
+            self.stride *= 2
 
     def curve(self) -> Curve:
-        return Curve(tuple(self.points))
+        return Curve((*self.points, *([self.newest] if self.newest is not None else ())))
 
 
 @dataclass

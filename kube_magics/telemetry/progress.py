@@ -8,10 +8,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kube_magics.telemetry.bars import Sighting, sighting
+from kube_magics.telemetry.board import Board
 from kube_magics.telemetry.curves import Curve, History, Pace
+from kube_magics.telemetry.streams import Streams
 
 MOST_METRICS = 32
 MOST_CHARACTERS = 80
@@ -45,12 +48,18 @@ class Meter:
         self._lock = threading.Lock()
         self._clock = Clock()
         self._began: float | None = None
-        self._said = 0.0
+        self._said = -math.inf
         self._step: float | None = None
         self._total: float | None = None
         self._text = ""
         self._pace = Pace()
         self._metrics: dict[str, History] = {}
+        self._reported: set[str] = set()
+        """The metrics that report() has named: of these the output's are not asked for."""
+        self._streams = Streams()
+        self._came: dict[int, float] = {}
+        """When the newest of each stream came, by the job's time."""
+        self._board = Board()
 
     def event(self, event: Mapping[str, Any], now: float) -> None:
         """Take an event of the runner's; `now` is the reader's own clock, in seconds. Others than those on progress are
@@ -60,36 +69,61 @@ class Meter:
             if kind == "sample":
                 self._clock.sample(event, now)
             elif kind in ("progress", "metric"):
-                at = self._heard(now)
+                at = self._clock.at(now)
+                self._heard(at)
                 if kind == "progress":
                     self._progress(event, at)
                 else:
                     self._values(event, at)
 
+    def output(self, stream: int, data: bytes, now: float) -> None:
+        """Take what came of the user's `stream`: whole lines, or a piece of one."""
+        with self._lock:
+            self._came[stream] = at = self._clock.at(now)
+            for line, redrawn in self._streams.add(stream, data, now):
+                self._look(sighting(line, redrawn=redrawn), at)
+
     def reading(self, now: float) -> Progress | None:
         """All that is known now; None: the job has said nothing of it."""
         with self._lock:
+            for stream, came in self._came.items():
+                for line, redrawn in self._streams.waiting(stream):
+                    self._look(sighting(line, redrawn=redrawn), came)
+                line, redrawn = self._streams.unfinished(stream)
+                self._look(sighting(line, redrawn=redrawn, whole=False), came)
             if self._began is None:
                 return None
             at = self._clock.at(now)
-            step, total = self._step, self._total
-            known = step is not None and total is not None
-            return Progress(
-                fraction=_fraction(step, total),
-                step=step,
-                total=total,
-                rate=self._pace.speed(at),
-                eta_s=self._pace.remaining_s(total, at) if known and total else None,
-                label=self._text,
-                metrics={name: history.curve() for name, history in self._metrics.items()},
-                age_s=max(0.0, at - self._said),
-            )
+            metrics = {name: history.curve() for name, history in self._metrics.items()}
+            age_s = max(0.0, at - self._said)
+            return replace(self._reported_at(at) or self._drawn_at(at), metrics=metrics, age_s=age_s)
 
-    def _heard(self, now: float) -> float:
-        at = self._clock.at(now)
+    def _reported_at(self, at: float) -> Progress | None:
+        """What report() has said, if that is how far it is, or nothing else says so."""
+        step, total = self._step, self._total
+        if (step is None or total is None) and self._board.view(at) is not None:
+            return None
+        eta_s = self._pace.remaining_s(total, at) if step is not None and total is not None else None
+        return Progress(_fraction(step, total), step, total, self._pace.speed(at), eta_s, self._text)
+
+    def _drawn_at(self, at: float) -> Progress:
+        view = self._board.view(at)
+        assert view is not None
+        label = self._text or printable(view.label)
+        return Progress(view.fraction, view.step, view.total, view.rate, view.eta_s, label)
+
+    def _look(self, seen: Sighting | None, at: float) -> None:
+        if seen is None:
+            return
+        self._heard(at)
+        self._board.see(seen, at)
+        for name, value in seen.metrics.items():
+            if name not in self._reported:
+                self._measured(name, value, at - (self._began or 0.0))
+
+    def _heard(self, at: float) -> None:
         self._began = at if self._began is None else self._began
-        self._said = at
-        return at
+        self._said = max(at, self._said)
 
     def _progress(self, event: Mapping[str, Any], at: float) -> None:
         self._stepped(finite(event.get("step")), at)
@@ -100,21 +134,24 @@ class Meter:
             self._text = printable(event["text"])
 
     def _values(self, event: Mapping[str, Any], at: float) -> None:
-        step = finite(event.get("step"))
+        step, began = finite(event.get("step")), self._began or 0.0
         self._stepped(step, at)
         values = event.get("values")
         for name, value in values.items() if isinstance(values, Mapping) else ():
-            self._measured(str(name), number(value), at if step is None else step)
+            self._reported.add(self._measured(str(name), number(value), at - began if step is None else step))
 
     def _stepped(self, step: float | None, at: float) -> None:
         if step is not None:
             self._step = step
             self._pace.add(at, step)
 
-    def _measured(self, name: str, value: float | None, x: float) -> None:
+    def _measured(self, name: str, value: float | None, x: float) -> str:
+        """The name under which it stands; empty: it does not."""
         name = printable(name)
-        if value is not None and name and (name in self._metrics or len(self._metrics) < MOST_METRICS):
-            self._metrics.setdefault(name, History()).add(x, value)
+        if value is None or not name or (name not in self._metrics and len(self._metrics) >= MOST_METRICS):
+            return ""
+        self._metrics.setdefault(name, History()).add(x, value)
+        return name
 
 
 class Clock:
@@ -150,7 +187,7 @@ def _fraction(step: float | None, total: float | None) -> float | None:
 
 
 def number(value: object) -> float | None:
-    """A number of an event, which says `"NaN"`, `"Infinity"` and `"-Infinity"` where JSON has none; None: it is none."""
+    """A number of an event, which says `"NaN"`, `"Infinity"` or `"-Infinity"` where JSON has none; None: it is none."""
     if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity"):
         return None
     try:
