@@ -30,6 +30,8 @@ from kube_magics.runner import shipped
 VERSION = 1
 STORED_ABOVE_BYTES = 16 * 1024 * 1024
 "Data above this cannot go through the API server anyway: it is neither compressed nor in the bundle."
+SOURCE_BYTES = 1024 * 1024
+"A larger file is no source: it is not searched for `report`, whose job gets what `runner/paced.py` is."
 SAMPLE_BYTES = 32 * 1024
 PACKED_AT_MOST = 0.95
 "Data of which a sample keeps more of its size is stored as it is: packing a MiB of it takes 22 ms and gains nothing."
@@ -52,15 +54,17 @@ def build(capture: Capture, options: Mapping[str, Any], *, with_data: bool = Tru
 
     Without its data, data.pkl has to come to its place in another way.
     """
-    spec = _spec(capture, options)
+    cargo = capture.cargo.entries()
+    program = _json(capture.program)
+    sources = [program, *capture.data.pickles, *(data for data, _ in cargo.values() if len(data) <= SOURCE_BYTES)]
+    spec = _spec(capture, {"reports": any(b"report" in each for each in sources), **options})
     index = capture.data.index()
     files: dict[str, bytes] = {
         "spec.json": _json(spec),
-        "program.json": _json(capture.program),
+        "program.json": program,
         **({"data.pkl": capture.data.joined()} if with_data else {}),
         **({"data.json": index} if index else {}),
     }
-    cargo = capture.cargo.entries()
     data, sizes = _zip(_runner(shipped.asked(spec)), _plain(files) | cargo)
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data), packed(cargo, sizes))
 

@@ -19,7 +19,8 @@ class _Options:
     object_pairs_hook = None
     parse_float = float
     parse_int = int
-    parse_constant = float
+    parse_constant = str
+    """NaN and infinities, which are no JSON: a log has their names, as texts."""
 
 
 def _refuse(value: object) -> object:

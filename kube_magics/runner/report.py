@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["report", "should_stop"]
 
-_EVENTS = "KUBE_MAGICS_EVENTS"
+EVENTS = "KUBE_MAGICS_EVENTS"
 _STOP = "KUBE_MAGICS_STOP"
-_LINE_BYTES = 4096  # what POSIX lets a pipe take in one piece
+LINE_BYTES = 4096  # what POSIX lets a pipe take in one piece
 _PATIENCE_S = 1.0
 _fds: dict[str, int] = {}
 _asking: set[int] = set()
@@ -36,13 +36,13 @@ def report(*, step: float | None = None, total: float | None = None, text: str |
     `step` of `total` is the progress bar, `text` stands beside it; every other keyword is a metric, a number (also a
     0-dimensional array or tensor) that is drawn over `step`. Called more often than can be shown, the newest counts.
     """
-    values = {name: _number(value) for name, value in metrics.items()}
-    progress = {"step": _number(step), "total": _number(total), "text": None if text is None else str(text)[:200]}
+    values = {name: number(value) for name, value in metrics.items()}
+    progress = {"step": number(step), "total": number(total), "text": None if text is None else str(text)[:200]}
     given = {key: value for key, value in progress.items() if value is not None}
     if total is not None or text is not None or (given and not values):
         _send({"e": "progress", **given})
     if values:
-        _send({"e": "metric", "step": _number(step), "values": values})
+        _send({"e": "metric", "step": number(step), "values": values})
 
 
 def should_stop() -> bool:
@@ -80,7 +80,7 @@ def _heard(number: int, _frame: Any) -> None:
         os.kill(os.getpid(), number)
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     if value is None or isinstance(value, (int, float)):
         return value
     try:
@@ -90,7 +90,7 @@ def _number(value: Any) -> float | None:
 
 
 def _send(event: dict[str, Any]) -> None:
-    if os.environ.get(_EVENTS):
+    if os.environ.get(EVENTS):
         import json  # 7 ms before the first line of programs that never report
 
         send_line(json.dumps(event, separators=(",", ":")))
@@ -98,9 +98,9 @@ def _send(event: dict[str, Any]) -> None:
 
 def send_line(text: str) -> None:
     """One event, as JSON, to the runner; nothing where there is none, or if it is too long to be sent in one piece."""
-    path = os.environ.get(_EVENTS)
+    path = os.environ.get(EVENTS)
     line = text.encode("ascii") + b"\n"
-    if not path or len(line) > _LINE_BYTES:
+    if not path or len(line) > LINE_BYTES:
         return
     try:
         if path not in _fds:

@@ -18,7 +18,7 @@ from .unpack import INNER
 PACKAGE = "kube_magics_runner"
 ARTIFACTS = "kube_magics_artifacts"
 HERE = Path(__file__).parent
-STAY = ("bare.py", "boot.py", "shipped.py")
+STAY = ("bare.py", "boot.py", "paced.py", "shipped.py")
 _INSTALLING = ("install.py", "installers.py", "venv.py", "shelf.py", "distributions.py", "refusals.py")
 ONLY_WITH = {
     "nvml.py": "gpus",
@@ -61,6 +61,11 @@ def _all() -> dict[str, bytes]:
 
 
 @functools.lru_cache(maxsize=None)
+def _paced() -> bytes:
+    return bare((HERE / "paced.py").read_text(encoding="utf-8")).encode()
+
+
+@functools.lru_cache(maxsize=None)
 def _artifacts() -> dict[str, bytes]:
     """The programs of a job's store, which are not the runner."""
     paths = sorted(HERE.with_name("artifacts").glob("*.py"))
@@ -85,6 +90,8 @@ def files(spec: Mapping[str, object]) -> dict[str, bytes]:
     """Path in the bundle -> content: main.py, the runner, the `kube_magics` that jobs import; `spec` is spec.json."""
     left = {f"{PACKAGE}/{name}" for name, field in ONLY_WITH.items() if not spec.get(field)}
     found = {path: content for path, content in _all().items() if path not in left}
+    if spec.get("reports"):
+        found["kube_magics/report.py"], found["kube_magics/__init__.py"] = found["kube_magics/__init__.py"], _paced()
     if spec.get("cloudpickle"):  # under a name that hides no cloudpickle of the image
         found[f"{PACKAGE}/cloudpickle.py"] = _cloudpickle()
     return {**found, **(_artifacts() if spec.get("artifacts") else {})}
@@ -92,7 +99,7 @@ def files(spec: Mapping[str, object]) -> dict[str, bytes]:
 
 def asked(spec: Mapping[str, object]) -> frozenset[str]:
     """The fields of spec.json that decide what travels, as far as they are set: equal ones bring equal files."""
-    return frozenset(field for field in (*ONLY_WITH.values(), "cloudpickle", "artifacts") if spec.get(field))
+    return frozenset(field for field in (*ONLY_WITH.values(), "cloudpickle", "artifacts", "reports") if spec.get(field))
 
 
 def packed(spec: Mapping[str, object]) -> dict[str, bytes]:

@@ -29,6 +29,11 @@ class Curve:
         return self.points[-1][1]
 
 
+def behind(count: float, last: float) -> bool:
+    """Whether a count has begun again. One that is a little lower is that of another process of the job."""
+    return count <= last / 2 and count < last
+
+
 @dataclass
 class History:
     """Collects a curve, evenly over its whole length. Of two values at the same x the newer counts."""
@@ -43,10 +48,10 @@ class History:
 
     def add(self, x: float, value: float) -> None:
         if self.newest is not None and x + self.before < self.newest[0]:
-            if x + self.before > self.before + (self.newest[0] - self.before) / 2:
-                x = self.newest[0] - self.before  # another process of the job, a little behind
+            if behind(x, self.newest[0] - self.before):
+                self.before = self.newest[0]  # the next epoch
             else:
-                self.before = self.newest[0]  # a count that begins again: the next epoch
+                x = self.newest[0] - self.before
         x += self.before
         if self.newest is not None and x != self.newest[0]:
             self._keep(self.newest)
@@ -73,9 +78,9 @@ class Pace:
     """(seconds, value)."""
 
     def add(self, at_s: float, value: float) -> None:
-        if self.marks and value < self.marks[-1][1]:
-            self.marks.clear()  # begun again
-        if self.marks and value == self.marks[-1][1]:
+        if self.marks and behind(value, self.marks[-1][1]):
+            self.marks.clear()
+        if self.marks and value <= self.marks[-1][1]:
             return
         if len(self.marks) > 1 and at_s - self.marks[-2][0] < MARK_EVERY_S:
             self.marks.pop()

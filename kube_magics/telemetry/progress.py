@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kube_magics.spec.quantities import human_seconds
 from kube_magics.telemetry.bars import Sighting, sighting
 from kube_magics.telemetry.board import Board
 from kube_magics.telemetry.curves import Curve, History, Pace
@@ -19,6 +20,8 @@ from kube_magics.telemetry.streams import Streams
 MOST_METRICS = 32
 MOST_CHARACTERS = 80
 """Of a label or a name."""
+MOST_SAID = 4
+"""Metrics in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,19 @@ class Progress:
     """By name, in the order in which they came."""
     age_s: float = 0.0
     """Seconds since the job last said how far it is."""
+
+    @property
+    def sentence(self) -> str:
+        """In words: `42 % (420 of 1,000), 4.2 a second, 2 min 18 s left; training; loss 0.53`."""
+        amount = "" if self.step is None else _shown(self.step)
+        if amount and self.total is not None:
+            amount = f"{amount} of {_shown(self.total)}"
+        percent = "" if self.fraction is None else f"{math.floor(100 * self.fraction)} %"
+        parts = [f"{percent} ({amount})" if percent and amount else percent or (amount and f"step {amount}")]
+        parts.append("" if self.rate is None else f"{_shown(self.rate)} a second")
+        parts.append(f"{human_seconds(self.eta_s)} left" if self.eta_s else "")
+        newest = [f"{name} {_shown(curve.last)}" for name, curve in self.metrics.items()]
+        return "; ".join(filter(None, (", ".join(filter(None, parts)), self.label, ", ".join(newest[:MOST_SAID]))))
 
 
 class Meter:
@@ -180,6 +196,11 @@ class Clock:
     def at(self, now: float) -> float:
         """The job's time, which is the reader's until the first sample has come."""
         return self._base + (now - self._read_at)
+
+
+def _shown(value: float) -> str:
+    """Of a count all digits, of a measured number the first three or four."""
+    return f"{value:,.0f}" if abs(value) < 1e15 and value % 1 == 0 else f"{value:.4g}"
 
 
 def _fraction(step: float | None, total: float | None) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube_magics.backends.contract import Backend, Objects
-from kube_magics.jobs import loop, records
+from kube_magics.jobs import followed, loop, records
 from kube_magics.spec.columns import JOBS
 from kube_magics.spec.quantities import human_bytes, human_seconds
 from kube_magics.telemetry import description
@@ -87,6 +87,8 @@ def _facts(state: Snapshot, found: Objects, backend: Backend, now: float) -> dic
         facts["why"] = cause.sentence
         facts |= {"said": cause.said} if cause.said else {}
         facts |= {"next": cause.fix.replace("NAME", state.name)} if cause.fix else {}
+    if not state.over and (progress := _progress(state, backend)):
+        facts["progress"] = progress
     if state.end is not None and (ended := _ended(state.end)):
         facts["ended"] = ended
     facts["where"] = backend.where() + (f", on {state.node}" if state.node else "")
@@ -98,6 +100,13 @@ def _facts(state: Snapshot, found: Objects, backend: Backend, now: float) -> dic
     if state.artifacts:
         facts["artifacts"] = state.artifacts
     return facts | (description.facts_of(found.job, state) if found.job else dict(found.facts))
+
+
+def _progress(state: Snapshot, backend: Backend) -> str:
+    """As the job says it to this process, which follows it; empty: it does not."""
+    follower = followed.find(backend, state)
+    known = follower.progress() if follower is not None else None
+    return known.sentence if known is not None else ""
 
 
 def _ended(end: Mapping[str, Any]) -> str:

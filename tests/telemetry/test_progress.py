@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_magics.telemetry.bars import MOST_MEASURED, sighting
-from kube_magics.telemetry.curves import MOST_POINTS, History, Pace
+from kube_magics.telemetry.curves import MOST_POINTS, Curve, History, Pace
 from kube_magics.telemetry.progress import MOST_CHARACTERS, MOST_METRICS, Meter, Progress
 from kube_magics.telemetry.streams import LOOK_BYTES, RATE_BYTES_S, Streams
 
@@ -164,6 +164,18 @@ def test_how_long_it_takes_holds_while_it_goes_on_and_grows_when_it_stops() -> N
     assert pace.remaining_s(1.0, 101.0) is None
 
 
+def test_two_processes_that_report_the_same_are_one_pace() -> None:
+    """One of them is a step behind."""
+    meter = Meter()
+    for second in range(1, 101):
+        meter.event(event("progress", step=100 + second, total=1000), float(second))
+        meter.event(event("progress", step=99 + second, total=1000), float(second))
+    found = meter.reading(100.0)
+    assert found is not None
+    assert found.rate == pytest.approx(1.0)
+    assert found.eta_s == pytest.approx(800.0)
+
+
 def test_a_log_that_is_read_later_tells_the_pace_at_which_it_was_written() -> None:
     """Four hours of it come in no time."""
     meter = Meter()
@@ -220,6 +232,25 @@ def test_names_and_labels_are_one_line_of_what_can_be_shown() -> None:
     assert len(found.label) == MOST_CHARACTERS
     assert len(found.metrics) == MOST_METRICS
     assert all(name.isprintable() for name in found.metrics)
+
+
+@pytest.mark.parametrize(
+    ("progress", "sentence"),
+    [
+        (
+            Progress(0.42, 420, 1000, 4.2, 138.0, "training"),
+            "42 % (420 of 1,000), 4.2 a second, 2 min 18 s left; training",
+        ),
+        (Progress(0.999, 999, 1000), "99 % (999 of 1,000)"),
+        (Progress(0.45), "45 %"),
+        (Progress(step=1234567.0), "step 1,234,567"),
+        (Progress(metrics={"loss": Curve(((1, math.nan),)), "lr": Curve(((1, 1e-5),))}), "loss nan, lr 1e-05"),
+        (Progress(step=math.inf), "step inf"),
+        (Progress(), ""),
+    ],
+)
+def test_progress_in_words(progress: Progress, sentence: str) -> None:
+    assert progress.sentence == sentence
 
 
 def test_of_a_flood_the_last_line_is_seen() -> None:
