@@ -28,7 +28,7 @@ Events (a reader ignores names and keys that it does not know; null means unknow
     progress  step total text
               from report(), those that were given
     metric    step values
-              from report(), step may be null
+              from report(), step may be null; values by name: numbers, or "NaN", "Infinity", "-Infinity"
     sample    t dt cpu mem gpu [thin]
               arrays, one entry for each dt seconds; t: Unix time of the first. cpu: cores in use; mem: bytes; gpu: for
               each device an array of entries [utilization_percent, memory_used_bytes, memory_total_bytes, power_w,
