@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakSet
 
@@ -77,6 +77,7 @@ class Follower:
         self._assembler = protocol.Assembler()
         self._images = images.Reader()
         self._meter = Meter()
+        self._over_at: float | None = None
         self._gap = ""
         self._told = False
         """That the log file is not whole."""
@@ -105,8 +106,11 @@ class Follower:
             self.log.close()
 
     def progress(self) -> Progress | None:
-        """How far this attempt is; None: it has not said. From any thread."""
-        return self._meter.reading(time.monotonic())
+        """How far this attempt is, or was when it ended; None: it has not said. From any thread."""
+        if self._over_at is None:
+            return self._meter.reading(time.monotonic())
+        found = self._meter.reading(self._over_at)
+        return replace(found, eta_s=None) if found is not None else None
 
     async def show_on(self, screen: Screen) -> None:
         """`screen` gets all the output so far, and what comes. Raises OSError where the log file is gone."""
@@ -294,6 +298,7 @@ class Follower:
             self.outcome.corrupt.pop(name, None)
 
     def _finish(self) -> None:
+        self._over_at = self._over_at or time.monotonic()
         try:
             self.log.complete()
             self._tell_of_the_log()

@@ -187,6 +187,8 @@ class Clock:
         if began is None or every is None or not isinstance(seen, list):
             return
         made = began + every * len(seen)
+        if not math.isfinite(made):
+            return
         at = self.at(now)
         if self._origin is None:
             self._origin = made - at

@@ -76,3 +76,5 @@ def test_the_last_that_is_reported_is_known_here_however_often(backend: LocalBac
     assert (found.fraction, found.step, found.total, found.label) == (1.0, 20_000, 20_000, "training")
     assert found.metrics["loss"].points[-1] == (20_000, 1 / 20_001)
     assert math.isnan(found.metrics["grad"].last)
+    assert found.eta_s is None
+    assert job.progress() == found, "what is over grows no older"

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube_magics.telemetry.bars import MOST_MEASURED, sighting
+from kube_magics.telemetry.bars import MOST_MEASURED, Sighting, sighting
+from kube_magics.telemetry.board import MOST_BARS, Board
 from kube_magics.telemetry.curves import MOST_POINTS, Curve, History, Pace
 from kube_magics.telemetry.progress import MOST_CHARACTERS, MOST_METRICS, Meter, Progress
 from kube_magics.telemetry.streams import LOOK_BYTES, RATE_BYTES_S, Streams
@@ -261,6 +262,16 @@ def test_of_a_flood_the_last_line_is_seen() -> None:
     found = meter.reading(0.0)
     assert found is not None
     assert found.step == 999
+
+
+def test_of_very_many_bars_the_newest_are_kept() -> None:
+    board = Board()
+    for number in range(1000):
+        board.see(Sighting("bar", "tqdm", 1, 2 + number, 1 / (2 + number)), float(number))
+    assert len(board.bars) == MOST_BARS
+    view = board.view(1000.0)
+    assert view is not None
+    assert view.total == 1001
 
 
 class Flood(Streams):
