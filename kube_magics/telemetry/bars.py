@@ -19,6 +19,7 @@ MOST_MEASURED = 16
 """Metrics of one line."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]")
+_SPACES = re.compile(" {2,}")
 _UP = "\x1b[A"
 """tqdm draws the bars below another so: a newline for each, the bar, and back up."""
 _COUNT = r"[0-9]{1,15}(?:\.[0-9]{1,6})?"
@@ -98,7 +99,7 @@ def sighting(line: str, *, redrawn: bool, whole: bool = True) -> Sighting | None
     its own end counts, as tqdm's bars do, which end with no newline until the next.
     """
     position = line.count(_UP) if _UP in line else 0
-    text = _ESCAPES.sub("", line[: 2 * MOST_CHARACTERS]).replace("\b", "").strip()[:MOST_CHARACTERS]
+    text = _SPACES.sub(" ", _ESCAPES.sub("", line[: 2 * MOST_CHARACTERS]).replace("\b", "")).strip()[:MOST_CHARACTERS]
     if not text or not _worth_a_look(text, redrawn):
         return None
     if not whole:

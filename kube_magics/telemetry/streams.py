@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 LOOK_BYTES = 4096
 """Kept of what could not be looked at, of each stream."""
-RATE_BYTES_S = 64 * 1024
+RATE_BYTES_S = 32 * 1024
 """Looked at, over time; twice that at once."""
 _ENDS = re.compile(rb"[\r\n]")
 
