@@ -129,7 +129,7 @@ _ALL = (
     ),
     Verb(
         "describe",
-        "All that is known of a job, in plain words: state and why, what it runs, asks for and sends back, its pods.",
+        "All that is known of a job, in plain words: state and why, what it runs, asks for and sends back, its pods; how far it is, while this kernel follows it.",
         "NAME",
         least=1,
         most=1,
