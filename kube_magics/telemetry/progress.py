@@ -13,8 +13,8 @@ from typing import Any
 
 from kube_magics.spec.quantities import human_seconds
 from kube_magics.telemetry.bars import Sighting, sighting
-from kube_magics.telemetry.board import Board
 from kube_magics.telemetry.curves import Curve, History, Pace
+from kube_magics.telemetry.nesting import Nesting
 from kube_magics.telemetry.streams import Streams
 
 MOST_METRICS = 32
@@ -75,7 +75,7 @@ class Meter:
         self._streams = Streams()
         self._came: dict[int, float] = {}
         """When the newest of each stream came, by the job's time."""
-        self._board = Board()
+        self._nesting = Nesting()
 
     def event(self, event: Mapping[str, Any], now: float) -> None:
         """Take an event of the runner's; `now` is the reader's own clock, in seconds. Others than those on progress are
@@ -117,13 +117,13 @@ class Meter:
     def _reported_at(self, at: float) -> Progress | None:
         """What report() has said, if that is how far it is, or nothing else says so."""
         step, total = self._step, self._total
-        if (step is None or total is None) and self._board.view(at) is not None:
+        if (step is None or total is None) and self._nesting.view(at) is not None:
             return None
         eta_s = self._pace.remaining_s(total, at) if step is not None and total is not None else None
         return Progress(_fraction(step, total), step, total, self._pace.speed(at), eta_s, self._text)
 
     def _drawn_at(self, at: float) -> Progress:
-        view = self._board.view(at)
+        view = self._nesting.view(at)
         assert view is not None
         label = self._text or printable(view.label)
         return Progress(view.fraction, view.step, view.total, view.rate, view.eta_s, label)
@@ -132,7 +132,7 @@ class Meter:
         if seen is None:
             return
         self._heard(at)
-        self._board.see(seen, at)
+        self._nesting.see(seen, at)
         for name, value in seen.metrics.items():
             if name not in self._reported:
                 self._measured(name, value, at - (self._began or 0.0))

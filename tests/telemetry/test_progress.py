@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_magics.telemetry.bars import MOST_MEASURED, Sighting, sighting
-from kube_magics.telemetry.board import MOST_BARS, Board
 from kube_magics.telemetry.curves import MOST_POINTS, Curve, History, Pace
+from kube_magics.telemetry.nesting import MOST_BARS, Nesting
 from kube_magics.telemetry.progress import MOST_CHARACTERS, MOST_METRICS, Meter, Progress
 from kube_magics.telemetry.streams import LOOK_BYTES, RATE_BYTES_S, Streams
 
@@ -265,11 +265,11 @@ def test_of_a_flood_the_last_line_is_seen() -> None:
 
 
 def test_of_very_many_bars_the_newest_are_kept() -> None:
-    board = Board()
+    nesting = Nesting()
     for number in range(1000):
-        board.see(Sighting("bar", "tqdm", 1, 2 + number, 1 / (2 + number)), float(number))
-    assert len(board.bars) == MOST_BARS
-    view = board.view(1000.0)
+        nesting.see(Sighting("bar", "tqdm", 1, 2 + number, 1 / (2 + number)), float(number))
+    assert len(nesting.bars) == MOST_BARS
+    view = nesting.view(1000.0)
     assert view is not None
     assert view.total == 1001
 

@@ -24,7 +24,7 @@ class Bar:
     at: float
     position: int
     changed: int
-    """When, by the number of changes on the board."""
+    """When, by the number of changes so far."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Epochs:
 
 @dataclass(frozen=True)
 class View:
-    """What the board shows. Unknown is None."""
+    """What they show together. Unknown is None."""
 
     fraction: float | None
     step: float | None
@@ -58,8 +58,8 @@ class View:
 
 
 @dataclass
-class Board:
-    """All that was seen of bars."""
+class Nesting:
+    """All that was seen of bars, one around the other or one after it."""
 
     bars: dict[Key, Bar] = field(default_factory=dict)
     """The one that was drawn last is last."""
