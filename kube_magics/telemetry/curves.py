@@ -91,8 +91,9 @@ class Pace:
         if len(self.marks) < 2:
             return None
         (begin, first), (end, last) = self.marks[0], self.marks[-1]
-        took = end - begin + (0.0 if self._as_usual(now_s) else now_s - end)
-        speed = (last - first) / took if took > 0 else math.inf
+        if end - begin < MARK_EVERY_S:
+            return None  # so little says nothing: events come together that were not made together
+        speed = (last - first) / (end - begin + (0.0 if self._as_usual(now_s) else now_s - end))
         return speed if 0 < speed < math.inf else None
 
     def remaining_s(self, until: float, now_s: float) -> float | None:

@@ -23,12 +23,15 @@ pytestmark = pytest.mark.jobs
 
 def test_train_gives_a_job(anywhere: Desk) -> None:
     anywhere.right(
-        "import kube_magics\nfactor = 3\ndef fit(n, *, plus=0):\n    print('fitting')\n    return n * factor + plus"
+        "import kube_magics\nfactor = 3\ndef fit(n, *, plus=0):\n    print('fitting')\n"
+        "    kube_magics.report(step=1, total=n, loss=0.5)\n    kube_magics.report(step=n, total=n, loss=0.25)\n"
+        "    return n * factor + plus"
     )
     anywhere.right("job = kube_magics.train(fit, (4,), {'plus': 1}, cpus='100m')")
     assert anywhere.kernel.value("type(job) is kube_magics.Job") == "True"
     assert anywhere.kernel.value("job.result()") == "13"
     assert anywhere.kernel.value("(job.status, job.wait(), job.logs())") == "('succeeded', 'succeeded', 'fitting\\n')"
+    assert anywhere.kernel.value("job.progress().sentence") == "'100 % (4 of 4); loss 0.25'"
     anywhere.right("job.delete()")
     assert anywhere.run("job.delete()").error == "NotFound"
 

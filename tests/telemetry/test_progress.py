@@ -154,7 +154,10 @@ def test_a_step_without_a_total_leaves_the_word_to_the_bar() -> None:
 
 def test_how_long_it_takes_holds_while_it_goes_on_and_grows_when_it_stops() -> None:
     pace = Pace()
-    for second in range(11):
+    pace.add(0.0, 0.0)
+    pace.add(0.1, 0.001)
+    assert pace.speed(0.1) is None
+    for second in range(1, 11):
         pace.add(float(second), second / 100)
     assert pace.remaining_s(1.0, 10.0) == pytest.approx(90)
     assert pace.remaining_s(1.0, 12.0) == pytest.approx(88)
