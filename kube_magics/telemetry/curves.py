@@ -75,14 +75,17 @@ class Pace:
     """How fast a number grows, by what was seen of it."""
 
     marks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
-    """(seconds, value)."""
+    """(seconds, value): of about the last half of the time since it began."""
+    began_s: float = 0.0
 
     def add(self, at_s: float, value: float) -> None:
         if self.marks and behind(value, self.marks[-1][1]):
             self.marks.clear()
         if self.marks and value <= self.marks[-1][1]:
             return
-        if len(self.marks) > 1 and at_s - self.marks[-2][0] < MARK_EVERY_S:
+        if not self.marks:
+            self.began_s = at_s
+        if len(self.marks) > 1 and at_s - self.marks[-2][0] < max(MARK_EVERY_S, (at_s - self.began_s) / 100):
             self.marks.pop()
         self.marks.append((at_s, value))
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_magics.telemetry.bars import MOST_MEASURED, Sighting, sighting
-from kube_magics.telemetry.curves import MOST_POINTS, Curve, History, Pace
+from kube_magics.telemetry.curves import MOST_MARKS, MOST_POINTS, Curve, History, Pace
 from kube_magics.telemetry.nesting import MOST_BARS, Nesting
 from kube_magics.telemetry.progress import MOST_CHARACTERS, MOST_METRICS, Meter, Progress
 from kube_magics.telemetry.streams import LOOK_BYTES, RATE_BYTES_S, Streams
@@ -166,6 +166,20 @@ def test_how_long_it_takes_holds_while_it_goes_on_and_grows_when_it_stops() -> N
     assert stopped > 800
     pace.add(101.0, 0.0)
     assert pace.remaining_s(1.0, 101.0) is None
+
+
+def test_what_was_slow_at_first_is_forgotten_in_time_and_a_pause_is_not_all_there_is() -> None:
+    pace = Pace()
+    at = 0.0
+    for step in range(10_000):
+        at += 1.0 if step < 1000 else 0.1
+        pace.add(at, step)
+    assert pace.speed(at) == pytest.approx(10, abs=0.1)
+    for step in range(10_000, 40_000):
+        at += 0.1 + (60.0 if step % 10_000 == 0 else 0.0)
+        pace.add(at, step)
+    assert pace.speed(at) == pytest.approx(9.6, abs=0.3)
+    assert len(pace.marks) <= MOST_MARKS
 
 
 def test_two_processes_that_report_the_same_are_one_pace() -> None:
