@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ payloads = st.builds(lambda mark, rest, end: (mark + rest + end).replace(b"\n", 
 streams = st.sampled_from([protocol.STDOUT, protocol.STDERR])
 texts = st.text(st.characters(), max_size=50)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=10,
 )
@@ -53,6 +54,11 @@ def test_an_event_comes_back(name: str, rest: dict[str, object]) -> None:
     event = {"e": name, **rest}
     line = only_line(protocol.encode_event(event))
     assert (line.kind, line.event) == ("event", event)
+
+
+def test_numbers_that_json_does_not_have_come_by_their_names() -> None:
+    line = only_line(protocol.encode_event({"e": "metric", "values": [math.nan, math.inf, -math.inf]}))
+    assert line.event == {"e": "metric", "values": ["NaN", "Infinity", "-Infinity"]}
 
 
 @given(st.binary())
