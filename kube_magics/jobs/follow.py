@@ -17,6 +17,7 @@ from kube_magics.jobs.retries import Retries
 from kube_magics.jobs.screen import CROWDED_S, STDERR, STDOUT, Screen
 from kube_magics.runner import images, protocol
 from kube_magics.runner.images import Picture
+from kube_magics.telemetry.heard import Heard
 from kube_magics.telemetry.progress import Meter, Progress
 from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 
@@ -69,6 +70,8 @@ class Follower:
         self.outcome = Outcome()
         self.done = threading.Event()
         """The job's last word is here, or there will be none."""
+        self.heard = Heard()
+        """What its runner has told; another object as soon as it tells more."""
         self.log = log
         self._screens = WeakSet([screen])
         """Of those who look at it: a `Job` that nobody has any more needs none."""
@@ -163,7 +166,7 @@ class Follower:
         before = self.outcome
         self.outcome = Outcome(snapshot=before.snapshot, heard=before.heard, lost_lines=before.lost_lines)
         self._totals, self._assembler, self._images = protocol.Totals(), protocol.Assembler(), images.Reader()
-        self._meter, self._gap = Meter(), ""
+        self._meter, self._gap, self.heard = Meter(), "", Heard()
 
     def _note(self, text: str) -> None:
         self.log.note(text)
@@ -218,6 +221,7 @@ class Follower:
             return
         event = line.event
         kind = event["e"]
+        self.heard = self.heard.after(event, time.time())
         if kind == "partial":
             self._totals.add(line)
             data = protocol.partial_bytes(event)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.results import Arrived, load_result
-from kube_magics.jobs import endings, homecoming, loop, readers, records, remote
+from kube_magics.jobs import cards, endings, homecoming, loop, readers, records, remote
 from kube_magics.jobs.arrivals import Arrivals, Loads
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.interrupt import Waiting, shown, unloaded
@@ -23,6 +23,7 @@ from kube_magics.jobs.origin import VALUE, Origin, untrusted
 from kube_magics.jobs.raised import raised
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
+from kube_magics.telemetry.card import Brought, Card
 from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeeded
 
@@ -86,6 +87,18 @@ class Job:
         None where it has said nothing of it, or is followed by another process.
         """
         return self._follower.progress() if self._follower is not None else None
+
+    def card(self) -> Card:
+        """What is known of the job now: its stages, what it uses, how it ended; a notebook shows it as a small table.
+
+        Of a job that is followed here it costs no request.
+        """
+        if self._follower is None:
+            return cards.asked(self._backend, self.name)
+        log = self._follower.log.path
+        back = tuple(name for name in self._values or () if not name.startswith("@"))
+        brought = Brought(back, dict(self._files), str(log) if log.exists() else None)
+        return cards.followed(self._backend, self._follower, brought)
 
     def wait(self, timeout: float | None = None) -> str:
         """Block until the job is over; returns its status. Raises TimeoutError after `timeout` seconds.

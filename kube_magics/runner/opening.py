@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from . import protocol
 
@@ -42,8 +43,8 @@ class Opening:
         }
         self._pump.event(event, now)
 
-    def running(self, now: float) -> None:
-        self._pump.event({"e": "stage", "name": "running"}, now)
+    def stage(self, name: str, now: float) -> None:
+        self._pump.event({"e": "stage", "name": name, "t": time.time()}, now)
 
     def devices(self, child: Child, now: float) -> None:
         """Finding devices may take the driver seconds: the start event is repeated with them."""

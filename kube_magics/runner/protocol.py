@@ -17,8 +17,9 @@ Events (a reader ignores names and keys that it does not know; null means unknow
               first. devices: [{index uuid name memory_bytes}], only if GPUs were asked for. versions: distribution
               versions of the captured imports. It comes again, complete, when the devices have been found, and when
               the program has introduced itself after steps that ran before it
-    stage     name
-              starting | installing | fetching | running | collecting
+    stage     name [t]
+              starting | installing | fetching | running | collecting. t: Unix time; not of collecting, which begins
+              where the program ends
     partial   s d
               bytes of stream s (1 stdout, 2 stderr) that have no newline yet, each byte once; the line that ends them
               carries only the rest. d: UTF-8, other bytes as surrogate escapes

@@ -171,7 +171,7 @@ class Supervisor:
         self._take(lambda: self._launcher.step(step), step=True, last=last)
         if not self._opening.said:
             self._opening.start(self._child.pid, self._child.began)
-        self._pump.event({"e": "stage", "name": step["stage"]}, self._child.began)
+        self._opening.stage(step["stage"], self._child.began)
         self._follow()
         self._pump.finish(time.monotonic)
         self._pump.close()
@@ -295,7 +295,7 @@ class Supervisor:
         self._announced = True
         self._ready_by = now + GET_READY_S
         self._opening.start(self._child.pid, now)
-        self._opening.running(now)
+        self._opening.stage("running", now)
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

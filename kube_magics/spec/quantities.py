@@ -120,3 +120,12 @@ def human_seconds(duration_s: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def as_quantity(size_bytes: float) -> str:
+    """`size_bytes` as `--memory` takes it: `9.1Gi`, `312Mi` (powers of 1024)."""
+    for unit in ("Ki", "Mi", "Gi"):
+        size_bytes /= 1024
+        if size_bytes < (1000 if unit != "Gi" else 999.95):
+            return f"{size_bytes:.1f}{unit}" if unit == "Gi" else f"{size_bytes:.0f}{unit}"
+    return f"{size_bytes / 1024:.1f}Ti"

@@ -11,6 +11,7 @@ from kube_magics.spec import names
 from kube_magics.telemetry import attempts
 from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
 from kube_magics.telemetry.objects import gpus, last_word, part, rows, text
+from kube_magics.telemetry.pulling import Pull, pull_of
 
 PENDING = "pending"
 RUNNING = "running"
@@ -47,10 +48,18 @@ class Snapshot:
     end: Mapping[str, Any] | None = None
     """The runner's last word, from the termination message."""
     created_at: float | None = None
-    """Seconds since the epoch, as are the other two."""
+    """Seconds since the epoch, as are the others."""
     started_at: float | None = None
     finished_at: float | None = None
+    queued_at: float | None = None
+    """Since when this attempt's pod has waited for a node."""
+    scheduled_at: float | None = None
+    pull: Pull | None = None
+    """Of its image, as far as events have told."""
     gpus: int | None = None
+    memory: str | None = None
+    """What was asked for, as a quantity; a limit counts before a request."""
+    cpus: str | None = None
     notebook: str | None = None
     label: str | None = None
     """Of its cell there: In [3]."""
@@ -122,7 +131,12 @@ def of_job(
         created_at=unix(meta.get("creationTimestamp")),
         started_at=unix(ran.get("startedAt") or (None if ended else part(job, "status").get("startTime"))),
         finished_at=unix(ended.get("finishedAt") or part(job, "status").get("completionTime")),
+        queued_at=unix(part(pod if attempt > 1 else job, "metadata").get("creationTimestamp")),
+        scheduled_at=_scheduled_at(pod),
+        pull=pull_of(text(pod, "metadata", "uid") or None, events),
         gpus=_gpus(part(job, "spec", "template")),
+        memory=_asked(part(job, "spec", "template"), "memory"),
+        cpus=_asked(part(job, "spec", "template"), "cpu"),
         notebook=text(annotations, names.ANNOTATION_NOTEBOOK) or None,
         label=text(annotations, names.ANNOTATION_LABEL) or None,
         ours=names.ANNOTATION_BUNDLE in annotations,
@@ -233,3 +247,17 @@ def _in_its_own_words(cause: Cause | None, end: Mapping[str, Any] | None) -> Cau
 def _gpus(template: Mapping[str, Any]) -> int:
     resources = [part(container, "resources") for container in rows(template, "spec", "containers")]
     return sum(gpus({**part(each, "requests"), **part(each, "limits")}) for each in resources)
+
+
+def _asked(template: Mapping[str, Any], resource: str) -> str | None:
+    """Of the only container; several share what is used in ways that nobody tells."""
+    containers = rows(template, "spec", "containers")
+    if len(containers) != 1:
+        return None
+    limits, requests = (part(containers[0], "resources", key) for key in ("limits", "requests"))
+    return text(limits, resource) or text(requests, resource) or None
+
+
+def _scheduled_at(pod: Mapping[str, Any] | None) -> float | None:
+    scheduled = condition(part(pod, "status"), "PodScheduled") or {}
+    return unix(scheduled.get("lastTransitionTime"))

@@ -1,0 +1,70 @@
+"""A job's card as HTML: plain elements and inline styles, which JupyterLab keeps also of a notebook it does not trust.
+
+Words say everything; colours and signs only repeat it. Lists and tables with headers are what a screen reader is told.
+JupyterLab's sanitizer drops SVG, roles and `aria-…`: the small curves are text, and their figures stand beside them.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+from kube_magics.telemetry.card import Card
+from kube_magics.telemetry.cardwords import HEAD, Row, facts, of_stage, place, plain, rows, title
+from kube_magics.telemetry.stages import Stage
+from kube_magics.widgets.colours import CALM, PHASES
+
+_LIST = "list-style-type:none;margin:6px 0px;padding:0px;display:flex;flex-wrap:wrap"
+_CELL = "text-align:left;padding:2px 12px 2px 0px"
+_EMPHASIS = {"now": "strong", "ahead": "em"}
+
+
+def card_html(card: Card) -> str:
+    """The card; every text in it is escaped."""
+    return "".join((_title(card), _stages(card.stages), _used(rows(card)), _facts(facts(card))))
+
+
+def _title(card: Card) -> str:
+    chip = f"{PHASES.get(card.phase, CALM).style};padding:1px 8px;border-radius:8px"
+    name, status = _text(card.name), _text(title(card))
+    return f'<div><strong>job {name}</strong> <span style="{chip}">{status}</span> {_text(place(card))}</div>'
+
+
+def _stages(stages: Sequence[Stage]) -> str:
+    return f'<ol style="{_LIST}">{"".join(map(_stage, stages))}</ol>' if stages else ""
+
+
+def _stage(stage: Stage) -> str:
+    what, tag = f"{stage.sign} {_text(of_stage(stage))}", _EMPHASIS.get(stage.state)
+    return f'<li style="margin:0px 14px 0px 0px">{f"<{tag}>{what}</{tag}>" if tag else what}</li>'
+
+
+def _used(used: Sequence[Row]) -> str:
+    head = "".join(f'<th scope="col" style="{_CELL}">{each}</th>' for each in HEAD)
+    return _table("what it uses", f"<thead><tr>{head}</tr></thead>", [_row(each) for each in used])
+
+
+def _row(row: Row) -> str:
+    # Blocks of a curve are nothing to read out; where that wish is dropped, the title tells what they are.
+    curve = f'<span aria-hidden="true" title="{_text(row.name)} lately">{row.lately}</span>' if row.lately else ""
+    return _cells(row.name, _text(row.now), curve, _text(row.peak), _text(row.of))
+
+
+def _facts(found: Mapping[str, str]) -> str:
+    return _table("what is known of it", "", [_cells(name, _text(value)) for name, value in found.items()])
+
+
+def _cells(name: str, *cells: str) -> str:
+    row = "".join(f'<td style="{_CELL}">{each}</td>' for each in cells)
+    return f'<tr><th scope="row" style="{_CELL}">{_text(name)}</th>{row}</tr>'
+
+
+def _table(caption: str, head: str, body: Sequence[str]) -> str:
+    if not body:
+        return ""
+    above = f'<caption style="{_CELL}">{caption}</caption>{head}'
+    return f'<table style="margin:0px 0px 6px 0px">{above}<tbody>{"".join(body)}</tbody></table>'
+
+
+def _text(text: str) -> str:
+    return html.escape(plain(text))
