@@ -27,7 +27,8 @@ class LiveClient(NotebookClient):
     """nbclient that shows what each cell is, and its output the moment the kernel sends it."""
 
     def output(self, outs: list[Any], msg: dict[str, Any], display_id: str, cell_index: int) -> Any:
-        show_output(msg["msg_type"], msg["content"])
+        if not msg["content"].get("transient", {}).get("display_id"):  # a terminal shows nothing that changes
+            show_output(msg["msg_type"], msg["content"])
         return super().output(outs, msg, display_id, cell_index)
 
 

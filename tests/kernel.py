@@ -30,6 +30,8 @@ class Ran:
     """Text of what the cell displayed or returned."""
     shown: list[tuple[str, Any]] = field(default_factory=list)
     """("stdout" or "stderr", text), neighbours of one stream joined, and ("display", MIME bundle), as they came."""
+    cards: list[dict[str, str]] = field(default_factory=list)
+    """The card of the cell's job, which is no part of the above: as it was shown, then each update."""
     error: str | None = None
     """Name of the exception's class."""
     message: str = ""
@@ -159,6 +161,8 @@ def _took(ran: Ran, message: Mapping[str, Any], at_s: float) -> bool:
         else:
             ran.shown.append((content["name"], content["text"]))
         ran.arrivals.append((at_s, content["text"]))
+    elif "kube_magics" in content.get("metadata", {}):
+        ran.cards.append(content["data"])
     elif kind in ("execute_result", "display_data"):
         if display := (content.get("transient") or {}).get("display_id"):
             ran.updated[display] = len(ran.shown)

@@ -1,6 +1,6 @@
 """The notebook that this process runs, as whoever loaded the extension says; else the `__main__` of a script.
 
-And what of it only the extension can do or know: show a picture, whether somebody is there.
+And what of it only the extension can do or know: show a picture or a card, whether somebody is there.
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ from typing import Any
 
 from kube_magics.cells.notebook import Notebook
 from kube_magics.runner.images import Picture
+from kube_magics.telemetry.card import Card
+
+CardView = Callable[[Card], None]
+"""Shows a card, and then, in its place, what has become of it."""
 
 _reader: Callable[[], Notebook] | None = None
 _configuration: Callable[[], Mapping[str, Any]] = dict
 _display: Callable[[Picture], None] | None = None
+_card_views: Callable[[], CardView | None] | None = None
 _answers: Callable[[], bool] | None = None
 _leaving: Callable[[], bool] | None = None
 _shows: Callable[[], bool] | None = None
@@ -32,6 +37,17 @@ def set_display(display: Callable[[Picture], None]) -> None:
     """`display` shows a picture where the running cell's output goes."""
     global _display  # noqa: PLW0603 - one front end per process
     _display = display
+
+
+def set_card_views(views: Callable[[], CardView | None]) -> None:
+    """`views` makes one for the running cell; None where there is only text."""
+    global _card_views  # noqa: PLW0603 - one front end per process
+    _card_views = views
+
+
+def card_view() -> CardView | None:
+    """As `set_card_views` says."""
+    return _card_views() if _card_views is not None else None
 
 
 def set_limited(limited: bool) -> None:

@@ -10,6 +10,7 @@ from kube_magics.jobs import here
 from kube_magics.jobs.interrupt import Waiting
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import free
+from kube_magics.jobs.pane import Pane
 from kube_magics.jobs.screen import BATCH_S, STDERR, Screen
 from kube_magics.runner.images import Picture
 from kube_magics.spec.quantities import human_bytes, human_seconds
@@ -17,18 +18,25 @@ from kube_magics.spec.quantities import human_bytes, human_seconds
 LONGEST_WAIT_S = 0.5
 
 
-def show(job: Job) -> None:
-    """Write the output of a job submitted here until its last word has come. Raises Detached, see `interrupt`."""
-    screen = job.screen
+def show(job: Job) -> Pane:
+    """Write the output of a job submitted here below its card, until its last word has come. Raises Detached, see
+    `interrupt`. Gives the card, for what is known of the job only afterwards."""
+    screen, pane = job.screen, Pane(job)
     if screen is None:
-        return
-    with Waiting([job], screen.wake) as waiting:
-        while not job.done(0):
-            screen.wait(LONGEST_WAIT_S)
-            _write(job, screen)
-            waiting.look()
-            job.done(BATCH_S)
-        _write(job, screen, last=True)
+        return pane
+    pane.update()
+    try:
+        with Waiting([job], screen.wake) as waiting:
+            while not job.done(0):
+                screen.wait(LONGEST_WAIT_S)
+                _write(job, screen)
+                pane.update()
+                waiting.look()
+                job.done(BATCH_S)
+            _write(job, screen, last=True)
+    finally:
+        pane.update(last=True)
+    return pane
 
 
 def _write(job: Job, screen: Screen, *, last: bool = False) -> None:

@@ -92,10 +92,13 @@ class Remote(Generic[P, T]):
         """Run the call as a job, show its output, and give its value or raise its exception."""
         job = self.submit(*args, **kwargs)
         print(f"job {job.name} on {job.where}")  # noqa: T201 - a blocking call says where it blocks
-        show(job)
+        pane = show(job)
         if job.lost:
             print(job.lost)  # noqa: T201 - as above
-        value: T = job.result()
+        try:
+            value: T = job.result()
+        finally:
+            pane.update(last=True)
         if job.moved:
             print(job.moved)  # noqa: T201 - as above
         return value

@@ -71,6 +71,7 @@ def register(shell: Any) -> None:
     here.set_configuration(lambda: _configured(shell))
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)
+    here.set_card_views(lambda: _card_view(shell))
     shell.display_formatter.formatters["text/html"].for_type("kube_magics.telemetry.card.Card", _card_html)
     here.set_presence(lambda: notebook.answers(shell), lambda: notebook.leaving(shell), lambda: notebook.shows(shell))
     if _with_body not in shell.input_transformers_cleanup:
@@ -81,6 +82,12 @@ def register(shell: Any) -> None:
         threading.Thread(target=_import_all, name="kube_magics-warm", daemon=True).start()
 
     shell.events.register("post_run_cell", warm)
+
+
+def _card_view(shell: Any) -> here.CardView | None:
+    from kube_magics.magics import cards
+
+    return cards.view(shell)
 
 
 def _card_html(card: Any) -> str:

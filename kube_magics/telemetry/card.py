@@ -14,7 +14,7 @@ from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard, seconds
 from kube_magics.telemetry.snapshot import SUCCEEDED, Snapshot
 from kube_magics.telemetry.stages import ENDS, Stage, stages
-from kube_magics.telemetry.usage import Usage
+from kube_magics.telemetry.usage import BYTES_AT_MOST, Usage, number
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Card:
     end: Mapping[str, Any] | None
     """The runner's last word."""
     brought: Brought
+    at: float
+    """When this was so, in seconds since the epoch."""
 
     @property
     def over(self) -> bool:
@@ -64,9 +66,8 @@ class Card:
     @property
     def peak_memory_bytes(self) -> float | None:
         """As far as it was seen."""
-        told = (self.end or {}).get("peak_memory_bytes")
-        seen = [self.usage.memory_bytes.peak, told if isinstance(told, (int, float)) and told > 0 else None]
-        return max((float(each) for each in seen if each is not None), default=None)
+        told = number((self.end or {}).get("peak_memory_bytes"), BYTES_AT_MOST) or None
+        return max((each for each in (self.usage.memory_bytes.peak, told) if each is not None), default=None)
 
     def __repr__(self) -> str:
         return "\n".join(cardwords.lines(self))
@@ -97,4 +98,5 @@ def card(state: Snapshot, heard: Heard, now: float, *, phase: str | None = None,
         held_s=None if began is None or until is None else max(0.0, until - began),
         end=end,
         brought=brought,
+        at=now,
     )

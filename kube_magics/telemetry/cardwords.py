@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kube_magics.spec.quantities import amount, as_quantity, human_bytes, human_seconds
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from kube_magics.telemetry.card import Card
 
 UNKNOWN = "unknown"
-HEAD = ("", "now", "lately", "peak", "of")
+LATELY = "lately"
+HEAD = ("", "now", LATELY, "peak", "of")
 """Above rows."""
 LATELY_POINTS = 24
 """Two minutes of a job's first ten, then six."""
+LONGEST = 400
+"""Characters of what a cluster says."""
 _LONGEST_NAME = 60
 
 
@@ -42,8 +46,9 @@ def title(card: Card) -> str:
 
 
 def place(card: Card) -> str:
-    """Where it is."""
-    return f"{card.namespace}, on {card.node}" if card.node else card.namespace
+    """Where it is; and when, of what may stand in a notebook for good and was left before its end."""
+    where = f"{card.namespace}, on {card.node}" if card.node else card.namespace
+    return where if card.over else f"{where}; at {datetime.fromtimestamp(card.at, UTC):%H:%M} UTC"
 
 
 def of_stage(stage: Stage) -> str:
@@ -57,14 +62,23 @@ def rows(card: Card) -> list[Row]:
     found = [row for at, device in enumerate(used.devices) for row in _of_device(at, device)]
     if not used.devices and card.gpus and card.held_s is not None:
         found.append(Row("GPU", UNKNOWN, "", UNKNOWN, f"{card.gpus} asked for"))
-    if used.cpu_cores.points or card.peak_memory_bytes is not None:
-        found += [_cpu(card), _memory(card)]
-    return found
+    if used.cpu_cores.points:
+        found.append(_cpu(card))
+    if used.memory_bytes.points or card.peak_memory_bytes is not None:
+        found.append(_memory(card))
+    return [replace(row, now="") for row in found] if card.over else found
+
+
+def table(card: Card) -> list[Sequence[str]]:
+    """A heading and `rows`, without columns in which nothing is said; empty: there are no rows."""
+    every = [HEAD, *map(astuple, rows(card))]
+    said = [any(row[at] for row in every[1:]) for at in range(len(HEAD))]
+    return [[cell for cell, shown in zip(row, said, strict=True) if shown] for row in every] if any(said) else []
 
 
 def facts(card: Card) -> dict[str, str]:
     """What else is to be said, by what it is called."""
-    found = dict(_why(card))
+    found = {name: said[:LONGEST] for name, said in _why(card)}
     if card.over:
         found |= _hours(card)
         if back := _back(card):
@@ -76,8 +90,7 @@ def lines(card: Card) -> list[str]:
     """All of it as text, a line each."""
     found = [f"job {card.name}  {title(card)}  ({place(card)})"]
     found.append("  " + "  ".join(f"{each.sign} {of_stage(each)}" for each in card.stages))
-    if used := rows(card):
-        found += _aligned([HEAD, *map(astuple, used)])
+    found += _aligned(table(card))
     found += _aligned([*facts(card).items()])
     return [plain(line) for line in found]
 
@@ -155,7 +168,9 @@ def _reason(end: Mapping[str, Any]) -> str:
     if said := _REASONS.get(str(end.get("reason"))):
         return said
     signal, code = end.get("signal"), end.get("code")
-    return f"ended by signal {signal}" if signal else f"exit code {code}" if isinstance(code, int) else ""
+    if isinstance(signal, int) and 0 < signal < 128:
+        return f"ended by signal {signal}"
+    return f"exit code {code}" if isinstance(code, int) and -256 < code < 256 else ""
 
 
 _REASONS = {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kube_magics.telemetry.stages import TOLD, Mark
-from kube_magics.telemetry.usage import NOTHING, Usage
+from kube_magics.telemetry.usage import NOTHING, Usage, number
 
 MOST_MARKS = 16
 
@@ -39,6 +38,4 @@ class Heard:
 
 def seconds(found: object) -> float | None:
     """Of an event: how long, or since the epoch; None: it does not tell, or no such number."""
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found):
-        return None
-    return float(found) if 0 <= found < 2**33 else None
+    return number(found, 2.0**33)

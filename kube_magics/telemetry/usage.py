@@ -5,7 +5,6 @@ The readings come from a pod where anything may run: what is no number reads as 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -20,7 +19,7 @@ IDLE_PERCENT = 5.0
 """A GPU below this utilisation is idle."""
 UTILIZATION, MEMORY_USED, MEMORY_TOTAL = 0, 1, 2
 """Places in a device's reading."""
-_BYTES_AT_MOST = 2.0**60
+BYTES_AT_MOST = 2.0**60
 
 Numbers = Sequence[float | None]
 
@@ -95,8 +94,8 @@ class Usage:
 
     def _sampled(self, event: Mapping[str, Any]) -> Usage:
         cpu = _numbers(event.get("cpu"), 65536.0)
-        memory = _numbers(event.get("mem"), _BYTES_AT_MOST)
-        interval_s = _number(event.get("dt"), 3600.0)
+        memory = _numbers(event.get("mem"), BYTES_AT_MOST)
+        interval_s = number(event.get("dt"), 3600.0)
         count = max(len(cpu), len(memory))
         thin = event.get("thin") is True
         told = _listed(event.get("gpu"), MOST_DEVICES)
@@ -116,7 +115,7 @@ NOTHING = Usage()
 def _named(device: Device, told: object) -> Device:
     if not isinstance(told, Mapping):
         return device
-    name, total = told.get("name"), _number(told.get("memory_bytes"), _BYTES_AT_MOST)
+    name, total = told.get("name"), number(told.get("memory_bytes"), BYTES_AT_MOST)
     return replace(
         device,
         name=name if isinstance(name, str) and name else device.name,
@@ -127,8 +126,8 @@ def _named(device: Device, told: object) -> Device:
 def _with_readings(device: Device, told: object, took_s: float, *, thin: bool) -> Device:
     readings = [_listed(each, 8) for each in _listed(told, MOST_READINGS)]
     busy = [_at(each, UTILIZATION, 100.0) for each in readings]
-    used = [_at(each, MEMORY_USED, _BYTES_AT_MOST) for each in readings]
-    totals = [total for each in readings if (total := _at(each, MEMORY_TOTAL, _BYTES_AT_MOST))]
+    used = [_at(each, MEMORY_USED, BYTES_AT_MOST) for each in readings]
+    totals = [total for each in readings if (total := _at(each, MEMORY_TOTAL, BYTES_AT_MOST))]
     # Of several devices a batch is its mean and its peak.
     means, memories = (busy[:1], used[:1]) if thin else (busy, used)
     each_s = took_s / len(means) if means else 0.0
@@ -147,19 +146,19 @@ def _listed(found: object, most: int) -> Sequence[Any]:
     return found[:most] if isinstance(found, list) else ()
 
 
-def _number(found: object, most: float) -> float | None:
+def number(found: object, most: float) -> float | None:
     """None for what is no number between 0 and `most`."""
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
-    return float(found) if math.isfinite(found) and 0 <= found <= most else None
+    return float(found) if 0 <= found <= most else None
 
 
 def _numbers(found: object, most: float) -> Numbers:
-    return [_number(each, most) for each in _listed(found, MOST_READINGS)]
+    return [number(each, most) for each in _listed(found, MOST_READINGS)]
 
 
 def _at(reading: Sequence[Any], place: int, most: float) -> float | None:
-    return _number(reading[place], most) if len(reading) > place else None
+    return number(reading[place], most) if len(reading) > place else None
 
 
 def _mean(numbers: Numbers) -> float | None:

@@ -19,6 +19,6 @@ def attach(call: Call) -> object:
         raise OptionError(what, hint=f"%kube attach {name}")
     job = attaching.attach(backend, name, door.namespace, trust=trust, tail=call.given.get("tail"), loads=door.lasting)
     door.note(f"job {name} on {backend.where()}")
-    show(job)
-    finish(door, job)
+    pane = show(job)
+    finish(door, job, pane)
     return job.values().get(VALUE)

@@ -14,6 +14,7 @@ from kube_magics.jobs import attach as attaching
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.origin import Origin
+from kube_magics.jobs.pane import Pane
 from kube_magics.jobs.show import last_line, show, warn
 from kube_magics.spec.job import JobSpec
 from kube_magics.verbs.door import Door
@@ -51,9 +52,9 @@ def launch(
     warn(map(door.typed, again.older(older)))
     if spec.detach:
         return job
-    show(job)
+    pane = show(job)
     submitting.tidy(job)
-    finish(door, job)
+    finish(door, job, pane)
     again.ran(key, cell, time.monotonic() - began, job.name)
     return None
 
@@ -66,9 +67,10 @@ def print_manifests(prepared: submitting.Prepared) -> None:
     sys.stdout.write(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=len(manifests) > 1))
 
 
-def finish(door: Door, job: Job) -> None:
+def finish(door: Door, job: Job, pane: Pane) -> None:
     """Bind what came back, say how it went, raise what went wrong."""
     job.bring(door.namespace)
+    pane.update(last=True)
     door.note(last_line(job))
     for remark in filter(None, (job.moved, job.lost)):
         door.note(remark)

@@ -139,7 +139,7 @@ def _image(door: Door, image: str, spec: JobSpec, arguments: Sequence[str], fold
     job = submitting.submit(prepared, None)
     if spec.detach:
         return job
-    show(job)
+    pane = show(job)
     submitting.tidy(job)
-    finish(door, job)
+    finish(door, job, pane)
     return None

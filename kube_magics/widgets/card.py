@@ -10,7 +10,7 @@ import html
 from collections.abc import Mapping, Sequence
 
 from kube_magics.telemetry.card import Card
-from kube_magics.telemetry.cardwords import HEAD, Row, facts, of_stage, place, plain, rows, title
+from kube_magics.telemetry.cardwords import LATELY, facts, of_stage, place, plain, table, title
 from kube_magics.telemetry.stages import Stage
 from kube_magics.widgets.colours import CALM, PHASES
 
@@ -21,7 +21,7 @@ _EMPHASIS = {"now": "strong", "ahead": "em"}
 
 def card_html(card: Card) -> str:
     """The card; every text in it is escaped."""
-    return "".join((_title(card), _stages(card.stages), _used(rows(card)), _facts(facts(card))))
+    return "".join((_title(card), _stages(card.stages), _used(table(card)), _facts(facts(card))))
 
 
 def _title(card: Card) -> str:
@@ -39,15 +39,25 @@ def _stage(stage: Stage) -> str:
     return f'<li style="margin:0px 14px 0px 0px">{f"<{tag}>{what}</{tag}>" if tag else what}</li>'
 
 
-def _used(used: Sequence[Row]) -> str:
-    head = "".join(f'<th scope="col" style="{_CELL}">{each}</th>' for each in HEAD)
-    return _table("what it uses", f"<thead><tr>{head}</tr></thead>", [_row(each) for each in used])
+def _used(table: Sequence[Sequence[str]]) -> str:
+    if not table:
+        return ""
+    titles, *used = table
+    head = "".join(f'<th scope="col" style="{_CELL}">{each}</th>' for each in titles)
+    return _table("what it uses", f"<thead><tr>{head}</tr></thead>", [_row(titles, each) for each in used])
 
 
-def _row(row: Row) -> str:
-    # Blocks of a curve are nothing to read out; where that wish is dropped, the title tells what they are.
-    curve = f'<span aria-hidden="true" title="{_text(row.name)} lately">{row.lately}</span>' if row.lately else ""
-    return _cells(row.name, _text(row.now), curve, _text(row.peak), _text(row.of))
+def _row(titles: Sequence[str], row: Sequence[str]) -> str:
+    name, *cells = row
+    curves = (title == LATELY for title in titles[1:])
+    return _cells(
+        name, *(_curve(name, each) if is_one else _text(each) for each, is_one in zip(cells, curves, strict=True))
+    )
+
+
+def _curve(name: str, blocks: str) -> str:
+    # Blocks are nothing to read out; where that wish is dropped, the title tells what they are.
+    return f'<span aria-hidden="true" title="{_text(name)} lately">{blocks}</span>' if blocks else ""
 
 
 def _facts(found: Mapping[str, str]) -> str:

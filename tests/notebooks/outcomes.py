@@ -49,6 +49,8 @@ def shown(cell: nbformat.NotebookNode) -> Shown:
             found.stderr += output.text
         elif output.output_type == "stream":
             found.text += output.text
+        elif "kube_magics" in output.metadata:
+            continue  # the card, which a plain notebook has not
         elif "image/png" in output.data:
             # A PNG's first chunk begins with its size.
             found.pictures.append(struct.unpack(">II", b64decode(output.data["image/png"])[16:24]))

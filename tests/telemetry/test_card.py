@@ -161,7 +161,7 @@ def test_the_card_of_a_job_that_computes() -> None:
         sample([reading(90)] * 5, cpu=[1.5] * 5, mem=[3 * GIB] * 5),
     )
     assert repr(card(on_cluster(RUNNING), heard, BEGAN + 100)).splitlines() == [
-        "job digits-x7k2p  running  (team, on node-1)",
+        "job digits-x7k2p  running  (team, on node-1; at 21:01 UTC)",
         "  ✓ queued 4 s  ✓ scheduled 1 min 14 s  ✓ starting 4 s  ● running 18 s  ○ done",
         "                     now        lately  peak       of",
         "  GPU 0 NVIDIA H100  90 %       ▁█      90 %",
@@ -188,7 +188,7 @@ def test_the_card_of_a_job_that_has_ended() -> None:
 def test_gpus_that_nobody_can_read_are_unknown() -> None:
     shown = card(on_cluster(RUNNING), told(stage("running", 82), sample(), END), BEGAN + 999, phase="succeeded")
     assert facts(shown)["idle GPU-hours"] == "unknown"
-    assert rows(shown)[0].now == "unknown"
+    assert rows(shown)[0].peak == "unknown"
 
 
 @pytest.mark.parametrize(
