@@ -172,6 +172,9 @@ class Following:
             state = self.snapshot
             if not state.started and state.scheduled and state.pod_uid is not None:
                 may = await self._take_events("Pod", state.pod_uid)
+        state = self.snapshot
+        if may and state.pod_uid is not None and state.pull is not None and state.pull.ended_at is None:
+            await self._take_events("Pod", state.pod_uid)  # how long the image took, and its size
 
     async def _take_events(self, kind: str, uid: str) -> bool:
         """Of one object; whether it is worth asking again."""

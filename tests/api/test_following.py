@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kube_magics import errors
+from kube_magics.backends import following as following_module
 from kube_magics.backends.contract import Piece
 from kube_magics.backends.following import LOST
 from kube_magics.backends.kubernetes import KubernetesBackend
@@ -112,6 +113,28 @@ def test_what_is_refused_from_the_first_is_not_waited_for() -> None:
 
     with pytest.raises(errors.Forbidden):
         seen(job_of)
+
+
+def test_an_image_that_was_pulled_has_its_time_and_size_also_once_the_job_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following_module, "NO_CONTAINER_S", 0.05)
+    of = {"involvedObject": {"kind": "Pod", "name": "one-abcde", "uid": "pod-uid"}, "metadata": {}}
+    pulling = {**of, "reason": "Pulling", "firstTimestamp": "2026-11-26T03:00:00Z"}
+    pulled = 'Successfully pulled image "x" in 61.5s (61.5s including waiting). Image size: 2000 bytes.'
+
+    async def follow() -> list[Snapshot | Piece]:
+        job = OneJob(pods=a_pod(), events=pulling)
+        async with followed(job) as following:
+            collecting = asyncio.ensure_future(collected(following))
+            await job.until_asked("events")
+            job.set("events", {**of, "reason": "Pulled", "message": pulled, "lastTimestamp": "2026-11-26T03:01:02Z"})
+            job.set("pods", running())
+            await job.until_asked("events", job.asked.count("events") + 1)
+            finish(job)
+            return await collecting
+
+    last = states(asyncio.run(follow()))[-1].pull
+    assert last is not None
+    assert (last.took_s, last.size_bytes) == (61.5, 2000)
 
 
 @pytest.mark.parametrize(("uid", "phase"), [("job-uid", "pending"), ("an older one's", "succeeded")])
