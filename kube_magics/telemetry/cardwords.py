@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kube_magics.spec.quantities import amount, as_quantity, human_bytes, human_seconds
+from kube_magics.telemetry.bottleneck import hint
 from kube_magics.telemetry.sparkline import sparkline
 from kube_magics.telemetry.stages import Stage
 from kube_magics.telemetry.usage import Device, Series
@@ -79,6 +80,8 @@ def table(card: Card) -> list[Sequence[str]]:
 def facts(card: Card) -> dict[str, str]:
     """What else is to be said, by what it is called."""
     found = {name: said[:LONGEST] for name, said in _why(card)}
+    if not card.over and (said := hint(card.usage)):
+        found["hint"] = said
     if card.over:
         found |= _hours(card)
         if back := _back(card):

@@ -65,6 +65,8 @@ class Usage:
     cpu_cores: Series = Series()
     memory_bytes: Series = Series()
     devices: tuple[Device, ...] = ()
+    batches_s: tuple[float, ...] = ()
+    """How long each batch of readings took; the last ones are those of `points`."""
 
     @property
     def idle_gpu_s(self) -> float | None:
@@ -105,6 +107,7 @@ class Usage:
             cpu_cores=self.cpu_cores.after(_mean(cpu), _peak(cpu)),
             memory_bytes=self.memory_bytes.after(_mean(memory), _peak(memory)),
             devices=tuple(_with_readings(known or Device(), told, took_s, thin=thin) for told, known in pairs),
+            batches_s=(*self.batches_s, took_s)[-MOST_POINTS:],
         )
 
 
