@@ -14,6 +14,7 @@ import platformdirs
 
 from kube_magics.telemetry import explain
 from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.made import Made, sha256
 from kube_magics.telemetry.snapshot import FAILED, RUNNING, STOPPED, SUCCEEDED, Snapshot, succeeded
 
 READ_BYTES = 1 << 20
@@ -87,6 +88,7 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
         submission_id=known.get("submission_id"),
         fetched=(home / FETCHED).exists(),
         artifacts=known.get("artifacts"),
+        made=Made(cell_sha256=sha256(known.get("cell")), version=known.get("version")),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from IPython.display import publish_display_data
 
 from kube_magics.telemetry.card import Card
+from kube_magics.telemetry.record import record
 from kube_magics.widgets.card import card_html
 
 
@@ -26,10 +27,9 @@ class _View:
         data = {"text/html": card_html(card), "text/plain": repr(card)}
         if data == self._shown:
             return
-        # The metadata tell a program that reads the notebook which outputs are cards.
         publish_display_data(  # type: ignore[no-untyped-call]
             data,
-            {"kube_magics": {"card": card.name}},
+            {"kube_magics": record(card)},
             transient={"display_id": self._display_id},
             update=bool(self._shown),
         )

@@ -12,6 +12,7 @@ from typing import Any
 from kube_magics.telemetry import cardwords
 from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard, seconds
+from kube_magics.telemetry.made import Made
 from kube_magics.telemetry.snapshot import SUCCEEDED, Snapshot
 from kube_magics.telemetry.stages import ENDS, Stage, stages
 from kube_magics.telemetry.usage import BYTES_AT_MOST, Usage, number
@@ -43,7 +44,8 @@ class Card:
     node: str | None
     cause: Cause | None
     stages: tuple[Stage, ...]
-    usage: Usage
+    heard: Heard
+    made: Made
     gpus: int | None
     memory: str | None
     """Asked for, as a quantity, as is the next."""
@@ -57,6 +59,11 @@ class Card:
     brought: Brought
     at: float
     """When this was so, in seconds since the epoch."""
+
+    @property
+    def usage(self) -> Usage:
+        """Of GPUs, CPU and memory."""
+        return self.heard.usage
 
     @property
     def over(self) -> bool:
@@ -90,7 +97,8 @@ def card(state: Snapshot, heard: Heard, now: float, *, phase: str | None = None,
         node=state.node,
         cause=state.cause,
         stages=stages(state, heard.marks, phase=phase, duration_s=duration_s, ended_at=ended_at, now=now),
-        usage=heard.usage,
+        heard=heard,
+        made=state.made,
         gpus=state.gpus,
         memory=state.memory,
         cpus=state.cpus,

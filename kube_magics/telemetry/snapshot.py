@@ -10,6 +10,7 @@ from typing import Any
 from kube_magics.spec import names
 from kube_magics.telemetry import attempts
 from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
+from kube_magics.telemetry.made import NOTHING, Made, made_of
 from kube_magics.telemetry.objects import gpus, last_word, part, rows, text
 from kube_magics.telemetry.pulling import Pull, pull_of
 
@@ -72,6 +73,7 @@ class Snapshot:
     """Its values, or its exception, have arrived in a notebook."""
     artifacts: str | None = None
     """Where its annotation says that its files are in a store; anybody may have written it."""
+    made: Made = NOTHING
     attempt: int = 1
     """Which one the pod is."""
     attempts: int = 1
@@ -145,6 +147,7 @@ def of_job(
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
         fetched=names.ANNOTATION_FETCHED in annotations,
         artifacts=text(annotations, names.ANNOTATION_ARTIFACTS) or None,
+        made=made_of(job, status),
         attempt=attempt,
         attempts=max(attempt, attempts.most(job)),
     )

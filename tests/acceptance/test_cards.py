@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -87,14 +89,18 @@ def test_a_terminal_gets_no_cards(here: Desk) -> None:
 def test_an_executed_notebook_keeps_the_last_state(here: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in environment(here).items():
         monkeypatch.setenv(name, value)
-    cells = [LOAD, f"%%kubetrain --name executed\n{PRINTS}"]
+    cells = [LOAD, f"%%kubetrain --name executed --returns score\n{PRINTS}"]
     book: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(
         book, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     (card,) = (output for output in book.cells[1].outputs if output.output_type == "display_data")
     assert "succeeded after" in card.data["text/html"]
-    assert card.metadata["kube_magics"] == {"card": "executed"}
+    record = card.metadata["kube_magics"]
+    assert (record["job"], record["status"], record["python"]) == ("executed", "succeeded", platform.python_version())
+    assert list(record["results"]) == ["score"]
+    assert re.fullmatch("[0-9a-f]{64}", record["cell_sha256"])
+    assert str(tmp_path) not in json.dumps(record)
     said = ["card" if output is card else output.text for output in book.cells[1].outputs]
     before, after = "".join(said).split("card")
     assert before.splitlines()[-1].startswith("travels: ")

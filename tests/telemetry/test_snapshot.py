@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_magics.spec import names
+from kube_magics.telemetry.made import Made
 from kube_magics.telemetry.snapshot import Snapshot, condition, of_job, unix
 
 END = {"e": "end", "code": 0, "reason": "completed"}
@@ -96,6 +97,7 @@ def test_a_job_that_ran_as_a_whole() -> None:
         returns=("model", "score"),
         uid="job-uid",
         submission_id="s1",
+        made=Made(bundle_sha256="0" * 64, image="team/torch:1"),
     )
 
 

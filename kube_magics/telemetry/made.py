@@ -1,0 +1,53 @@
+"""What a job was made of, as far as it can be told by digests and versions: no paths, no values, no secrets. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kube_magics.spec import names
+from kube_magics.telemetry.objects import part, rows, text
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+LONGEST = 200
+"""Characters of an image's name, or of a version."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Unknown is None."""
+
+    cell_sha256: str | None = None
+    """Equal for equal cells with equal options, definitions, files and comparable values."""
+    bundle_sha256: str | None = None
+    """Of what travelled."""
+    version: str | None = None
+    """Of kube_magics, which made it."""
+    image: str | None = None
+    """As it was asked for."""
+    image_digest: str | None = None
+    """Of the image that ran: `sha256:…`."""
+
+
+NOTHING = Made()
+
+
+def made_of(job: Mapping[str, Any], status: Mapping[str, Any]) -> Made:
+    """Of a `batch/v1` Job; `status` of its container."""
+    annotations = part(job, "metadata", "annotations")
+    first = ([{}, *rows(job, "spec", "template", "spec", "containers")])[:2][-1]
+    digest = re.search(r"sha256:[0-9a-f]{64}$", text(status, "imageID"))
+    return Made(
+        cell_sha256=sha256(annotations.get(names.ANNOTATION_CELL)),
+        bundle_sha256=sha256(annotations.get(names.ANNOTATION_BUNDLE)),
+        version=text(annotations, names.ANNOTATION_VERSION)[:LONGEST] or None,
+        image=text(first, "image")[:LONGEST] or None,
+        image_digest=digest[0] if digest else None,
+    )
+
+
+def sha256(found: object) -> str | None:
+    """Of what anybody may have written."""
+    return found if isinstance(found, str) and _SHA256.fullmatch(found) else None
