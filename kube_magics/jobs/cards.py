@@ -24,7 +24,7 @@ def followed(backend: Backend, follower: Follower, brought: Brought) -> Card:
     """Without a request; from any thread."""
     outcome, heard = follower.outcome, follower.heard
     state = outcome.snapshot or Snapshot(follower.name, backend.namespace, PENDING)
-    return card(state, heard, time.time(), phase=_phase(state, heard), brought=brought)
+    return card(state, heard, time.time(), phase=_phase(state, heard), progress=follower.progress(), brought=brought)
 
 
 def asked(backend: Backend, name: str) -> Card:

@@ -13,6 +13,7 @@ from kube_magics.telemetry import cardwords
 from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard, seconds
 from kube_magics.telemetry.made import Made
+from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.snapshot import SUCCEEDED, Snapshot
 from kube_magics.telemetry.stages import ENDS, Stage, stages
 from kube_magics.telemetry.usage import BYTES_AT_MOST, Usage, number
@@ -56,6 +57,8 @@ class Card:
     """For how long it has had, or had, its node's GPUs."""
     end: Mapping[str, Any] | None
     """The runner's last word."""
+    progress: Progress | None
+    """By the job's own words."""
     brought: Brought
     at: float
     """When this was so, in seconds since the epoch."""
@@ -80,7 +83,15 @@ class Card:
         return "\n".join(cardwords.lines(self))
 
 
-def card(state: Snapshot, heard: Heard, now: float, *, phase: str | None = None, brought: Brought = NOTHING) -> Card:
+def card(
+    state: Snapshot,
+    heard: Heard,
+    now: float,
+    *,
+    phase: str | None = None,
+    progress: Progress | None = None,
+    brought: Brought = NOTHING,
+) -> Card:
     """Of the job of `state`, whose runner has told `heard`; `phase`: where that was told before the cluster knew."""
     phase = phase or state.phase
     end = heard.end or state.end
@@ -105,6 +116,7 @@ def card(state: Snapshot, heard: Heard, now: float, *, phase: str | None = None,
         duration_s=duration_s,
         held_s=None if began is None or until is None else max(0.0, until - began),
         end=end,
+        progress=progress,
         brought=brought,
         at=now,
     )

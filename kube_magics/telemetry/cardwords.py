@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kube_magics.spec.quantities import amount, as_quantity, human_bytes, human_seconds
 from kube_magics.telemetry.bottleneck import hint
-from kube_magics.telemetry.sparkline import sparkline
+from kube_magics.telemetry.progress import digits
+from kube_magics.telemetry.sparkline import sampled, sparkline
 from kube_magics.telemetry.stages import Stage
 from kube_magics.telemetry.usage import Device, Series
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 LATELY = "lately"
+SO_FAR = "so far"
+MOST_METRICS = 8
 HEAD = ("", "now", LATELY, "peak", "of")
 """Above rows."""
 LATELY_POINTS = 24
@@ -89,10 +92,27 @@ def facts(card: Card) -> dict[str, str]:
     return found | ({"log": card.brought.log} if card.brought.log else {})
 
 
+def progress(card: Card) -> str:
+    """How far it is, by its own words; empty: it has not said, or has come to its end."""
+    told = card.progress
+    return replace(told, metrics={}).sentence if told is not None and card.phase != "succeeded" else ""
+
+
+def metrics(card: Card) -> list[Sequence[str]]:
+    """A heading, and a metric a row; empty: it reports none."""
+    told = [*card.progress.metrics.items()][:MOST_METRICS] if card.progress is not None else []
+    drawn = [
+        (name, digits(curve.last), sampled([value for _, value in curve.points], LATELY_POINTS)) for name, curve in told
+    ]
+    return [("", "last" if card.over else "now", SO_FAR), *drawn] if drawn else []
+
+
 def lines(card: Card) -> list[str]:
     """All of it as text, a line each."""
     found = [f"job {card.name}  {title(card)}  ({place(card)})"]
     found.append("  " + "  ".join(f"{each.sign} {of_stage(each)}" for each in card.stages))
+    found += [f"  {said}"] if (said := progress(card)) else []
+    found += _aligned(metrics(card))
     found += _aligned(table(card))
     found += _aligned([*facts(card).items()])
     return [plain(line) for line in found]

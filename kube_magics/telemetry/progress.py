@@ -46,14 +46,14 @@ class Progress:
     @property
     def sentence(self) -> str:
         """In words: `42 % (420 of 1,000), 4.2 a second, 2 min 18 s left; training; loss 0.53`."""
-        amount = "" if self.step is None else _shown(self.step)
+        amount = "" if self.step is None else digits(self.step)
         if amount and self.total is not None:
-            amount = f"{amount} of {_shown(self.total)}"
+            amount = f"{amount} of {digits(self.total)}"
         percent = "" if self.fraction is None else f"{math.floor(100 * self.fraction)} %"
         parts = [f"{percent} ({amount})" if percent and amount else percent or (amount and f"step {amount}")]
-        parts.append("" if self.rate is None else f"{_shown(self.rate)} a second")
+        parts.append("" if self.rate is None else f"{digits(self.rate)} a second")
         parts.append(f"{human_seconds(self.eta_s)} left" if self.eta_s else "")
-        newest = [f"{name} {_shown(curve.last)}" for name, curve in self.metrics.items()]
+        newest = [f"{name} {digits(curve.last)}" for name, curve in self.metrics.items()]
         return "; ".join(filter(None, (", ".join(filter(None, parts)), self.label, ", ".join(newest[:MOST_SAID]))))
 
 
@@ -200,7 +200,7 @@ class Clock:
         return self._base + (now - self._read_at)
 
 
-def _shown(value: float) -> str:
+def digits(value: float) -> str:
     """Of a count all digits, of a measured number the first three or four."""
     return f"{value:,.0f}" if abs(value) < 1e15 and value % 1 == 0 else f"{value:.4g}"
 

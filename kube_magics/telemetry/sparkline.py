@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -9,9 +10,18 @@ NOTHING = "·"
 """Unknown."""
 
 
-def sparkline(points: Sequence[float | None], top: float) -> str:
-    """A block a point, of eight heights from 0 to `top`."""
-    return "".join(NOTHING if each is None else _block(each, top) for each in points)
+def sparkline(points: Sequence[float | None], top: float, bottom: float = 0.0) -> str:
+    """A block a point, of eight heights from `bottom` to `top`."""
+    return "".join(NOTHING if each is None else _block(each - bottom, top - bottom) for each in points)
+
+
+def sampled(points: Sequence[float], most: int) -> str:
+    """At most so many blocks, evenly over all of `points`, from the least of them to the greatest; NaN and infinities
+    have no height."""
+    chosen = [points[at * (len(points) - 1) // (most - 1)] for at in range(most)] if len(points) > most else points
+    finite = [each for each in chosen if math.isfinite(each)]
+    shown = [each if math.isfinite(each) else None for each in chosen]
+    return sparkline(shown, max(finite, default=0.0), min(finite, default=0.0))
 
 
 def _block(value: float, top: float) -> str:

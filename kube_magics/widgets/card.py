@@ -10,7 +10,18 @@ import html
 from collections.abc import Mapping, Sequence
 
 from kube_magics.telemetry.card import Card
-from kube_magics.telemetry.cardwords import LATELY, facts, of_stage, place, plain, table, title
+from kube_magics.telemetry.cardwords import (
+    LATELY,
+    SO_FAR,
+    facts,
+    metrics,
+    of_stage,
+    place,
+    plain,
+    progress,
+    table,
+    title,
+)
 from kube_magics.telemetry.stages import Stage
 from kube_magics.widgets.colours import CALM, PHASES
 
@@ -21,7 +32,9 @@ _EMPHASIS = {"now": "strong", "ahead": "em"}
 
 def card_html(card: Card) -> str:
     """The card; every text in it is escaped."""
-    return "".join((_title(card), _stages(card.stages), _used(table(card)), _facts(facts(card))))
+    used = _measured("what it uses", table(card))
+    reported = _measured("what it reports", metrics(card))
+    return "".join((_title(card), _stages(card.stages), _progress(card), reported, used, _facts(facts(card))))
 
 
 def _title(card: Card) -> str:
@@ -39,25 +52,34 @@ def _stage(stage: Stage) -> str:
     return f'<li style="margin:0px 14px 0px 0px">{f"<{tag}>{what}</{tag}>" if tag else what}</li>'
 
 
-def _used(table: Sequence[Sequence[str]]) -> str:
+def _progress(card: Card) -> str:
+    said, told = progress(card), card.progress
+    if not said or told is None:
+        return ""
+    percent = None if told.fraction is None else str(int(100 * told.fraction))
+    bar = f'<progress max="100" value="{percent}" title="{percent} %"></progress> ' if percent else ""
+    return f"<div>{bar}{_text(said)}</div>"
+
+
+def _measured(caption: str, table: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is its heading; columns of curves are known by theirs."""
     if not table:
         return ""
-    titles, *used = table
+    titles, *rows = table
     head = "".join(f'<th scope="col" style="{_CELL}">{each}</th>' for each in titles)
-    return _table("what it uses", f"<thead><tr>{head}</tr></thead>", [_row(titles, each) for each in used])
+    return _table(caption, f"<thead><tr>{head}</tr></thead>", [_row(titles, each) for each in rows])
 
 
 def _row(titles: Sequence[str], row: Sequence[str]) -> str:
     name, *cells = row
-    curves = (title == LATELY for title in titles[1:])
-    return _cells(
-        name, *(_curve(name, each) if is_one else _text(each) for each, is_one in zip(cells, curves, strict=True))
-    )
+    return _cells(name, *(_curve(name, title, each) for title, each in zip(titles[1:], cells, strict=True)))
 
 
-def _curve(name: str, blocks: str) -> str:
+def _curve(name: str, title: str, cell: str) -> str:
+    if title not in (LATELY, SO_FAR) or not cell:
+        return _text(cell)
     # Blocks are nothing to read out; where that wish is dropped, the title tells what they are.
-    return f'<span aria-hidden="true" title="{_text(name)} lately">{blocks}</span>' if blocks else ""
+    return f'<span aria-hidden="true" title="{_text(name)} {title}">{cell}</span>'
 
 
 def _facts(found: Mapping[str, str]) -> str:

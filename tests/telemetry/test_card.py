@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 
 from kube_magics.telemetry.card import Brought, Card, card
 from kube_magics.telemetry.cardwords import facts, rows
+from kube_magics.telemetry.curves import Curve
 from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard
+from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.pulling import Pull, pull_of
 from kube_magics.telemetry.snapshot import Snapshot, of_job
-from kube_magics.telemetry.sparkline import sparkline
+from kube_magics.telemetry.sparkline import sampled, sparkline
 from tests.telemetry.test_snapshot import a_job, a_pod
 from tests.telemetry.test_usage import GIB, reading, sample
 
@@ -237,3 +240,21 @@ def test_text_from_outside_stays_in_its_line() -> None:
 def test_a_sparkline_has_eight_heights() -> None:
     assert sparkline([0, 1, 2, 3, 4, 5, 6, 7, 8, None, 99], 8) == "▁▂▃▄▅▆▇██·█"
     assert sparkline([0, None], 0) == "▁·"
+
+
+def test_a_curve_is_drawn_from_its_least_to_its_greatest() -> None:
+    assert sampled([-1.0, 0.0, 1.0], 24) == "▁▅█"
+    assert sampled([float(n) for n in range(1000)], 8) == "▁▂▃▄▅▆▇█"
+    assert sampled([math.nan, 1.0, math.inf], 8) == "·▁·"
+
+
+def test_what_a_job_reports_stands_above_what_it_uses() -> None:
+    progress = Progress(0.42, 420, 1000, 4.2, 138.0, "training", {"loss": Curve(((0.0, 3.0), (1.0, 1.0)))})
+    shown = card(on_cluster(RUNNING), told(stage("running", 82), sample()), BEGAN + 100, progress=progress)
+    assert repr(shown).splitlines()[2:6] == [
+        "  42 % (420 of 1,000), 4.2 a second, 2 min 18 s left; training",
+        "        now  so far",
+        "  loss  1    █▁",
+        "          now        lately  peak       of",
+    ]
+    assert "42 %" not in repr(replace(shown, phase="succeeded"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from html.parser import HTMLParser
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 from kube_magics.telemetry.card import Brought, Card, card
+from kube_magics.telemetry.curves import Curve
 from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard
+from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.snapshot import of_job
 from kube_magics.widgets import colours
 from kube_magics.widgets.card import card_html
@@ -22,7 +25,7 @@ from tests.telemetry.test_card import BEGAN, END, RUNNING, on_cluster, stage, to
 from tests.telemetry.test_snapshot import a_job
 from tests.telemetry.test_usage import reading, sample
 
-LAB_TAGS = set("div span strong em ol li table caption thead tbody tr th td".split())
+LAB_TAGS = set("div progress span strong em ol li table caption thead tbody tr th td".split())
 """Of those that JupyterLab 4.6 keeps of a notebook that it does not trust (apputils, sanitizer.ts)."""
 LAB_STYLES = set(
     "background-color border-radius color display flex-wrap list-style-type margin padding text-align".split()
@@ -47,7 +50,13 @@ def waiting() -> Card:
     )
 
 
-CARDS = [computing(), ended(), ended("failed"), waiting()]
+def reporting() -> Card:
+    curves = {"loss": Curve(tuple((float(n), 1 / (n + 1)) for n in range(100))), "odd": Curve(((0.0, math.nan),))}
+    progress = Progress(0.42, 420, 1000, 4.2, 138.0, "training", curves)
+    return card(on_cluster(RUNNING), told(stage("running", 82)), BEGAN + 100, progress=progress)
+
+
+CARDS = [computing(), reporting(), ended(), ended("failed"), waiting()]
 
 
 class Elements(HTMLParser):
@@ -120,7 +129,7 @@ def test_every_pair_of_colours_is_legible() -> None:
 def test_nothing_of_it_is_lost_where_a_notebook_is_not_trusted(shown: Card) -> None:
     for tag, attributes in Elements(card_html(shown)).seen:
         assert tag in LAB_TAGS
-        assert set(attributes) <= {"style", "scope", "title", "aria-hidden"}
+        assert set(attributes) <= {"style", "scope", "title", "aria-hidden", "max", "value"}
         assert set(styles(attributes)) <= LAB_STYLES
 
 
@@ -143,6 +152,14 @@ def test_a_screen_reader_is_told_lists_and_headers() -> None:
     curves = [path[-1][1] for path, text in parsed.texts if set(text) <= set("▁▂▃▄▅▆▇█·")]
     assert curves
     assert all(each["aria-hidden"] == "true" and each["title"] for each in curves)
+
+
+def test_progress_is_a_bar_and_its_words() -> None:
+    parsed = Elements(card_html(reporting()))
+    assert ("progress", {"max": "100", "value": "42", "title": "42 %"}) in parsed.seen
+    said = [text for _, text in parsed.texts]
+    assert "42 % (420 of 1,000), 4.2 a second, 2 min 18 s left; training" in "".join(said)
+    assert said[said.index("loss") + 1 :][:2] == ["0.01", "█▂" + "▁" * 22]
 
 
 def test_signs_and_colours_only_repeat_the_words() -> None:
@@ -173,8 +190,9 @@ def test_hostile_text_in_every_field_is_text() -> None:
         cause=Cause(wicked, wicked, wicked, wicked),
     )
     brought = Brought((wicked,), {wicked: 1}, wicked)
+    told_so = Progress(0.5, 1, 2, None, None, wicked, {wicked: Curve(((0.0, 1.0),))})
     for phase in ("running", "failed", "succeeded", wicked):
-        html = card_html(card(replace(state, phase=phase), heard, BEGAN, brought=brought))
+        html = card_html(card(replace(state, phase=phase), heard, BEGAN, progress=told_so, brought=brought))
         assert {tag for tag, _ in Elements(html).seen} <= LAB_TAGS
         assert "<img" not in html
         assert not [each for each in html if not each.isprintable()]
