@@ -24,9 +24,9 @@ def show(job: Job) -> Pane:
     screen, pane = job.screen, Pane(job)
     if screen is None:
         return pane
-    pane.update()
-    try:
-        with Waiting([job], screen.wake) as waiting:
+    with Waiting([job], screen.wake) as waiting:
+        pane.update()
+        try:
             while not job.done(0):
                 screen.wait(LONGEST_WAIT_S)
                 _write(job, screen)
@@ -34,8 +34,8 @@ def show(job: Job) -> Pane:
                 waiting.look()
                 job.done(BATCH_S)
             _write(job, screen, last=True)
-    finally:
-        pane.update(last=True)
+        finally:
+            pane.update(last=True)
     return pane
 
 

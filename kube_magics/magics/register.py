@@ -72,7 +72,9 @@ def register(shell: Any) -> None:
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)
     here.set_card_views(lambda: _card_view(shell))
-    shell.display_formatter.formatters["text/html"].for_type("kube_magics.telemetry.card.Card", _card_html)
+    as_html = shell.display_formatter.formatters["text/html"]
+    as_html.for_type("kube_magics.telemetry.card.Card", _card_html)
+    as_html.for_type("kube_magics.jobs.job.Job", _job_html)
     here.set_presence(lambda: notebook.answers(shell), lambda: notebook.leaving(shell), lambda: notebook.shows(shell))
     if _with_body not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.insert(0, _with_body)
@@ -94,6 +96,11 @@ def _card_html(card: Any) -> str:
     from kube_magics.widgets.card import card_html
 
     return card_html(card)
+
+
+def _job_html(job: Any) -> str | None:
+    """None, which leaves it to its text, for one whose card takes requests that nobody has asked for."""
+    return _card_html(job.card()) if job.log_path is not None else None
 
 
 def _complete(shell: Any) -> None:

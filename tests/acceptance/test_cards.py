@@ -76,6 +76,14 @@ def test_a_job_shows_its_card_as_a_value(here: Desk) -> None:
     assert bundle["text/html"].startswith("<div><strong>job max-")
 
 
+def test_a_job_that_is_followed_here_is_shown_as_its_card(here: Desk) -> None:
+    here.right(LOAD)
+    ran = here.right("job = __import__('kube_magics').train(max, (3, 4), name='value')\njob.result()\njob")
+    bundle: Any = next(content for kind, content in ran.shown if kind == "display")
+    assert bundle["text/plain"] == "<Job value in local: succeeded>"
+    assert "succeeded after" in bundle["text/html"]
+
+
 def test_a_terminal_gets_no_cards(here: Desk) -> None:
     program = "get_ipython().run_cell('%load_ext kube_magics')\nget_ipython().run_cell_magic('kubetrain', '--name bare', 'print(7)')"
     done = subprocess.run(
