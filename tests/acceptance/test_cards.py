@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +42,18 @@ def headings(ran: Ran) -> list[str]:
 
 def test_one_card_is_kept_up_to_date_to_the_end(here: Desk) -> None:
     here.right(LOAD)
+    began = time.monotonic()
     ran = here.right(f"%%kubetrain --name carded --returns score\n{PRINTS}")
+    took_s = time.monotonic() - began
     assert all(set(card) == {"text/html", "text/plain"} for card in ran.cards)
-    assert "succeeded after 2" in headings(ran)[-1]
+    assert "succeeded after " in headings(ran)[-1]
     last = ran.cards[-1]["text/plain"]
     assert "● " not in last, "nothing is still under way"
     assert "  back  score" in last
     assert "back" in ran.cards[-1]["text/html"]
-    # Two seconds of output, four updates a second, the first, the end, and what came back.
-    assert 3 <= len(ran.cards) <= 2 * 5 + 4
-    assert ran.stdout.splitlines()[-1].startswith("job carded done in 2")
+    # Four updates a second; the first, the end, and what came back.
+    assert 3 <= len(ran.cards) <= 4 * took_s + 3
+    assert ran.stdout.splitlines()[-1].startswith("job carded done in ")
 
 
 def test_a_job_that_fails_leaves_its_reason_above_its_output(here: Desk) -> None:

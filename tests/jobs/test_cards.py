@@ -38,7 +38,7 @@ def test_a_job_that_was_followed_and_the_same_seen_by_another(tmp_path: Path, mo
     assert card.phase == other.phase == "succeeded"
     assert [each.seconds for each in card.stages] == [each.seconds for each in other.stages]
     assert card.stages[1].seconds == card.duration_s is not None
-    assert 0.5 < card.duration_s < 60
+    assert card.duration_s > 0.5
     assert card.peak_memory_bytes == other.peak_memory_bytes is not None
     assert facts(card)["log"] == ".kube_magics/logs/job.log"
 
