@@ -15,7 +15,7 @@ from kube_magics.cluster.pieces import Attempt, Gap, Outage, Piece
 from kube_magics.cluster.shared import SharedWatch
 from kube_magics.cluster.watch import Changed, Listed, watch
 from kube_magics.telemetry import attempts
-from kube_magics.telemetry.explain import lacks_room
+from kube_magics.telemetry.causes.scheduling import lacks_room
 from kube_magics.telemetry.objects import part
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 

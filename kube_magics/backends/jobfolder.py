@@ -12,8 +12,7 @@ from typing import Any, BinaryIO
 
 import platformdirs
 
-from kube_magics.telemetry import explain
-from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause
 from kube_magics.telemetry.made import Made, sha256
 from kube_magics.telemetry.snapshot import FAILED, RUNNING, STOPPED, SUCCEEDED, Snapshot, succeeded
 
@@ -66,11 +65,11 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
         cause = Cause("deleted", "The job was deleted.", fix="run the cell again")
     elif not alive and end is None:
         early = not started and (home / TOLD).exists()
-        cause = explain.STOPPED if early else _wordless(home, started=started)
+        cause = WAS_STOPPED if early else _wordless(home, started=started)
     return Snapshot(
         name=home.name,
         namespace=namespace,
-        phase=RUNNING if alive else _phase(end) if cause is None else STOPPED if cause is explain.STOPPED else FAILED,
+        phase=RUNNING if alive else _phase(end) if cause is None else STOPPED if cause is WAS_STOPPED else FAILED,
         cause=cause,
         node=f"pid {known.get('pid')}",
         scheduled=True,

@@ -10,7 +10,8 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.jobs.follow import Outcome
 from kube_magics.spec.quantities import human_bytes, human_seconds
-from kube_magics.telemetry.explain import SIGKILL, WANT_OF_MEMORY, Cause
+from kube_magics.telemetry.causes.cause import Cause
+from kube_magics.telemetry.causes.ended import SIGKILL, WANT_OF_MEMORY
 from kube_magics.telemetry.snapshot import GONE, PENDING, SUCCEEDED, SUSPENDED
 
 _IN_ORDER = (

@@ -9,7 +9,9 @@ from typing import Any
 
 from kube_magics.spec import names
 from kube_magics.telemetry import attempts
-from kube_magics.telemetry.explain import NEVER_STARTED, Cause, explain
+from kube_magics.telemetry.causes.cause import Cause
+from kube_magics.telemetry.causes.starting import NEVER_STARTED
+from kube_magics.telemetry.explain import explain
 from kube_magics.telemetry.made import NOTHING, Made, made_of
 from kube_magics.telemetry.objects import gpus, last_word, part, rows, text
 from kube_magics.telemetry.pulling import Pull, pull_of

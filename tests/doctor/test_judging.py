@@ -24,7 +24,7 @@ from kube_magics.doctor.judging import (
 from kube_magics.doctor.judging.machine import Device, Machine
 from kube_magics.doctor.judging.notebook import Folder, Kernel, Limits
 from kube_magics.doctor.line import BROKEN, DEGRADED, OK, Line
-from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.causes.cause import Cause
 
 DAY_S = 86400.0
 HOUR_S = 3600.0

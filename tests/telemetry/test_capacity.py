@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kube_magics.telemetry.capacity import never_fits
+from kube_magics.telemetry.causes.capacity import never_fits
 from kube_magics.telemetry.snapshot import of_job
 from tests.telemetry.test_snapshot import a_job, a_pod
 

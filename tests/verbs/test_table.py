@@ -12,7 +12,7 @@ import pytest
 from kube_magics.errors import OptionError
 from kube_magics.spec.columns import JOBS, NODES
 from kube_magics.spec.selection import condition
-from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.causes.cause import Cause
 from kube_magics.telemetry.snapshot import Snapshot
 from kube_magics.verbs.jobs import row
 from kube_magics.verbs.table import Row, Table

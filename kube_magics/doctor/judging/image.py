@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kube_magics.doctor.line import BROKEN, DEGRADED, Line, broken, degraded, ok
 from kube_magics.spec.quantities import human_seconds
-from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.causes.cause import Cause
 
 OLDEST_PYTHON = (3, 8)
 CHECK = "image"

@@ -1,0 +1,56 @@
+"""A named reason, and what all who look for one need: the newest of some events, a condition by its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kube_magics.telemetry.causes.evictions import AGAIN
+from kube_magics.telemetry.happenings import when
+from kube_magics.telemetry.objects import rows, text
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One named reason."""
+
+    kind: str
+    """For programs: image, start, mount, quota, policy, unschedulable, hidden, oom, deadline, stopped, evicted,
+    deleted, signal, exit, refused, failed."""
+    sentence: str
+    said: str | None = None
+    """The cluster's own words."""
+    fix: str | None = None
+    """What to type next."""
+    hopeless: bool = False
+    """Waiting will not help: the job should be given up."""
+    exit_code: int | None = None
+    """Of a container that ended by itself or by a signal (128 more than its number)."""
+
+    @property
+    def is_the_programs(self) -> bool:
+        """It says how the program ended, not what made it."""
+        return self.kind in ("exit", "signal")
+
+
+WAS_STOPPED = Cause("stopped", "It was stopped.", fix=AGAIN)
+"""By a user, with what kube_magics types for it."""
+
+
+def true_condition(found: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:
+    """A condition of these types that is True; by type, never by position."""
+    true = (row for row in rows(found, "status", "conditions") if row.get("status") == "True")
+    return next((row for row in true if row.get("type") in kinds), None)
+
+
+def newest(events: Sequence[Mapping[str, Any]], *reasons: str) -> Mapping[str, Any] | None:
+    """Of the events with one of these reasons."""
+    found = [event for event in events if text(event, "reason") in reasons]
+    # The server sorts events by name; of equal times the later one in the list counts.
+    return max(enumerate(found), key=lambda pair: (when(pair[1]), pair[0]))[1] if found else None
+
+
+def quoted(condition: Mapping[str, Any] | None) -> str | None:
+    """Reason and message of a condition."""
+    return ": ".join(filter(None, (text(condition, "reason"), text(condition, "message")))) or None
