@@ -11,6 +11,7 @@ from kube_magics import errors
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.watch import listed
 from kube_magics.manifests import bundle
+from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete
 
 
 async def job_of(client: Client, namespace: str, name: str) -> Mapping[str, Any]:
@@ -42,6 +43,12 @@ async def read(client: Client, namespace: str, name: str) -> bytes:
     if not digest or hashlib.sha256(data).hexdigest() != digest:
         raise errors.NotFound(f"Job {name} has no bundle, or another than it was made with.", hint=f"%kube logs {name}")
     return data
+
+
+async def whole(client: Client, namespace: str, job: Mapping[str, Any], state: Snapshot) -> Snapshot:
+    """Said to be incomplete, if it waits for files that are not there."""
+    waits = state.phase == PENDING and not state.started and state.ours
+    return incomplete(state) if waits and await is_missing(client, namespace, job) else state
 
 
 async def is_missing(client: Client, namespace: str, job: Mapping[str, Any]) -> bool:

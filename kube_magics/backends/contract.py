@@ -14,6 +14,7 @@ from kube_magics.telemetry.snapshot import Snapshot
 __all__ = [
     "Attempt",
     "Backend",
+    "Findings",
     "Gap",
     "Gpu",
     "GpuNode",
@@ -99,6 +100,18 @@ class Objects:
     """Of the job, the oldest first."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What a process of this machine has instead, by what it is called."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A job's state, and what else was seen of it."""
+
+    state: Snapshot
+    """With the cause that all of it tells."""
+    events: tuple[Mapping[str, Any], ...] = ()
+    """Of the job and of its newest pod, the oldest first."""
+    hidden: tuple[str, ...] = ()
+    """What could not be seen, and which right would show it: a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +208,9 @@ class Backend(Protocol):
     async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
         """What has happened to a job and its pods, or to all that the user may see, the oldest first; and what cannot
         be seen, a sentence each."""
+
+    async def findings(self, name: str) -> Findings:
+        """As `poll`, with all that may say why it is so: events, nodes, queue, the last lines of its log."""
 
     async def bundled(self, name: str) -> Mapping[str, bytes]:
         """What the job was told: spec.json and program.json of its bundle, by name; raises NotFound where they are not

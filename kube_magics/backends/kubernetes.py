@@ -11,8 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import bundles, claims, creating, happened, logalone, objects, queues, secrets, stopping
-from kube_magics.backends.contract import Attempt, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
+from kube_magics.backends import (
+    bundles,
+    claims,
+    creating,
+    findings,
+    happened,
+    logalone,
+    objects,
+    queues,
+    secrets,
+    stopping,
+)
+from kube_magics.backends.contract import Attempt, Findings, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.following import LOST, Following, Watches
 from kube_magics.backends.nodes import gpu_report, node_report
 from kube_magics.backends.podlog import pod_log
@@ -27,7 +38,7 @@ from kube_magics.runner.protocol import RESULT_LIMIT_BYTES
 from kube_magics.spec import names, volumes
 from kube_magics.spec.job import JobSpec, Submission, image_of
 from kube_magics.telemetry import attempts
-from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete, of_job, own_pods
+from kube_magics.telemetry.snapshot import PENDING, Snapshot, of_job, own_pods
 
 NOTE_TRIES = 5
 """A Job that has just ended changes a few times in its last seconds."""
@@ -148,7 +159,7 @@ class KubernetesBackend:
         if snapshot.phase == PENDING and not snapshot.pod:
             events = await happened.to_if_seen(self.client, self.namespace, "Job", job["metadata"]["uid"])
             snapshot = of_job(job, pods, events, namespace=self.namespace)
-        return await self._whole(job, snapshot)
+        return await bundles.whole(self.client, self.namespace, job, snapshot)
 
     async def _found(self, name: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
         """A Job and its pods, the newest last."""
@@ -170,13 +181,6 @@ class KubernetesBackend:
         """Of who may read logs and see no job: that of the pod of this name."""
         state = self._log_alone[name] = await logalone.look(self.client, self.namespace, name, refused)
         return state
-
-    async def _whole(self, job: Mapping[str, Any], snapshot: Snapshot) -> Snapshot:
-        """Said to be incomplete, if it waits for files that are not there."""
-        waits = snapshot.phase == PENDING and not snapshot.started and snapshot.ours
-        return (
-            incomplete(snapshot) if waits and await bundles.is_missing(self.client, self.namespace, job) else snapshot
-        )
 
     async def follow(self, name: str) -> AsyncIterator[Snapshot | Piece]:
         following = self._following.pop(name, None)
@@ -251,6 +255,9 @@ class KubernetesBackend:
     async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
         return await objects.events(self.client, self.namespace, name)
 
+    async def findings(self, name: str) -> Findings:
+        return await findings.findings(self.client, self.namespace, name)
+
     async def stop(self, name: str) -> str:
         return await stopping.stop(self.client, self.namespace, name, self.poll)
 
@@ -275,7 +282,7 @@ class KubernetesBackend:
             said = events and [event for event in events if event["involvedObject"].get("uid") == uid]
             return of_job(job, by_job.get(name, ()), said, namespace=self.namespace)
 
-        found = await asyncio.gather(*(self._whole(job, seen(job)) for job in jobs))
+        found = await asyncio.gather(*(bundles.whole(self.client, self.namespace, job, seen(job)) for job in jobs))
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
     async def gpus(self) -> GpuReport:

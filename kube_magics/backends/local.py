@@ -20,7 +20,7 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends import elsewhere, jobfolder, localrunner, machine
-from kube_magics.backends.contract import GpuNode, GpuReport, NodeReport, Objects, Piece, Source, Sources
+from kube_magics.backends.contract import Findings, GpuNode, GpuReport, NodeReport, Objects, Piece, Source, Sources
 from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS, TOLD
 from kube_magics.cells.files.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S, grace
@@ -275,6 +275,10 @@ class LocalBackend:
     async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
         states = await self.jobs() if name is None else [await self.poll(name)]
         return sorted((event for each in states for event in jobfolder.events(each)), key=when), ()
+
+    async def findings(self, name: str) -> Findings:
+        state = await self.poll(name)
+        return Findings(state, tuple(jobfolder.events(state)))
 
     async def log(self, name: str) -> AsyncIterator[Piece]:
         if (await self.poll(name)).phase == INCOMPLETE:

@@ -10,8 +10,8 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.jobs.follow import Outcome
 from kube_magics.spec.quantities import human_bytes, human_seconds
-from kube_magics.telemetry.causes.cause import Cause
-from kube_magics.telemetry.causes.ended import SIGKILL, WANT_OF_MEMORY
+from kube_magics.telemetry.causes.cause import PROGRAMS, Cause
+from kube_magics.telemetry.causes.program import SIGKILL, WANT_OF_MEMORY
 from kube_magics.telemetry.snapshot import GONE, PENDING, SUCCEEDED, SUSPENDED
 
 _IN_ORDER = (
@@ -229,7 +229,8 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
     assert state is not None
     cause: Cause | None = state.cause
     if state.phase == SUSPENDED or (cause and cause.kind == "stopped"):
-        how = "suspended" if cause is None else "stopped" if state.started else "stopped before it started"
+        by_others = cause is None or cause.kind != "stopped"
+        how = "suspended" if by_others else "stopped" if state.started else "stopped before it started"
         return errors.JobStopped(f"Job {name} was {how}.", hint="run the cell again")
     if state.phase == SUCCEEDED:
         what = f"Job {name} has succeeded; its pod is gone, and with it its output and what it sent back."
@@ -257,6 +258,7 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
 
 _NO_PACKAGES = "--pip none (nothing is installed), or --image with what the cell imports in it"
 _KINDS: dict[str, type[errors.JobError]] = {
+    **dict.fromkeys(PROGRAMS, errors.JobFailed),
     "image": errors.JobNotStarted,
     "start": errors.JobNotStarted,
     "quota": errors.JobNotStarted,
@@ -266,5 +268,4 @@ _KINDS: dict[str, type[errors.JobError]] = {
     "oom": errors.JobOutOfMemory,
     "deadline": errors.JobTimeout,
     "signal": errors.JobKilled,
-    "exit": errors.JobFailed,
 }

@@ -138,6 +138,17 @@ _ALL = (
         complete="<jobs>",
     ),
     Verb(
+        "why",
+        "Why a job does not run, or how it ended: the cause, what the cluster said, what to type next.",
+        "NAME",
+        "Where nothing is wrong it says so, and where the cause is not known what there is to be seen.",
+        least=1,
+        most=1,
+        options=(JSON,),
+        examples=("why digits-x7k2p", "why digits-x7k2p --json"),
+        complete="<jobs>",
+    ),
+    Verb(
         "events",
         "What the cluster has done with a job and its pods, or with all of them, oldest first.",
         "[NAME]",

@@ -10,6 +10,7 @@ from typing import Any
 from kube_magics.spec import names
 from kube_magics.telemetry import attempts
 from kube_magics.telemetry.causes.cause import Cause
+from kube_magics.telemetry.causes.queue import Queue
 from kube_magics.telemetry.causes.starting import NEVER_STARTED
 from kube_magics.telemetry.explain import explain
 from kube_magics.telemetry.made import NOTHING, Made, made_of
@@ -98,12 +99,15 @@ def of_job(
     events: Sequence[Mapping[str, Any]] | None = (),
     *,
     nodes: Sequence[Mapping[str, Any]] = (),
+    queue: Queue | None = None,
+    lines: Sequence[str] = (),
     name: str = "",
     namespace: str = "",
 ) -> Snapshot:
     """The snapshot of a `batch/v1` Job, its pods (the newest counts) and its events; `job` None: it is gone.
 
-    `events` None: the user may not read them. `nodes` are all of the cluster's, or none.
+    `events` None: the user may not read them. `nodes` are all of the cluster's, or none. `queue`: what Kueue has of it.
+    `lines`: the last ones of its newest pod's log, where they were read.
     """
     mine = own_pods(text(job, "metadata", "uid"), pods)
     pod = ([None, *attempts.ordered(mine)])[-1]
@@ -116,7 +120,7 @@ def of_job(
     end = last_word(ended)
     ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
     node = text(pod, "spec", "nodeName") or None
-    cause = _in_its_own_words(explain(job, pod, events, nodes), end) or _queued(job)
+    cause = explain(job, pod, events, nodes, queue=queue, lines=lines)
     attempt = attempts.number(job, mine, pod)
     phase = _phase(job, pod, state, attempt)
     given_up = bool(before and cause and cause.hopeless)
@@ -220,13 +224,11 @@ def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping
     return RUNNING if state.get("running") or state.get("terminated") else PENDING
 
 
-def _queued(job: Mapping[str, Any]) -> Cause | None:
-    """That Kueue has suspended it, which resumes it when it is its turn; None: it has not, or a user has stopped it."""
-    queue = text(job, "metadata", "labels", names.LABEL_QUEUE)
-    asked = text(job, "metadata", "annotations", names.ANNOTATION_STOPPED)
-    if not queue or asked or not part(job, "spec").get("suspend"):
-        return None
-    return Cause("queued", f"It waits for its turn in Kueue's queue {queue}.", fix="%kube delete NAME takes it out")
+def _queued(job: Mapping[str, Any]) -> bool:
+    """Whether Kueue has suspended it, which resumes it when it is its turn; not, where a user has stopped it."""
+    return bool(text(job, "metadata", "labels", names.LABEL_QUEUE)) and not text(
+        job, "metadata", "annotations", names.ANNOTATION_STOPPED
+    )
 
 
 def _container_status(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -237,16 +239,6 @@ def _container_status(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if name in found:
             return found[name]
     return {}
-
-
-def _in_its_own_words(cause: Cause | None, end: Mapping[str, Any] | None) -> Cause | None:
-    """A program that failed by itself, as it told: its exception says more than an exit code, and a container of which
-    a worker was killed at the memory limit was not killed there."""
-    if cause is None or cause.kind not in ("exit", "signal", "oom") or not end or end.get("reason") != "failed":
-        return cause
-    said = str(end.get("error") or "") or None
-    sentence = f"The program ended with exit code {end.get('code')}."
-    return replace(cause, kind="exit", sentence=sentence, said=said, fix="%kube logs NAME")
 
 
 def _gpus(template: Mapping[str, Any]) -> int:

@@ -30,6 +30,7 @@ _HOMES: Mapping[str, str] = {
     "stop": "ending:stop",
     "delete": "ending:delete",
     "describe": "describe:describe",
+    "why": "why:why",
     "events": "events:events",
     "yaml": "manifest:manifest",
     "gpus": "nodes:gpus",

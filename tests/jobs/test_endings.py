@@ -10,7 +10,7 @@ from kube_magics import errors
 from kube_magics.jobs.endings import crowd_note, error_of, memory_note
 from kube_magics.jobs.follow import Outcome
 from kube_magics.telemetry.causes.cause import Cause
-from kube_magics.telemetry.causes.ended import WANT_OF_MEMORY
+from kube_magics.telemetry.causes.program import WANT_OF_MEMORY
 from kube_magics.telemetry.snapshot import FAILED, GONE, PENDING, RUNNING, SUCCEEDED, Snapshot
 
 OOM = Cause("oom", "The container was killed at its memory limit.", "OOMKilled", "a larger --memory")

@@ -127,7 +127,11 @@ def test_running() -> None:
         ),
         ("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", "Not enough free GPUs on any node."),
         ("0/1 nodes are available: 1 Insufficient memory.", "No node has that much CPU or memory free."),
-        ("0/1 nodes are available: 1 node(s) had untolerated taint {x: y}.", "No node fits the job."),
+        (
+            "0/1 nodes are available: 1 node(s) had untolerated taint {x: y}.",
+            "Every node has a taint that it does not tolerate (x=y).",
+        ),
+        ("0/1 nodes are available: 1 node(s) dislike it.", "No node fits the job."),
     ],
 )
 def test_unschedulable(message: str, sentence: str) -> None:
@@ -241,7 +245,7 @@ def test_why_there_is_no_pod_may_not_be_seen() -> None:
     assert hidden.cause is not None
     assert "you may not list events" in hidden.cause.sentence
     assert kind_of(of_job(a_job(), [a_pod()], None)) == ("pending", None, False)
-    assert kind_of(of_job(a_job(suspend=True), [], None)) == ("suspended", None, False)
+    assert kind_of(of_job(a_job(suspend=True), [], None)) == ("suspended", "suspended", False)
 
 
 def test_the_latest_refusal_counts_whatever_the_order() -> None:
@@ -253,7 +257,7 @@ def test_the_latest_refusal_counts_whatever_the_order() -> None:
 def test_an_old_refusal_is_not_the_cause_of_what_succeeded_or_waits() -> None:
     events = [failed_create("exceeded quota: q")]
     assert kind_of(of_job(a_job(conditions(("Complete", "True"))), [], events)) == ("succeeded", None, False)
-    assert kind_of(of_job(a_job(suspend=True), [], events)) == ("suspended", None, False)
+    assert kind_of(of_job(a_job(suspend=True), [], events)) == ("suspended", "suspended", False)
     assert kind_of(of_job(a_job(), [a_pod({"running": {"startedAt": None}})], events)) == ("running", None, False)
 
 
@@ -406,7 +410,11 @@ def test_a_runner_that_was_told_to_stop_was_told_by_the_deletion() -> None:
 
 
 def test_a_suspended_job() -> None:
-    assert kind_of(of_job(a_job(conditions(("Suspended", "True")), suspend=True), [])) == ("suspended", None, False)
+    assert kind_of(of_job(a_job(conditions(("Suspended", "True")), suspend=True), [])) == (
+        "suspended",
+        "suspended",
+        False,
+    )
 
 
 def test_a_job_that_kueue_has_suspended_waits() -> None:

@@ -10,14 +10,17 @@ from kube_magics.telemetry.causes.evictions import AGAIN
 from kube_magics.telemetry.happenings import when
 from kube_magics.telemetry.objects import rows, text
 
+PROGRAMS = ("exit", "signal", "gpu-memory", "module", "shared-memory", "disk-full", "read-only", "home", "architecture")
+"""Kinds of ends that a program comes to by itself."""
+
 
 @dataclass(frozen=True)
 class Cause:
     """One named reason."""
 
     kind: str
-    """For programs: image, start, mount, quota, policy, unschedulable, hidden, oom, deadline, stopped, evicted,
-    deleted, signal, exit, refused, failed."""
+    """For programs: image, start, mount, quota, limits, policy, unschedulable, scaling, queued, suspended, hidden, oom,
+    deadline, stopped, evicted, deleted, node, device, restart, incomplete, refused, failed; and those of `PROGRAMS`."""
     sentence: str
     said: str | None = None
     """The cluster's own words."""
@@ -31,7 +34,7 @@ class Cause:
     @property
     def is_the_programs(self) -> bool:
         """It says how the program ended, not what made it."""
-        return self.kind in ("exit", "signal")
+        return self.kind in PROGRAMS
 
 
 WAS_STOPPED = Cause("stopped", "It was stopped.", fix=AGAIN)
@@ -49,6 +52,11 @@ def newest(events: Sequence[Mapping[str, Any]], *reasons: str) -> Mapping[str, A
     found = [event for event in events if text(event, "reason") in reasons]
     # The server sorts events by name; of equal times the later one in the list counts.
     return max(enumerate(found), key=lambda pair: (when(pair[1]), pair[0]))[1] if found else None
+
+
+def concerning(events: Sequence[Mapping[str, Any]], uid: str) -> list[Mapping[str, Any]]:
+    """Those of the object `uid`, of events that may be of several."""
+    return [event for event in events if text(event, "involvedObject", "uid") in ("", uid)]
 
 
 def quoted(condition: Mapping[str, Any] | None) -> str | None:

@@ -16,8 +16,10 @@ NEVER_STARTED = ("StartError", "ContainerCannotRun")
 _NO_PROGRAM = re.compile(
     r"executable file not found|exec: .*(?:no such file|permission denied)", re.IGNORECASE | re.DOTALL
 )
-_NO_SECRET = re.compile(
-    r'secret "(?P<name>[^"]+)" not found|couldn\'t find key (?P<key>\S+) in Secret (?P<of>\S+)', re.IGNORECASE
+_ABSENT_PART = re.compile(
+    r'(?P<kind>secret|configmap) "(?P<name>[^"]+)" not found'
+    r"|couldn't find key (?P<key>\S+) in (?P<in>Secret|ConfigMap) (?P<of>\S+)",
+    re.IGNORECASE,
 )
 _PASSES = re.compile(
     r"failed to sync|timed? ?out|deadline exceeded|connection re(?:fused|set)|try again|unavailable|is reserved for",
@@ -29,6 +31,31 @@ _ABSENT = re.compile(
 )
 
 
+NO_PYTHON = "The image has no such Python interpreter."
+WRONG_PROCESSOR = "The image is built for other processors than its node's."
+OTHER_PROCESSOR = "--image for the node's processors, or --node-selector kubernetes.io/arch=arm64 (or amd64)"
+_OTHER_PROCESSOR = re.compile(r"exec format error", re.IGNORECASE)
+_NO_PLATFORM = re.compile(r"no match for platform|no matching manifest for", re.IGNORECASE)
+_REFUSES = re.compile(
+    r"\b40[13]\b|unauthorized|denied|forbidden|authentication required|authorization failed|failed to authorize",
+    re.IGNORECASE,
+)
+"""Registries answer so too of an image that they do not have, to who has not logged in."""
+_NOT_THERE = re.compile(r": not found|manifest unknown|NAME_UNKNOWN|does not exist", re.IGNORECASE)
+_NO_REGISTRY = re.compile(r"no such host|server misbehaving", re.IGNORECASE)
+
+
+def _without(absent: re.Match[str], said: str | None) -> Cause:
+    """A Secret or ConfigMap of its environment, or a key of it, that is not there."""
+    kind = "Secret" if (absent["kind"] or absent["in"]).lower() == "secret" else "ConfigMap"
+    name, key = absent["name"] or absent["of"].rpartition("/")[2], absent["key"]
+    what = f"The {kind} {name} has no key {key}." if key else f"There is no {kind} {name} in the job's namespace."
+    fix = "correct --secret SECRET:KEY=VARIABLE (or --secret SECRET, for all keys)"
+    if kind == "ConfigMap":
+        fix = "make it, or correct the variable that names it in the job's YAML (%kube yaml NAME)"
+    return Cause("start", what, said, fix, hopeless=True)
+
+
 def unpullable(pod: Mapping[str, Any], status: Mapping[str, Any], reason: str, said: str | None) -> Cause:
     """The container's image is not on the node, and cannot be fetched."""
     name = text(status, "name")
@@ -38,27 +65,39 @@ def unpullable(pod: Mapping[str, Any], status: Mapping[str, Any], reason: str, s
     # One failed pull can be a hiccup; a back-off means that the kubelet has tried again.
     hopeless = reason in ("InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff")
     hopeless = hopeless or bool(_ABSENT.search(said or ""))
+    why, fix = _pull(said or "", [text(secret, "name") for secret in rows(pod, "spec", "imagePullSecrets")])
+    return Cause("image", f"The image {image} cannot be pulled ({reason}){why}.", said, fix, hopeless)
+
+
+def _pull(said: str, secrets: list[str]) -> tuple[str, str]:
+    """What the registry says of it, as the end of a sentence, and what to type."""
     fix = "correct --image (or KUBE_MAGICS_IMAGE): it must be an image that the cluster's nodes can pull"
-    if secrets := [text(secret, "name") for secret in rows(pod, "spec", "imagePullSecrets")]:
-        fix += f"; or --image-pull-secret: is {', '.join(secrets)} in the namespace, and good for it?"
-    return Cause("image", f"The image {image} cannot be pulled ({reason}).", said, fix, hopeless)
+    given = f"--image-pull-secret: is {', '.join(secrets)} in the namespace, and good for it?"
+    if _NO_PLATFORM.search(said):
+        return ": it is not made for its node's processors", OTHER_PROCESSOR
+    if _NO_REGISTRY.search(said):
+        return ": its registry has no such address", fix
+    if _REFUSES.search(said):
+        why = ": its registry refuses it to who asks so, or has none of that name"
+        return why, given if secrets else f"--image-pull-secret NAME (a Secret that may read it), or {fix}"
+    if _NOT_THERE.search(said):
+        return ": its registry has no such image or tag", fix
+    return "", f"{fix}; or {given}" if secrets else fix
 
 
 def not_started(reason: str, said: str | None) -> Cause:
     """Its image is there, and it is not started."""
     if said and _NO_PROGRAM.search(said):
         fix = "--python PATH as it is in the image, or --image with a Python"
-        return Cause("start", "The image has no such Python interpreter.", said, fix, hopeless=True)
+        return Cause("start", NO_PYTHON, said, fix, hopeless=True)
     if said and "runAsNonRoot" in said:
         what = "The image insists on root, the job may not be root."
         fix = "--run-as 1000, or another --image   (--run-as 0, where the namespace allows root)"
         return Cause("start", what, said, fix, hopeless=True)
-    absent = _NO_SECRET.search(said or "")
-    if absent:
-        name, key = absent["name"] or absent["of"].rpartition("/")[2], absent["key"]
-        what = f"The Secret {name} has no key {key}." if key else f"There is no Secret {name} in the job's namespace."
-        fix = "correct --secret SECRET:KEY=VARIABLE (or --secret SECRET, for all keys)"
-        return Cause("start", what, said, fix, hopeless=True)
+    if (absent := _ABSENT_PART.search(said or "")) is not None:
+        return _without(absent, said)
+    if said and _OTHER_PROCESSOR.search(said):
+        return Cause("start", WRONG_PROCESSOR, said, OTHER_PROCESSOR, hopeless=True)
     if said and _PASSES.search(said):
         fix = "the node goes on trying; %kube delete NAME, to give it up"
         return Cause("start", f"The node could not start the container yet ({reason}).", said, fix)

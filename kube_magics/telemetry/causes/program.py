@@ -1,0 +1,181 @@
+"""How a program ended, in its own words: the runner's last one, or the last lines of its log.
+
+Only what the words say beyond doubt is named; of everything else they are quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kube_magics.runner import protocol
+from kube_magics.runner.imports import distribution
+from kube_magics.spec.quantities import human_bytes
+from kube_magics.telemetry.causes.cause import Cause
+
+LOGS = "%kube logs NAME"
+_ROOM = "write less, or what is large to a --volume CLAIM:/path; ask your administrator for more room"
+_SHM = "--shm 8Gi (in-memory /dev/shm), or fewer workers (num_workers=0)"
+_ELSEWHERE = "write below /tmp, or to a --volume CLAIM:/path"
+
+
+def _pip(found: re.Match[str]) -> tuple[str, str]:
+    name = found["module"]
+    top = name.partition(".")[0]
+    package = distribution(name) if distribution(name) != name else distribution(top)
+    if "." in name and package == top:
+        what = f"It imports {name}, which its version of {top} does not have (or its image has no {top})."
+        return what, f'--pip "{package}==VERSION"   (one that has it)'
+    return f"It imports {name}, which its image does not have.", f'--pip "{package}"   (or an --image that has it)'
+
+
+def _unwritable_home(found: re.Match[str]) -> tuple[str, str]:
+    what = f"It may not write to {found['path']}: its user has no home of its own there."
+    return what, "--env HOME=/tmp   (or the variable by which the library that it names is told its folder)"
+
+
+@dataclass(frozen=True)
+class _Words:
+    kind: str
+    pattern: re.Pattern[str]
+    meaning: Callable[[re.Match[str]], tuple[str, str]]
+    """The sentence, and what to type next."""
+
+
+def _always(sentence: str, fix: str) -> Callable[[re.Match[str]], tuple[str, str]]:
+    return lambda _found: (sentence, fix)
+
+
+_NAMED = (
+    # PyTorch's c10/cuda/CUDACachingAllocator.cpp; TensorFlow's framework/op_kernel.h.
+    _Words(
+        "gpu-memory",
+        re.compile(r"(?:CUDA|HIP) out of memory|CUDA error: out of memory|OOM when allocating tensor.*device:GPU"),
+        _always(
+            "The GPU had not enough memory for it.",
+            "a smaller batch, or a GPU with more memory (%kube gpus shows them)",
+        ),
+    ),
+    _Words("module", re.compile(r"No module named '?(?P<module>[\w.]+)'?"), _pip),
+    # PyTorch's torch/csrc/DataLoader.cpp and torch/utils/data/_utils/signal_handling.py; NCCL's src/misc/shmutils.cc.
+    _Words(
+        "shared-memory",
+        re.compile(
+            r"workers are out of shared memory|insufficient shared memory \(shm\)"
+            r"|No space left on device.*/dev/shm|/dev/shm.*No space left on device"
+            r"|[Ee]rror while creating shared memory segment /dev/shm"
+        ),
+        _always("Its processes had not enough shared memory (/dev/shm).", _SHM),
+    ),
+    # inotify says the same words of something that no room on a disk mends.
+    _Words(
+        "disk-full",
+        re.compile(r"^(?!.*inotify).*(?:No space left on device|Disk quota exceeded)"),
+        _always("A disk that it writes to is full.", _ROOM),
+    ),
+    _Words(
+        "read-only",
+        re.compile(r"Read-only file system(?:: '(?P<path>[^']*)')?"),
+        _always("It writes where the file system is read-only.", f"{_ELSEWHERE}; leave --read-only-root out, if given"),
+    ),
+    _Words(
+        "home",
+        re.compile(r"Permission denied: '(?P<path>/(?:root|home|nonexistent|\.[a-z]\w*)(?:/[^']*)?)'"),
+        _unwritable_home,
+    ),
+    _Words(
+        "home",
+        re.compile(r"getpwuid\(\): uid not found"),
+        _always("Its user has no name in the image.", "--env USER=user --env LOGNAME=user, or --run-as image"),
+    ),
+    # runc, with and without the name of the program.
+    _Words(
+        "architecture",
+        re.compile(r"^exec \S+: exec format error|exec user process caused:? \"?exec format error"),
+        _always(
+            "The image is built for other processors than its node's (or its program has no first line #!).",
+            "--image for the node's processors, or --node-selector kubernetes.io/arch=amd64 (or arm64)",
+        ),
+    ),
+)
+
+
+def plain_lines(log: bytes) -> list[str]:
+    """A log as its program wrote it, both streams; of our runner's, without its events."""
+    decoded = (protocol.decode(line) for line in log.splitlines())
+    return [line.payload.decode("utf-8", "replace") for line in decoded if line.event is None]
+
+
+_EXCEPTION = re.compile(r"(?:\[[^\]]*\]:?\s*)?(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b")
+"""The last line of a traceback, also behind torchrun's [rank0]:"""
+_OTHERS = re.compile(r"ChildFailedError|DataLoader worker \(pid.*exited unexpectedly|BrokenProcessPool")
+"""What a parent says of a process that has told before why it ends."""
+_TOLD = re.compile(r"exec |standard_init_linux|ERROR: Unexpected bus error|\S*python[\d.]*: No module named ")
+"""Other lines by which a program, or what was to start it, says why it ends."""
+_OF_A_COMMAND = re.compile(
+    r"(?!warn|info|debug)[\w./-]+: .*: (?:No space left on device|Read-only file system)$", re.IGNORECASE
+)
+
+
+def named(lines: Sequence[str]) -> Cause | None:
+    """What the last lines of a program say that ended it; None: nothing that is known.
+
+    The last exception counts: one before it may have been caught, and a line that only mentions one ends nothing.
+    """
+    last = True
+    for line in (line.strip() for line in reversed(lines) if line.strip()):
+        is_one = _EXCEPTION.match(line) is not None
+        if is_one or _TOLD.match(line) or (last and _OF_A_COMMAND.match(line)):
+            for words in _NAMED:
+                if found := words.pattern.search(line):
+                    sentence, fix = words.meaning(found)
+                    return Cause(words.kind, sentence, line, fix)
+        if is_one and not _OTHERS.search(line):
+            return None
+        last = False
+    return None
+
+
+def in_its_words(cause: Cause, lines: Sequence[str]) -> Cause:
+    """A cause that only knows an exit code, told by what the program said last."""
+    meant = named(lines)
+    if meant is not None:
+        return replace(meant, exit_code=cause.exit_code)
+    last = next((line.strip() for line in reversed(lines) if line.strip()), None)
+    return replace(cause, said=cause.said or last)
+
+
+def of_end(end: Mapping[str, Any] | None) -> Cause | None:
+    """What the runner's last word says; None: it came to its end, or there is no such word."""
+    if not end or (end.get("reason", "completed") == "completed" and end.get("code") in (0, None)):
+        return None
+    reason, code, signal = end.get("reason"), end.get("code"), end.get("signal")
+    said = str(end.get("error") or "") or None
+    if reason == "timeout":
+        return Cause("deadline", "It ran longer than its --timeout, and was stopped.", said, "a longer --timeout")
+    if reason == "stopped":
+        return Cause("stopped", "It was told to end, and ended.", said, "run the cell again")
+    if reason == "oom":
+        peak = end.get("peak_memory_bytes")
+        told = f"peak memory {human_bytes(peak)}" if isinstance(peak, (int, float)) and peak > 0 else said
+        return Cause("oom", "It was killed at its memory limit.", told, "a larger --memory")
+    if reason == "signal" and isinstance(signal, int):
+        return killed(signal, said)
+    found = Cause("exit", f"The program ended with exit code {code}.", said, LOGS)
+    found = replace(found, exit_code=code) if isinstance(code, int) else found
+    return in_its_words(found, (said or "").splitlines())
+
+
+WANT_OF_MEMORY = "   (want of memory kills so too, where the node does not tell: --memory)"
+"""A runtime may hear of the kernel's kill too late to call it OOMKilled."""
+SIGKILL, SIGBUS = 9, 7
+
+
+def killed(signal: int, said: str | None = None) -> Cause:
+    """By its number, as Linux has it; the exit code is 128 more."""
+    fix = LOGS + (WANT_OF_MEMORY if signal == SIGKILL else "")
+    if signal == SIGBUS:
+        fix = f"--shm 8Gi, if its processes share memory (a DataLoader's workers do); else {LOGS}"
+    return Cause("signal", f"The container was killed by signal {signal}.", said, fix, exit_code=128 + signal)
