@@ -22,8 +22,8 @@ from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 NO_POD_S = 0.5
 """A Job without a pod after this: its events may say why."""
 EVENTS_EVERY_S = 2.0
-NO_CONTAINER_S = 5.0
-"""A pod on its node without a container after this: its events may say which volume is in the way."""
+NO_CONTAINER_S = 3.0
+"""A pod that does not run after this: its events may say which volume is in the way, or that a node is added."""
 NO_LOG = "you may not read logs here (the right `get pods/log`): no output is shown, and no value comes back"
 NO_MORE = "you may no longer read logs here (the right `get pods/log`): no more output is shown"
 LOST = "the node no longer has this log"
@@ -82,7 +82,13 @@ class Following:
 
     def start(self) -> None:
         """Open the watches; the job need not exist yet."""
-        for work in (self._watch_job(), self._watch_pods(), self._read_logs(), self._ask_events(), self._ask_mounts()):
+        for work in (
+            self._watch_job(),
+            self._watch_pods(),
+            self._read_logs(),
+            self._ask_events(),
+            self._ask_of_pod(),
+        ):
             self._tasks.append(asyncio.ensure_future(self._guarded(work)))
 
     def stop(self) -> None:
@@ -165,12 +171,12 @@ class Following:
             if self._job is not None and not self._pods:
                 may = await self._take_events("Job", self._job["metadata"]["uid"])
 
-    async def _ask_mounts(self) -> None:
+    async def _ask_of_pod(self) -> None:
         may = True
         while may and not self.snapshot.started and not self.snapshot.over:
             await asyncio.sleep(NO_CONTAINER_S)
             state = self.snapshot
-            if not state.started and state.scheduled and state.pod_uid is not None:
+            if not state.started and state.pod_uid is not None:
                 may = await self._take_events("Pod", state.pod_uid)
         state = self.snapshot
         if may and state.pod_uid is not None and state.pull is not None and state.pull.ended_at is None:

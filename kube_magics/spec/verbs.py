@@ -141,7 +141,8 @@ _ALL = (
         "why",
         "Why a job does not run, or how it ended: the cause, what the cluster said, what to type next.",
         "NAME",
-        "Where nothing is wrong it says so, and where the cause is not known what there is to be seen.",
+        "Where nothing is wrong it says so, and where the cause is not known what there is to be seen. In `--json`"
+        " `verdict` is cause, well or unknown, and `cause` a word for programs, as unschedulable or oom.",
         least=1,
         most=1,
         options=(JSON,),

@@ -21,6 +21,7 @@ from kube_magics.verbs.call import call
 from kube_magics.verbs.describe import Description
 from kube_magics.verbs.door import Door
 from kube_magics.verbs.table import Table
+from kube_magics.verbs.why import Answer
 
 WAITING = ("run", "attach")
 """Verbs that end as their job does."""
@@ -54,7 +55,7 @@ def _seen(report: Report) -> None:
 def _show(answer: object) -> int:
     if isinstance(answer, Report):
         print(answer.summary)  # its lines have been seen
-    elif isinstance(answer, (Table, Description)):
+    elif isinstance(answer, (Table, Description, Answer)):
         print(answer.text())
     elif isinstance(answer, Job):
         print(answer.name)

@@ -489,7 +489,7 @@ def test_what_an_option_stands_for() -> None:
     ]
     assert fixes == [
         "tolerations team=vision:NoSchedule   (if such jobs may run there)   (in its YAML: %kube yaml NAME)",
-        'an image with "scikit-learn" in it   (or an image that has it)   (in its YAML: %kube yaml NAME)',
+        'an image with "scikit-learn" in it   (in its YAML: %kube yaml NAME)',
     ]
 
 

@@ -132,6 +132,13 @@ def test_a_script_and_its_exit_code(tmp_path: Path) -> None:
     assert "with exit code 3" in described
     assert f"from     {tmp_path}/train.py\n" in described
     assert "the job has failed" in kube_magics(tmp_path, "events", "second").stdout
+    why = kube_magics(tmp_path, "why", "second").stdout.splitlines()
+    assert why[0] == "second (failed): The program ended with exit code 3."
+    assert why[-1] == "  next: kube-magics logs second"
+    assert (
+        "first (succeeded): Nothing is wrong: it has succeeded, after " in kube_magics(tmp_path, "why", "first").stdout
+    )
+    assert json.loads(kube_magics(tmp_path, "why", "second", "--json").stdout)["cause"] == "exit"
     assert kube_magics(tmp_path, "attach", "second").returncode == 3
     assert kube_magics(tmp_path, "complete", "logs", "f").stdout == "first\n"
     gone = kube_magics(tmp_path, "delete", "first", "absent", "second")
