@@ -68,7 +68,7 @@ ROWS: Mapping[str, Bad] = {
     ),
     # what the namespace allows
     "quota full": Bad("--memory 3Ti", "JobNotStarted", "quota does not allow", "ask for less", said="exceeded quota"),
-    "LimitRange": Bad("--cpus 1900m", "JobNotStarted", "refuses the job's pod", "correct the option", said="cpu limit of 1"),
+    "LimitRange": Bad("--cpus 1900m", "JobNotStarted", "LimitRange limits a container to 1 of cpu", "--cpus 1", said="cpu limit of 1"),
     "Pod Security": Bad("--run-as 0", "JobNotStarted", "Pod Security level", "leave --run-as 0 out", said="violates"),
     "a policy of admission": Bad(
         "--labels forbidden=yes", "Rejected", "refused the request", "correct what the cluster names", said="no such label here"
@@ -89,10 +89,10 @@ ROWS: Mapping[str, Bad] = {
         "--secret store:tokn=T", "JobNotStarted", "has no key tokn", "correct --secret", "--secret store:token=T"
     ),
     "service account missing": Bad(
-        "--service-account absent", "JobNotStarted", "refuses the job's pod", "correct the option", said="absent"
+        "--service-account absent", "JobNotStarted", "no service account absent", "correct --service-account", said="absent"
     ),
     "priority class missing": Bad(
-        "--priority absent", "JobNotStarted", "refuses the job's pod", "correct the option", said="no PriorityClass"
+        "--priority absent", "JobNotStarted", "no priority class absent", "correct --priority", said="no PriorityClass"
     ),
     "name taken": Bad("--name taken", "Conflict", "There is a job taken already", "%kube delete taken", "--name free"),
 }  # fmt: skip

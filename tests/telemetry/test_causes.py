@@ -275,6 +275,14 @@ REFUSED = {
         events=[failed_create(f"{FORBIDDEN}maximum memory usage per Container is 4Gi.  No limit is specified")],
         hopeless=True,
     ),
+    # pkg/apis/core/validation/validation.go; seen
+    "more than the LimitRange's own limit": Case(
+        "limits",
+        "The namespace's LimitRange limits a container to 1 of cpu",
+        "--cpus 1",
+        events=[failed_create('Error creating: Pod "x" is invalid: spec.containers[0].resources.requests: Invalid value: "1900m": must be less than or equal to cpu limit of 1')],
+        hopeless=True,
+    ),
     # pkg/quota/v1/evaluator/core/pods.go
     "a quota that wants requests": Case(
         "quota",

@@ -163,3 +163,12 @@ def test_a_deleted_job() -> None:
 )
 def test_a_broken_last_word(message: str) -> None:
     assert answer(pods=[ended(1, message=message)]).kind == "exit"
+
+
+def test_a_killed_runners_last_lines_are_not_why() -> None:
+    """Its pod's status has the end of the log, with the runner's events."""
+    message = 'epoch 3\n\x1e{"e": "mark", "lines": 3}'
+    assert (answer(pods=[ended(137, message=message)]).said, answer(pods=[ended(3, message=message)]).said) == (
+        None,
+        "epoch 3",
+    )

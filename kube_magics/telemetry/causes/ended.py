@@ -10,7 +10,7 @@ from kube_magics.spec import names
 from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause, true_condition
 from kube_magics.telemetry.causes.evictions import AGAIN, disruption, eviction
 from kube_magics.telemetry.causes.node import not_taken, with_lost_device
-from kube_magics.telemetry.causes.program import LOGS, in_its_words, killed, of_end
+from kube_magics.telemetry.causes.program import LOGS, in_its_words, killed, of_end, plain_lines
 from kube_magics.telemetry.causes.starting import NEVER_STARTED, not_started
 from kube_magics.telemetry.objects import last_word, part, rows, text
 
@@ -82,7 +82,7 @@ def exited(terminated: Mapping[str, Any], lines: Sequence[str] = ()) -> Cause:
     else:
         found = Cause("exit", f"The container ended with exit code {code}.", said or None, LOGS, exit_code=code)
     # The end of the log, where the pod asks for it (FallbackToLogsOnError).
-    message = [] if end is not None else text(terminated, "message").splitlines()
+    message = [] if end is not None else plain_lines(text(terminated, "message").encode("utf-8", "replace"))
     return in_its_words(found, lines or message)
 
 

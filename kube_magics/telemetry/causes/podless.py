@@ -21,6 +21,8 @@ _RANGE = re.compile(
     r"(?P<end>minimum|maximum) (?P<resource>\S+) usage per (?P<of>Pod|Container) is (?P<limit>[^\s,.]+(?:\.\d+)?)"
 )
 """plugin/pkg/admission/limitranger/admission.go"""
+_BEYOND_DEFAULT = re.compile(r"must be less than or equal to (?P<resource>\S+) limit of (?P<limit>[^\s,;]+)")
+"""pkg/apis/core/validation: of a limit that the job did not name itself, else the Job would have been refused."""
 _RATIO = "max limit to request ratio"
 _MUST_SPECIFY = re.compile(r"failed quota: [^:]+: must specify (?P<what>.+)$")
 _DENIED = re.compile(
@@ -60,6 +62,10 @@ def _by_quota(said: str) -> Cause | None:
         return Cause(
             "limits", what, said, f"{option} {limit}" if option else f"ask for {limit} of {resource}", hopeless=True
         )
+    if found := _BEYOND_DEFAULT.search(said):
+        resource, limit = found["resource"], found["limit"]
+        what = f"The namespace's LimitRange limits a container to {limit} of {resource}, and this one asks for more."
+        return Cause("limits", what, said, f"{_option(resource)} {limit}", hopeless=True)
     if _RATIO in said:
         what = "The namespace's LimitRange does not allow a limit so far above what is reserved."
         return Cause("limits", what, said, "--memory SIZE, which reserves as much as it limits", hopeless=True)

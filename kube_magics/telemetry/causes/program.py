@@ -143,6 +143,8 @@ def in_its_words(cause: Cause, lines: Sequence[str]) -> Cause:
     meant = named(lines)
     if meant is not None:
         return replace(meant, exit_code=cause.exit_code)
+    if cause.kind == "signal":
+        return cause  # what it said last has nothing to do with it
     last = next((line.strip() for line in reversed(lines) if line.strip()), None)
     return replace(cause, said=cause.said or last)
 

@@ -75,14 +75,15 @@ def _pull(said: str, secrets: list[str]) -> tuple[str, str]:
     given = f"--image-pull-secret: is {', '.join(secrets)} in the namespace, and good for it?"
     if _NO_PLATFORM.search(said):
         return ": it is not made for its node's processors", OTHER_PROCESSOR
+    or_secret = f"{fix}; or {given}" if secrets else fix
     if _NO_REGISTRY.search(said):
-        return ": its registry has no such address", fix
+        return ": its registry has no such address", or_secret
     if _REFUSES.search(said):
         why = ": its registry refuses it to who asks so, or has none of that name"
         return why, given if secrets else f"--image-pull-secret NAME (a Secret that may read it), or {fix}"
     if _NOT_THERE.search(said):
-        return ": its registry has no such image or tag", fix
-    return "", f"{fix}; or {given}" if secrets else fix
+        return ": its registry has no such image or tag", or_secret
+    return "", or_secret
 
 
 def not_started(reason: str, said: str | None) -> Cause:
