@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kube_magics import errors
@@ -30,20 +31,36 @@ async def findings(client: Client, namespace: str, name: str) -> Findings:
     """The Job, its newest pod, and what each can be explained with; raises NotFound where there is no such Job."""
     found = await objects(client, namespace, name)
     job, pods = found.job, attempts.ordered(found.pods)
-    pod = pods[-1] if pods else None
+    pod = _troubled(job, pods)
     events, nodes, queue, lines = await asyncio.gather(
         _events(client, namespace, job, pod), _nodes(client, pod), queued(client, namespace, job), _said(client, pod)
     )
     state = of_job(job, pods, events, nodes=nodes, queue=queue, lines=lines, name=name, namespace=namespace)
+    if pod is not None and pod is not pods[-1]:
+        cause = of_job(job, [pod], events, nodes=nodes, lines=lines).cause
+        state = replace(state, cause=cause and replace(cause, sentence=f"{_name(pod)}: {cause.sentence}"))
     state = await bundles.whole(client, namespace, job, state)
     return Findings(state, tuple(events or ()), () if events is not None else (NO_EVENTS,))
+
+
+def _troubled(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The pod to be explained: the newest, but of those that run side by side the first that has failed or waits."""
+    if attempts.in_turn(job):
+        return pods[-1] if pods else None
+    failed = (pod for pod in pods if text(pod, "status", "phase") == "Failed")
+    waits = (pod for pod in pods if text(pod, "status", "phase") == "Pending")
+    return next(failed, None) or next(waits, None) or (pods[-1] if pods else None)
+
+
+def _name(pod: Mapping[str, Any]) -> str:
+    return text(pod, "metadata", "name")
 
 
 async def _events(
     client: Client, namespace: str, job: Mapping[str, Any], pod: Mapping[str, Any] | None
 ) -> list[Mapping[str, Any]] | None:
     """None: the user may not read them."""
-    pods = [text(pod, "metadata", "name")] if pod is not None else []
+    pods = [_name(pod)] if pod is not None else []
     try:
         return await happened.to_job(client, namespace, text(job, "metadata", "uid"), pods)
     except errors.Forbidden:
@@ -63,7 +80,7 @@ async def _said(client: Client, pod: Mapping[str, Any] | None) -> list[str]:
         return []
     again = not part(status, "state", "terminated")
     query = {"tailLines": str(LAST_LINES), "limitBytes": str(LAST_BYTES), "container": text(status, "name")}
-    where = f"/api/v1/namespaces/{text(pod, 'metadata', 'namespace')}/pods/{text(pod, 'metadata', 'name')}/log"
+    where = f"/api/v1/namespaces/{text(pod, 'metadata', 'namespace')}/pods/{_name(pod)}/log"
     try:
         data = await client.get(where, query | ({"previous": "true"} if again else {}), accept="*/*")
     except errors.ClusterError:

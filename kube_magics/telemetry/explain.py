@@ -77,6 +77,8 @@ def _as_it_was_made(job: Mapping[str, Any], cause: Cause) -> Cause:
         return cause
     if cause.kind == "start" and NO_PYTHON in cause.sentence:
         cause = replace(cause, sentence="Its image has no such program.", fix="correct the image, or its command")
+    if cause.kind == "policy" and "violates PodSecurity" in str(cause.said):
+        return replace(cause, fix="give its pod the securityContext that the cluster asks for   (%kube yaml NAME)")
     made_by_us = names.ANNOTATION_SUBMISSION in annotations and cause.kind not in ("image", "start")
     return cause if made_by_us or cause.fix is None else replace(cause, fix=fields(cause.fix))
 

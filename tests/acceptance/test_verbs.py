@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -114,7 +115,9 @@ def test_logs_while_running_and_after(anywhere: Desk) -> None:
     eventually(lambda: shown(anywhere, "told").split()[1] == "running", "its state")
     # Two streams: what was printed within a millisecond may change places.
     assert sorted(anywhere.right("%kube logs told").stdout.splitlines()) == ["err", "one", "up"]
+    assert "told (running): Nothing is wrong: it runs since 20" in anywhere.right("%kube why told").text
     anywhere.right("job.stop(); job.wait()")
+    assert json.loads(anywhere.right("%kube why told --json").stdout)["cause"] == "stopped"
     after = anywhere.right("%kube logs told").stdout
     assert sorted(after.splitlines()[:3]) == ["err", "one", "up"], after
     assert after.splitlines()[3].startswith("heard "), after

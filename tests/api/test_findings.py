@@ -105,11 +105,11 @@ def test_nodes_are_asked_for_where_none_takes_the_pod() -> None:
     found, _ = look({PODS: {"items": [pod]}, NODES: {"items": [node]}, **events_of(scaled)})
     assert found.state.cause is not None
     assert found.state.cause.sentence == (
-        "Every node has a taint that it does not tolerate (team=vision:NoSchedule). The cluster adds no node for it."
+        "Every node that could run it has a taint that it does not tolerate (team=vision:NoSchedule). The cluster adds no node for it."
     )
     hidden, _ = look({PODS: {"items": [pod]}, NODES: 403})
     assert hidden.state.cause is not None
-    assert hidden.state.cause.sentence == "Every node has a taint that it does not tolerate."
+    assert hidden.state.cause.sentence == "Every node that could run it has a taint that it does not tolerate."
 
 
 def test_the_last_lines_of_who_failed() -> None:
@@ -152,6 +152,21 @@ def test_events_that_may_not_be_read() -> None:
     assert (found.hidden, found.events) == ((NO_EVENTS,), ())
     assert found.state.cause is not None
     assert found.state.cause.kind == "hidden"
+
+
+def test_of_several_pods_the_one_in_trouble() -> None:
+    """Also where a newer one runs."""
+    runs = a_pod(
+        phase="Running", containerStatuses=[{"name": "pi", "state": {"running": {"startedAt": "2026-11-23T21:00:10Z"}}}]
+    )
+    runs["metadata"] |= {"name": "one-newer", "uid": "newer", "creationTimestamp": "2026-11-23T21:00:09Z"}
+    pods = {"items": [unplaced("0/1 nodes are available: 1 Insufficient cpu."), runs]}
+    found, _ = look({JOB: a_job(parallelism=2, completions=2), PODS: pods, NODES: 403})
+    assert found.state.cause is not None
+    assert (found.state.phase, found.state.cause.sentence) == (
+        "running",
+        "one-abcde: No node has that much CPU or memory free.",
+    )
 
 
 WAITS = {"type": "QuotaReserved", "status": "False", "reason": "Pending", "message": "insufficient unused quota"}

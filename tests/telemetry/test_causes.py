@@ -119,14 +119,14 @@ SCHEDULING = {
     # pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go: 1.37 does not name them any more.
     "a taint of 1.37": Case(
         "unschedulable",
-        "Every node has a taint that it does not tolerate (team=vision:NoSchedule).",
+        "Every node that could run it has a taint that it does not tolerate (team=vision:NoSchedule).",
         "--toleration team=vision:NoSchedule",
         [unplaced(f"0/1 nodes are available: 1 node(s) had untolerated taint(s).{PREEMPTION}")],
         nodes=[a_node(("team", "vision", "NoSchedule"), ("old", "", "PreferNoSchedule"))],
     ),
     "a taint, and nodes that may not be seen": Case(
         "unschedulable",
-        "Every node has a taint that it does not tolerate.",
+        "Every node that could run it has a taint that it does not tolerate.",
         "ask your administrator which taint",
         [unplaced("0/1 nodes are available: 1 node(s) had untolerated taint(s).")],
     ),
@@ -138,23 +138,37 @@ SCHEDULING = {
     ),
     "nodes that are not ready": Case(
         "unschedulable",
-        "Every node that may run it is not ready.",
+        "Every node that could run it is not ready.",
         "wait until a node is well again",
         [unplaced("0/2 nodes are available: 2 node(s) had untolerated taint(s).")],
         nodes=[a_node(("node.kubernetes.io/not-ready", "", "NoSchedule"))],
     ),
     "nodes that are not ready, named": Case(
         "unschedulable",
-        "Every node that may run it is not ready.",
+        "Every node that could run it is not ready.",
         "wait until a node is well again",
         [unplaced("0/2 nodes are available: 2 node(s) had untolerated taint {node.kubernetes.io/unreachable: }.")],
     ),
     # pkg/scheduler/framework/plugins/nodeunschedulable/node_unschedulable.go
     "cordoned nodes": Case(
         "unschedulable",
-        "Every node is cordoned",
+        "Every node that could run it is cordoned",
         "uncordon",
         [unplaced(f"0/1 nodes are available: 1 node(s) were unschedulable.{PREEMPTION}")],
+    ),
+    "a cordon of the nodes that it asks for": Case(
+        "unschedulable",
+        "Every node that could run it is cordoned",
+        "uncordon",
+        [unplaced("0/2 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.", nodeSelector={"disk": "ssd"})],
+        nodes=[a_node(("team", "vision", "NoSchedule")), {**a_node(disk="ssd"), "spec": {"unschedulable": True}}],
+    ),
+    "ports of the nodes that it asks for": Case(
+        "unschedulable",
+        "A port that it wants is taken",
+        "wait",
+        [unplaced("0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports, 1 node(s) didn't match Pod's node affinity/selector.", nodeSelector={"disk": "ssd"})],
+        nodes=[a_node(), a_node(disk="ssd")],
     ),
     "each node for another reason": Case(
         "unschedulable",
@@ -199,6 +213,19 @@ SCHEDULING = {
         "The volume of its claim is on another node",
         "--volume",
         [unplaced("0/2 nodes are available: 2 node(s) had volume node affinity conflict.")],
+    ),
+    # pkg/scheduler/schedule_one.go, of a local volume whose node is gone
+    "a claim whose node is not there": Case(
+        "unschedulable",
+        "The volume of its claim is on another node",
+        "--volume",
+        [unplaced("0/2 nodes are available: 2 node(s) didn't satisfy plugin(s) [VolumeBinding].")],
+    ),
+    "a claim that is not bound": Case(
+        "unschedulable",
+        "A claim of the job has no volume yet.",
+        "--volume",
+        [unplaced("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found")],
     ),
     "a claim that is not there": Case(
         "unschedulable",
@@ -406,7 +433,7 @@ ENDED = {
     "no space, of a command": ended_saying("cp: error writing '/data/x': No space left on device", kind="disk-full", sentence="disk", fix="--volume"),
     "no space in /dev/shm": ended_saying("OSError: [Errno 28] No space left on device: '/dev/shm/psm_1'", kind="shared-memory", sentence="/dev/shm", fix="--shm"),
     "a disk quota": ended_saying("OSError: [Errno 122] Disk quota exceeded", kind="disk-full", sentence="disk", fix="--volume"),
-    "a read-only root": ended_saying("OSError: [Errno 30] Read-only file system: '/opt/x'", kind="read-only", sentence="read-only", fix="/tmp"),
+    "a read-only root": ended_saying("OSError: [Errno 30] Read-only file system: '/opt/x'", kind="read-only", sentence="read-only", fix="--volume"),
     "no home": ended_saying("PermissionError: [Errno 13] Permission denied: '/.cache'", kind="home", sentence="It may not write to /.cache", fix="--env HOME=/tmp"),
     "root's home": ended_saying("PermissionError: [Errno 13] Permission denied: '/root/.cache/huggingface'", kind="home", sentence="/root/.cache", fix="--env HOME=/tmp"),
     "no user name": ended_saying("KeyError: 'getpwuid(): uid not found: 1000'", kind="home", sentence="no name in the image", fix="--env USER=user"),

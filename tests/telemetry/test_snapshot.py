@@ -129,7 +129,7 @@ def test_running() -> None:
         ("0/1 nodes are available: 1 Insufficient memory.", "No node has that much CPU or memory free."),
         (
             "0/1 nodes are available: 1 node(s) had untolerated taint {x: y}.",
-            "Every node has a taint that it does not tolerate (x=y).",
+            "Every node that could run it has a taint that it does not tolerate (x=y).",
         ),
         ("0/1 nodes are available: 1 node(s) dislike it.", "No node fits the job."),
     ],

@@ -17,6 +17,8 @@ _ALONE = re.compile(r"^\d+/\d+ nodes are available: ")
 _COUNTED = re.compile(r"(\d+) (.+)")
 _PREEMPTION = re.compile(r"\.? preemption: .*", re.DOTALL)
 _TAINT = re.compile(r"\{(?P<key>[^:}]+): ?(?P<value>[^}]*)\}")
+_NOT_SATISFIED = re.compile(r"didn't satisfy plugin.*(?:VolumeBinding|NodeAffinity)")
+"""Of nodes that were ruled out by their names, before they were looked at (pkg/scheduler/schedule_one.go)."""
 _SICK = {
     "node.kubernetes.io/not-ready": "not ready",
     "node.kubernetes.io/unreachable": "not ready",
@@ -28,7 +30,9 @@ _SICK = {
 }
 """Taints that no toleration should answer, and what each says of its node."""
 _HEALS = "wait until a node is well again, or ask your administrator (%kube nodes shows them)"
+_A_TAINT = "a taint that it does not tolerate"
 MOST_NAMED = 3
+_LABELS, _TAINTED, _CORDONED = "Pod's node affinity", "untolerated taint", "were unschedulable"
 
 _Nodes = Sequence[Mapping[str, Any]]
 _Pod = Mapping[str, Any]
@@ -49,7 +53,7 @@ def nowhere(pod: _Pod, nodes: _Nodes, said: str) -> Cause | None:
     if "no nodes available to schedule pods" in said:
         fix = "wait, if this cluster makes nodes by itself, or ask your administrator"
         return Cause("unschedulable", "The cluster has no nodes at all.", said, fix)
-    counted = reasons(said)
+    counted = _of_those_it_asks_for(pod, nodes, reasons(said))
     found = [(count, *known) for reason, count in counted.items() if (known := _known(pod, nodes, reason))]
     if not found or len(found) < len(counted):
         return None
@@ -61,11 +65,38 @@ def nowhere(pod: _Pod, nodes: _Nodes, said: str) -> Cause | None:
     return Cause("unschedulable", f"No node takes it: {parts}.", said, fixes)
 
 
+def _of_those_it_asks_for(pod: _Pod, nodes: _Nodes, counted: dict[str, int]) -> dict[str, int]:
+    """Only what stands against the nodes with its labels, where there are such, and they may be seen: the scheduler
+    counts all nodes, each by the first reason that it finds."""
+    mine = _asked_for(pod, nodes)
+    if not part(pod, "spec", "nodeSelector") or part(pod, "spec", "affinity") or not mine:
+        return counted
+    found: dict[str, int] = {}
+    for node in mine:
+        cordoned = part(node, "spec").get("unschedulable")
+        reason = _CORDONED if cordoned else _TAINTED if _untolerated(pod, [node]) else ""
+        found[reason] = found.get(reason, 0) + 1
+    if "" not in found:
+        return found
+    others = {
+        each: n for each, n in counted.items() if not any(words in each for words in (_CORDONED, _TAINTED, _LABELS))
+    }
+    return others or counted
+
+
+def _asked_for(pod: _Pod, nodes: _Nodes) -> list[Mapping[str, Any]]:
+    """Nodes with the labels of its selector."""
+    wanted = part(pod, "spec", "nodeSelector").items()
+    return [node for node in nodes if all(text(node, "metadata", "labels", key) == value for key, value in wanted)]
+
+
 def _known(pod: _Pod, nodes: _Nodes, reason: str) -> tuple[str, str, str] | None:
     """The sentence where all nodes say so, the words where some do, what to type."""
-    if "Pod's node affinity" in reason or "match node selector" in reason:
+    if _NOT_SATISFIED.search(reason):
+        return _ELSEWHERE if "VolumeBinding" in reason else _selector(pod, nodes)
+    if _LABELS in reason or "match node selector" in reason:
         return _selector(pod, nodes)
-    if "untolerated taint" in reason or "taints that the pod didn't tolerate" in reason:
+    if _TAINTED in reason or "taints that the pod didn't tolerate" in reason:
         return _taint(pod, nodes, reason)
     return next((meaning for words, meaning in _MEANINGS.items() if words in reason), None)
 
@@ -93,27 +124,24 @@ def _taint(pod: _Pod, nodes: _Nodes, reason: str) -> tuple[str, str, str]:
     healthy = [each for each in named if re.split("[=:]", each)[0] not in _SICK]
     if sick and not healthy:
         state = " or ".join(sick)
-        return f"Every node that may run it is {state}.", f"are {state}", _HEALS
+        return f"Every node that could run it is {state}.", f"are {state}", _HEALS
     if not healthy:
         ask = "ask your administrator which taint keeps jobs away: --toleration KEY=VALUE:EFFECT lets one in"
-        return "Every node has a taint that it does not tolerate.", "have a taint that it does not tolerate", ask
-    few = ", ".join(healthy[:MOST_NAMED])
+        return (
+            "Every node that could run it has a taint that it does not tolerate.",
+            "have a taint that it does not tolerate",
+            ask,
+        )
+    named_here = f"{_A_TAINT} ({', '.join(healthy[:MOST_NAMED])})"
     fix = f"--toleration {healthy[0]}   (if such jobs may run there)"
-    return (
-        f"Every node has a taint that it does not tolerate ({few}).",
-        f"have a taint that it does not tolerate ({few})",
-        fix,
-    )
+    return f"Every node that could run it has {named_here}.", f"have {named_here}", fix
 
 
 def _untolerated(pod: _Pod, nodes: _Nodes) -> list[str]:
     """Taints in its way, as --toleration takes them, of nodes that have the labels that it asks for."""
-    wanted = part(pod, "spec", "nodeSelector").items()
     tolerations = rows(pod, "spec", "tolerations")
     found: dict[str, None] = {}
-    for node in nodes:
-        if any(text(node, "metadata", "labels", key) != value for key, value in wanted):
-            continue
+    for node in _asked_for(pod, nodes):
         for taint in rows(node, "spec", "taints"):
             if text(taint, "effect") != "PreferNoSchedule" and not any(_tolerates(each, taint) for each in tolerations):
                 found[_typed(text(taint, "key"), text(taint, "value"), text(taint, "effect"))] = None
@@ -139,8 +167,8 @@ _ELSEWHERE = (
     "leave --node-selector out, or another claim with --volume",
 )
 _MEANINGS: Mapping[str, tuple[str, str, str]] = {
-    "were unschedulable": (
-        "Every node is cordoned: nothing new may start there.",
+    _CORDONED: (
+        "Every node that could run it is cordoned: nothing new may start there.",
         "are cordoned",
         "wait, or ask your administrator to uncordon one (%kube nodes shows them)",
     ),

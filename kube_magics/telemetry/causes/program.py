@@ -18,7 +18,7 @@ from kube_magics.telemetry.causes.cause import Cause
 LOGS = "%kube logs NAME"
 _ROOM = "write less, or what is large to a --volume CLAIM:/path; ask your administrator for more room"
 _SHM = "--shm 8Gi (in-memory /dev/shm), or fewer workers (num_workers=0)"
-_ELSEWHERE = "write below /tmp, or to a --volume CLAIM:/path"
+_ELSEWHERE = "write to a --volume CLAIM:/path (or below /tmp, where that may be written to)"
 
 
 def _pip(found: re.Match[str]) -> tuple[str, str]:
@@ -87,7 +87,7 @@ _NAMED = (
     ),
     _Words(
         "home",
-        re.compile(r"getpwuid\(\): uid not found"),
+        re.compile(r"getpwuid\(\): uid not found|No username set in the environment"),
         _always("Its user has no name in the image.", "--env USER=user --env LOGNAME=user, or --run-as image"),
     ),
     # runc, with and without the name of the program.

@@ -13,6 +13,7 @@ from kube_magics.telemetry.causes.cause import Cause, newest
 from kube_magics.telemetry.objects import GPU, rows, text
 
 _LACKS = re.compile(r"Insufficient ([^\s,]+?)\.?(?=[\s,]|$)")
+_NO_CLAIM = re.compile(r'persistentvolumeclaim "[^"]+" not found')
 _GROWS = ("TriggeredScaleUp", "NotTriggerScaleUp", "FailedScaleUp")
 """cluster-autoscaler/processors/status/eventing_scale_up_processor.go"""
 
@@ -77,7 +78,7 @@ def _no_room(pod: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], said: s
 def _unmountable(said: str) -> Cause | None:
     if "persistentvolumeclaim" not in said.lower():
         return None
-    if "not found" in said:
+    if _NO_CLAIM.search(said):
         fix = "correct --volume (or --cache): it names a PersistentVolumeClaim of the job's namespace"
         return Cause("unschedulable", "There is no such claim in the job's namespace.", said, fix, hopeless=True)
     if "in-use" in said:
