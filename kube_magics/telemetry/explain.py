@@ -46,6 +46,8 @@ def explain(
     if _was_stopped(job, pod):
         return WAS_STOPPED
     found = _podless(job, events, queue) if pod is None else _of_pod(job, pod, events, nodes, lines)
+    if found is None and pod is not None and part(job, "spec").get("suspend"):
+        found = suspended(job, queue)  # its pod is on its way out
     return found if found is None else _as_it_was_made(job, found)
 
 

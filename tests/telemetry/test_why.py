@@ -152,6 +152,21 @@ def test_a_job_of_this_machine_is_told_by_its_last_word() -> None:
     assert (found.kind, found.said) == ("oom", "peak memory 1.1 GB")
 
 
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("install", "Its packages could not be installed."),
+        ("fetch", "It cannot use its --artifacts."),
+        ("x", "exit code 125"),
+    ],
+)
+def test_what_ended_before_the_program_began(reason: str, sentence: str) -> None:
+    end = json.dumps({"e": "end", "code": 125, "reason": reason, "error": "InstallError: no network"})
+    found = answer(pods=[ended(125, message=end)])
+    assert sentence in found.sentence
+    assert found.said == "InstallError: no network"
+
+
 def test_a_deleted_job() -> None:
     found = why(of_job(None, [], name="x", namespace="team"), [], NOW)
     assert (found.verdict, found.kind, found.fix) == (CAUSE, "deleted", "run the cell again")

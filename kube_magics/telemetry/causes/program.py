@@ -149,6 +149,25 @@ def in_its_words(cause: Cause, lines: Sequence[str]) -> Cause:
     return replace(cause, said=cause.said or last)
 
 
+_STORE = ("It cannot use its --artifacts.", "--secret for its credentials, --volume for a folder; %kube logs NAME")
+_BESIDE: Mapping[Any, tuple[str, str]] = {
+    "install": (
+        "Its packages could not be installed.",
+        f"{LOGS}; --pip none, or an --image with them",
+    ),
+    "fetch": _STORE,
+    "collect": _STORE,
+    "bundle": ("It could not start its program.", "correct --python, --workdir or --image"),
+    "start": ("It could not start its program.", "correct --python, --workdir or --image"),
+    "runner": ("It is over, and how it ended is not known: its runner failed.", f"{LOGS}, then run the cell again"),
+    "bytecode": (
+        "It needs the notebook's Python, and its image has another.",
+        "--image with the notebook's Python",
+    ),
+}
+"""Ends that are not the program's, by the runner's reason."""
+
+
 def of_end(end: Mapping[str, Any] | None) -> Cause | None:
     """What the runner's last word says; None: it came to its end, or there is no such word."""
     if not end or (end.get("reason", "completed") == "completed" and end.get("code") in (0, None)):
@@ -165,8 +184,11 @@ def of_end(end: Mapping[str, Any] | None) -> Cause | None:
         return Cause("oom", "It was killed at its memory limit.", told, "a larger --memory")
     if reason == "signal" and isinstance(signal, int):
         return killed(signal, said)
-    found = Cause("exit", f"The program ended with exit code {code}.", said, LOGS)
-    found = replace(found, exit_code=code) if isinstance(code, int) else found
+    number = code if isinstance(code, int) else None
+    if isinstance(reason, str) and reason in _BESIDE:
+        sentence, fix = _BESIDE[reason]
+        return Cause("exit", sentence, said, fix, exit_code=number)
+    found = Cause("exit", f"The program ended with exit code {code}.", said, LOGS, exit_code=number)
     return in_its_words(found, (said or "").splitlines())
 
 

@@ -15,7 +15,7 @@ from kube_magics.telemetry.causes.cause import Cause, true_condition
 from kube_magics.telemetry.objects import part, rows, text
 
 _RESUME = """kubectl patch job NAME --type merge -p '{"spec": {"suspend": false}}'"""
-_WAIT = "wait, or ask for less; %kube stop NAME, to give it up"
+_WAIT = "wait, or ask for less; %kube delete NAME takes it out of the queue"
 
 
 @dataclass(frozen=True)
