@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_magics.spec import names
+from kube_magics.telemetry.causes.queue import Queue
 from kube_magics.telemetry.made import Made
 from kube_magics.telemetry.snapshot import Snapshot, condition, of_job, unix
 
@@ -569,6 +570,18 @@ objects = st.dictionaries(keys, garbage, max_size=5)
 @given(objects, st.lists(objects, max_size=2), st.lists(objects, max_size=2))
 def test_garbage_is_a_state_too(job: Any, pods: Any, events: Any) -> None:
     assert isinstance(of_job(job, pods, events), Snapshot)
+
+
+@given(garbage, st.lists(objects, max_size=2), objects, st.text())
+def test_garbage_around_a_pod_that_no_node_takes(selector: Any, nodes: Any, workload: Any, line: str) -> None:
+    said = "0/2 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) didn't match Pod's node affinity/selector."
+    pod = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "message": said}])
+    pod["spec"] |= {"nodeSelector": selector if isinstance(selector, dict) else {"disk": selector}}
+    assert of_job(a_job(), [pod], nodes=nodes).cause is not None
+    assert of_job(a_job(), [ended(1)], lines=[line]).cause is not None
+    queued = a_job(suspend=True)
+    queued["metadata"]["labels"] = {names.LABEL_QUEUE: "gpus"}
+    assert of_job(queued, [], queue=Queue(workload)).cause is not None
 
 
 def paths(found: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

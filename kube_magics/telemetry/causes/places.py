@@ -105,9 +105,9 @@ def _selector(pod: _Pod, nodes: _Nodes) -> tuple[str, str, str]:
     some = "without the labels that it asks for"
     wanted = part(pod, "spec", "nodeSelector")
     for key, value in wanted.items():
-        there = {text(node, "metadata", "labels", key) for node in nodes}
+        there = sorted({text(node, "metadata", "labels", key) for node in nodes})
         if nodes and value not in there:
-            has = sorted(filter(None, there))[:MOST_NAMED]
+            has = [each for each in there if each][:MOST_NAMED]
             others = f"nodes here have {', '.join(has)}" if has else "none has that label at all"
             fix = f"--node-selector {key}={has[0]}" if has else "correct --node-selector"
             return f"No node has the label {key}={value}: {others}.", some, f"{fix}   (or leave it out)"

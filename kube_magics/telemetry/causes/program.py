@@ -102,10 +102,14 @@ _NAMED = (
 )
 
 
+LONGEST_BYTES = 1000
+"""Of a line: what says why a program ended says it at its beginning."""
+
+
 def plain_lines(log: bytes) -> list[str]:
     """A log as its program wrote it, both streams; of our runner's, without its events."""
     decoded = (protocol.decode(line) for line in log.splitlines())
-    return [line.payload.decode("utf-8", "replace") for line in decoded if line.event is None]
+    return [line.payload[:LONGEST_BYTES].decode("utf-8", "replace") for line in decoded if line.event is None]
 
 
 _EXCEPTION = re.compile(r"(?:\[[^\]]*\]:?\s*)?(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b")
