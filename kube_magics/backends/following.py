@@ -15,15 +15,15 @@ from kube_magics.cluster.pieces import Attempt, Gap, Outage, Piece
 from kube_magics.cluster.shared import SharedWatch
 from kube_magics.cluster.watch import Changed, Listed, watch
 from kube_magics.telemetry import attempts
-from kube_magics.telemetry.causes.scheduling import lacks_room
+from kube_magics.telemetry.causes.scheduling import unplaced
 from kube_magics.telemetry.objects import part
 from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 
 NO_POD_S = 0.5
 """A Job without a pod after this: its events may say why."""
 EVENTS_EVERY_S = 2.0
-NO_CONTAINER_S = 3.0
-"""A pod that does not run after this: its events may say which volume is in the way, or that a node is added."""
+NO_CONTAINER_S, SELDOM_S = 1.5, 10.0
+"""A pod that does not run after this: its events may say why. Asked ever more seldom: many may wait, and for hours."""
 NO_LOG = "you may not read logs here (the right `get pods/log`): no output is shown, and no value comes back"
 NO_MORE = "you may no longer read logs here (the right `get pods/log`): no more output is shown"
 LOST = "the node no longer has this log"
@@ -159,8 +159,8 @@ class Following:
             await self._refresh()
 
     async def _ask_nodes(self, pods: Sequence[Mapping[str, Any]]) -> None:
-        """Once, where a pod finds no room: before that is told, so that it is told as a whole."""
-        if self._nodes is None and any(map(lacks_room, pods)):
+        """Once, where no node takes a pod: before that is told, so that it is told as a whole."""
+        if self._nodes is None and any(map(unplaced, pods)):
             self._nodes = await every_node(self._client)
 
     async def _ask_events(self) -> None:
@@ -172,9 +172,10 @@ class Following:
                 may = await self._take_events("Job", self._job["metadata"]["uid"])
 
     async def _ask_of_pod(self) -> None:
-        may = True
+        pause_s, may = NO_CONTAINER_S, True
         while may and not self.snapshot.started and not self.snapshot.over:
-            await asyncio.sleep(NO_CONTAINER_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.2, SELDOM_S)
             state = self.snapshot
             if not state.started and state.pod_uid is not None:
                 may = await self._take_events("Pod", state.pod_uid)

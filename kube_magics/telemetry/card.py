@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube_magics.telemetry import cardwords
-from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.causes.cause import Cause
 from kube_magics.telemetry.heard import Heard, seconds
 from kube_magics.telemetry.made import Made
 from kube_magics.telemetry.progress import Progress

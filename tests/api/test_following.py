@@ -137,6 +137,29 @@ def test_an_image_that_was_pulled_has_its_time_and_size_also_once_the_job_runs(m
     assert (last.took_s, last.size_bytes) == (61.5, 2000)
 
 
+def test_that_a_node_is_added_stands_in_the_pods_events() -> None:
+    """Of a pod that has no node yet; a node for it takes minutes, in which a cell only waits."""
+    pod = a_pod()
+    del pod["spec"]["nodeName"]
+    said = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    pod["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": said}]
+    grows = {
+        "metadata": {"name": "grows"},
+        "involvedObject": {"kind": "Pod", "name": pod["metadata"]["name"], "uid": "pod-uid"},
+        "reason": "TriggeredScaleUp",
+        "message": "pod triggered scale-up: [{gpus 1->2 (max: 8)}]",
+    }
+
+    async def follow() -> str:
+        async with followed(OneJob(pods=pod, events=grows)) as following:
+            async for piece in following.pieces():
+                if isinstance(piece, Snapshot) and piece.cause is not None and piece.cause.kind == "scaling":
+                    return str(piece.cause.said)
+        return ""
+
+    assert asyncio.run(follow()).splitlines() == [said, grows["message"]]
+
+
 @pytest.mark.parametrize(("uid", "phase"), [("job-uid", "pending"), ("an older one's", "succeeded")])
 def test_what_an_older_job_of_this_name_was_refused_is_no_word_on_this_one(uid: str, phase: str) -> None:
     """Events outlive their job by an hour: a job that was deleted for a quota is made again when there is room."""

@@ -11,8 +11,8 @@ import pytest
 
 from kube_magics.telemetry.card import Brought, Card, card
 from kube_magics.telemetry.cardwords import facts, rows
+from kube_magics.telemetry.causes.cause import Cause
 from kube_magics.telemetry.curves import Curve
-from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard
 from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.pulling import Pull, pull_of

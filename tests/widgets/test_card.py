@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 from kube_magics.telemetry.card import Brought, Card, card
+from kube_magics.telemetry.causes.cause import Cause
 from kube_magics.telemetry.curves import Curve
-from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard
 from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.snapshot import of_job

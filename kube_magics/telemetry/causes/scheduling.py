@@ -26,11 +26,6 @@ def unplaced(pod: Mapping[str, Any]) -> str:
     return ""
 
 
-def lacks_room(pod: Mapping[str, Any]) -> bool:
-    """Whether the scheduler finds too little of something on every node, for now or for ever."""
-    return "Insufficient" in unplaced(pod)
-
-
 def unscheduled(
     pod: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]] = ()
 ) -> Cause | None:
