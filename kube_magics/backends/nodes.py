@@ -11,8 +11,7 @@ from kube_magics import errors
 from kube_magics.backends.contract import GpuNode, GpuReport, Node, NodeReport
 from kube_magics.cluster.client import Client
 from kube_magics.spec.quantities import amount
-from kube_magics.telemetry.objects import gpus, part, rows, text
-from kube_magics.telemetry.snapshot import condition
+from kube_magics.telemetry.objects import gpus, part, rows, text, true_condition
 
 MOST_NODES = 500
 _PRODUCT = "nvidia.com/gpu.product"
@@ -39,9 +38,9 @@ async def gpu_report(client: Client, namespace: str) -> GpuReport:
     everything = pods is not None
     if pods is None:
         pods = await _list(client, f"/api/v1/namespaces/{namespace}/pods", f"pods in {namespace}", hidden) or []
-    used = _used(pods)
+    used = {node: sum(map(_gpus_of, mine)) for node, mine in _by_node(pods).items()}
     if nodes is None:
-        seen = tuple(GpuNode(name, None, 0, count) for name, count in sorted(used.items()))
+        seen = tuple(GpuNode(name, None, 0, count) for name, count in sorted(used.items()) if count)
         return GpuReport(seen, tuple(hidden))
     found = []
     for node in nodes:
@@ -49,7 +48,7 @@ async def gpu_report(client: Client, namespace: str) -> GpuReport:
         name, labels = node["metadata"]["name"], node["metadata"].get("labels") or {}
         if total or _PRODUCT in labels:
             count = used.get(name, 0) if everything else None
-            ready = condition(node["status"], "Ready") is not None and not node["spec"].get("unschedulable")
+            ready = true_condition(node, "Ready") is not None and not node["spec"].get("unschedulable")
             found.append(GpuNode(name, labels.get(_PRODUCT), total, count, ready))
     return GpuReport(tuple(found), tuple(hidden))
 
@@ -64,11 +63,7 @@ async def node_report(client: Client, namespace: str) -> NodeReport:
     everything = pods is not None
     if pods is None:
         pods = await _list(client, f"/api/v1/namespaces/{namespace}/pods", f"pods in {namespace}", hidden) or []
-    there: dict[str, list[Mapping[str, Any]]] = {}
-    for pod in pods:
-        node = text(pod, "spec", "nodeName")
-        if node and text(pod, "status", "phase") not in ("Succeeded", "Failed"):
-            there.setdefault(node, []).append(pod)
+    there = _by_node(pods)
     if nodes is None:
         seen = [Node(name, "unknown", users=_users(mine)) for name, mine in sorted(there.items())]
         return NodeReport(tuple(seen), tuple(hidden))
@@ -80,7 +75,7 @@ def _node(node: Mapping[str, Any], pods: list[Mapping[str, Any]], *, whole: bool
     """`whole`: `pods` are all that are there, not only the user's."""
     has = part(node, "status", "allocatable")
     status = "cordoned" if part(node, "spec").get("unschedulable") else "ready"
-    if condition(part(node, "status"), "Ready") is None:
+    if true_condition(node, "Ready") is None:
         status = "not ready"
     cpus, memory = _amount(has, "cpu"), _amount(has, "memory")
     users = _users(pods)
@@ -155,11 +150,11 @@ async def _list(client: Client, path: str, what: str, hidden: list[str]) -> list
         return None
 
 
-def _used(pods: list[Mapping[str, Any]]) -> dict[str, int]:
-    """GPUs by node."""
-    used: dict[str, int] = {}
+def _by_node(pods: list[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Those that have something of a node."""
+    there: dict[str, list[Mapping[str, Any]]] = {}
     for pod in pods:
         node = text(pod, "spec", "nodeName")
-        if node and text(pod, "status", "phase") not in ("Succeeded", "Failed") and (count := _gpus_of(pod)):
-            used[node] = used.get(node, 0) + count
-    return used
+        if node and text(pod, "status", "phase") not in ("Succeeded", "Failed"):
+            there.setdefault(node, []).append(pod)
+    return there

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from kube_magics.spec import names
-from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause, concerning, true_condition
+from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause, concerning
 from kube_magics.telemetry.causes.deletion import by_whom
 from kube_magics.telemetry.causes.ended import ended
 from kube_magics.telemetry.causes.evictions import AGAIN
@@ -22,7 +22,7 @@ from kube_magics.telemetry.causes.scheduling import unscheduled
 from kube_magics.telemetry.causes.starting import NO_PYTHON
 from kube_magics.telemetry.causes.theirs import fields
 from kube_magics.telemetry.causes.waiting import unmounted, waiting
-from kube_magics.telemetry.objects import part, text
+from kube_magics.telemetry.objects import part, text, true_condition
 
 _SECOND = 19  # len("2026-11-23T21:00:00"), of UTC
 

@@ -35,6 +35,12 @@ def text(found: Any, *keys: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def true_condition(found: Any, *kinds: str) -> Mapping[str, Any] | None:
+    """A condition of these types that is True; by type, never by position."""
+    true = (row for row in rows(found, "status", "conditions") if row.get("status") == "True")
+    return next((row for row in true if row.get("type") in kinds), None)
+
+
 def gpus(quantities: Mapping[str, Any]) -> int:
     """The devices among `requests`, `limits` or `allocatable`, whatever their vendor calls them."""
     return sum(int(count) for name, count in quantities.items() if GPU.search(name) and str(count).isdecimal())

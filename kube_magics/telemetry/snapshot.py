@@ -14,7 +14,7 @@ from kube_magics.telemetry.causes.queue import Queue
 from kube_magics.telemetry.causes.starting import NEVER_STARTED
 from kube_magics.telemetry.explain import explain
 from kube_magics.telemetry.made import NOTHING, Made, made_of
-from kube_magics.telemetry.objects import gpus, last_word, part, rows, text
+from kube_magics.telemetry.objects import gpus, last_word, part, rows, text, true_condition
 from kube_magics.telemetry.pulling import Pull, pull_of
 
 PENDING = "pending"
@@ -174,8 +174,7 @@ def succeeded(end: Mapping[str, Any] | None) -> bool:
 
 def failed(job: Mapping[str, Any]) -> bool:
     """Given up by its controller: no pod will follow the last one."""
-    status = part(job, "status")
-    return bool(condition(status, "Failed") or condition(status, "FailureTarget"))
+    return true_condition(job, "Failed", "FailureTarget") is not None
 
 
 def own_pods(uid: str, pods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -196,17 +195,8 @@ def unix(stamp: Any) -> float | None:
         return None
 
 
-def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
-    """The condition of that type if it is True; by type, never by position."""
-    for found in rows(status, "conditions"):
-        if found.get("type") == kind and found.get("status") == "True":
-            return dict(found)
-    return None
-
-
 def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping[str, Any], attempt: int) -> str:
-    status = part(job, "status")
-    if condition(status, "Complete") or condition(status, "SuccessCriteriaMet"):
+    if true_condition(job, "Complete", "SuccessCriteriaMet"):
         return SUCCEEDED
     if failed(job):
         return FAILED
@@ -256,5 +246,4 @@ def _asked(template: Mapping[str, Any], resource: str) -> str | None:
 
 
 def _scheduled_at(pod: Mapping[str, Any] | None) -> float | None:
-    scheduled = condition(part(pod, "status"), "PodScheduled") or {}
-    return unix(scheduled.get("lastTransitionTime"))
+    return unix((true_condition(pod, "PodScheduled") or {}).get("lastTransitionTime"))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kube_magics.spec import names
 from kube_magics.telemetry.causes.queue import Queue
 from kube_magics.telemetry.made import Made
-from kube_magics.telemetry.snapshot import Snapshot, condition, of_job, unix
+from kube_magics.telemetry.objects import true_condition
+from kube_magics.telemetry.snapshot import Snapshot, of_job, unix
 
 END = {"e": "end", "code": 0, "reason": "completed"}
 
@@ -501,7 +502,7 @@ def test_conditions_are_read_by_type_wherever_they_stand() -> None:
     for place in range(len(others) + 1):
         found = conditions(*others[:place], ("Complete", "True"), *others[place:])
         assert of_job(a_job(found), []).phase == "succeeded"
-    assert condition(conditions(("Complete", "False")), "Complete") is None
+    assert true_condition({"status": conditions(("Complete", "False"))}, "Complete") is None
 
 
 def test_the_newest_pod_counts() -> None:

@@ -1,4 +1,4 @@
-"""A named reason, and what all who look for one need: the newest of some events, a condition by its type."""
+"""A named reason, and what all who look for one need: the newest of some events, a condition in its own words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from kube_magics.telemetry.causes.evictions import AGAIN
 from kube_magics.telemetry.happenings import when
-from kube_magics.telemetry.objects import rows, text
+from kube_magics.telemetry.objects import text
 
 PROGRAMS = ("exit", "signal", "gpu-memory", "module", "shared-memory", "disk-full", "read-only", "home", "architecture")
 """Kinds of ends that a program comes to by itself."""
@@ -39,12 +39,6 @@ class Cause:
 
 WAS_STOPPED = Cause("stopped", "It was stopped.", fix=AGAIN)
 """By a user, with what kube_magics types for it."""
-
-
-def true_condition(found: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:
-    """A condition of these types that is True; by type, never by position."""
-    true = (row for row in rows(found, "status", "conditions") if row.get("status") == "True")
-    return next((row for row in true if row.get("type") in kinds), None)
 
 
 def newest(events: Sequence[Mapping[str, Any]], *reasons: str) -> Mapping[str, Any] | None:

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kube_magics.spec import names
-from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause, true_condition
+from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause
 from kube_magics.telemetry.causes.evictions import AGAIN, disruption, eviction
 from kube_magics.telemetry.causes.node import not_taken, with_lost_device
 from kube_magics.telemetry.causes.program import LOGS, in_its_words, killed, of_end, plain_lines
 from kube_magics.telemetry.causes.starting import NEVER_STARTED, not_started
-from kube_magics.telemetry.objects import last_word, part, rows, text
+from kube_magics.telemetry.objects import last_word, part, rows, text, true_condition
 
 _LAST_SIGNAL = 64
 """Linux', with those of real time: what is above is no signal's, as the 255 of sys.exit(-1)."""

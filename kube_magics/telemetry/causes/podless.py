@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kube_magics.telemetry.causes.cause import Cause, newest, quoted, true_condition
+from kube_magics.telemetry.causes.cause import Cause, newest, quoted
 from kube_magics.telemetry.causes.evictions import AGAIN
-from kube_magics.telemetry.objects import text
+from kube_magics.telemetry.objects import text, true_condition
 
 HIDDEN = Cause(
     "hidden",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube_magics.spec import names
-from kube_magics.telemetry.causes.cause import Cause, true_condition
-from kube_magics.telemetry.objects import part, rows, text
+from kube_magics.telemetry.causes.cause import Cause
+from kube_magics.telemetry.objects import part, rows, text, true_condition
 
 _RESUME = """kubectl patch job NAME --type merge -p '{"spec": {"suspend": false}}'"""
 _WAIT = "wait, or ask for less; %kube delete NAME takes it out of the queue"
