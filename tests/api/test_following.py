@@ -368,6 +368,20 @@ def test_the_log_of_a_job_is_that_of_all_its_attempts() -> None:
     assert asyncio.run(read()) == [Attempt(2, 3), b"second\n", Attempt(3, 3), b"third\n"]
 
 
+def stop(job: OneJob) -> str:
+    """What is said of it."""
+
+    async def run() -> str:
+        async with api(job.answer) as client:
+            backend = KubernetesBackend(client.access)
+            try:
+                return await backend.stop(NAME)
+            finally:
+                await backend.close()
+
+    return asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("pods", "failed", "patched", "said"),
     [
@@ -401,15 +415,7 @@ def test_a_stop_ends_all_attempts_and_keeps_the_log_of_the_one_that_runs(
     job = OneJob(jobs=with_retries(3, failed=failed), pods=pods[-1])
     job.older = pods[:-1]
 
-    async def stop() -> str:
-        async with api(job.answer) as client:
-            backend = KubernetesBackend(client.access)
-            try:
-                return await backend.stop(NAME)
-            finally:
-                await backend.close()
-
-    assert said in asyncio.run(stop())
+    assert said in stop(job)
     fields = {"jobs": "backoffLimit", "pods": "activeDeadlineSeconds"}
     found = {path: body["spec"] for path, body in job.patched.items()}
     assert found == {path: {fields[path[:4]]: value} for path, value in patched.items()}
@@ -423,15 +429,7 @@ def test_a_stop_of_a_job_of_several_pods_stops_all_of_them(spec: dict[str, int])
     """To tell one of them to end would leave the others, and have it replaced."""
     job = OneJob(jobs={**a_job(), "spec": {**spec, "backoffLimit": 6, "template": {}}})
 
-    async def stop() -> str:
-        async with api(job.answer) as client:
-            backend = KubernetesBackend(client.access)
-            try:
-                return await backend.stop(NAME)
-            finally:
-                await backend.close()
-
-    assert "several pods" in asyncio.run(stop())
+    assert "several pods" in stop(job)
     assert {path: body["spec"] for path, body in job.patched.items()} == {"jobs/one": {"suspend": True}}
 
 
@@ -444,19 +442,11 @@ def test_a_stop_of_a_job_in_a_queue_does_not_pretend(pods: dict[str, Any], kueue
     job = OneJob(jobs=waits, pods=pods)
     job.groups = {"kueue.x-k8s.io"} if kueue else set()
 
-    async def stop() -> str:
-        async with api(job.answer) as client:
-            backend = KubernetesBackend(client.access)
-            try:
-                return await backend.stop(NAME)
-            finally:
-                await backend.close()
-
     if not kueue:
-        assert "will not start" in asyncio.run(stop())
+        assert "will not start" in stop(job)
         return
     with pytest.raises(errors.ClusterError, match="in Kueue's queue team-a, and goes on") as caught:
-        asyncio.run(stop())
+        stop(job)
     assert str(caught.value.hint).startswith(f"%kube delete {NAME}")
     assert not job.patched
 
