@@ -27,7 +27,10 @@ def raised(backend: Backend, name: str, outcome: Outcome, origin: Origin, loads:
         error = remote.rebuild(outcome.error, pickled, partial(loads, ERROR), origin.definitions.files)
         if isinstance(error, ModuleNotFoundError) and error.name and modules.kind(error.name) == "local":
             error.add_note(LOCAL.format(error.name))
-        for note in filter(None, (endings.memory_note(outcome.end), endings.crowd_note(outcome.error))):
+            cause = None
+        else:
+            cause = endings.cause_note(outcome.error)
+        for note in filter(None, (cause, endings.memory_note(outcome.end), endings.crowd_note(outcome.error))):
             error.add_note(f"[kube_magics: {note}]")
         return error
     return endings.error_of(name, outcome, origin.timeout_s)

@@ -128,7 +128,7 @@ def test_the_last_lines_of_a_run_before_the_next_one() -> None:
     assert cluster.asked[LOG]["previous"] == "true"
     assert found.state.cause is not None
     assert found.state.cause.sentence.startswith(
-        "It imports bs4, which its image does not have. It is to be started again."
+        "It imports bs4, which is not installed there. It is to be started again."
     )
     assert "beautifulsoup4" in str(found.state.cause.fix)
 

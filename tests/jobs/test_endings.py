@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kube_magics import errors
-from kube_magics.jobs.endings import crowd_note, error_of, memory_note
+from kube_magics.jobs.endings import cause_note, crowd_note, error_of, memory_note
 from kube_magics.jobs.follow import Outcome
 from kube_magics.telemetry.causes.cause import Cause
 from kube_magics.telemetry.causes.program import WANT_OF_MEMORY
@@ -152,3 +152,19 @@ def test_a_job_that_has_outlived_its_pod(state: Snapshot, told: str) -> None:
 
 def test_stopped_by_whoever_asked_for_it() -> None:
     assert type(ended(None, reason="stopped", code=143, signal=15)) is errors.JobStopped
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "note"),
+    [
+        ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 22.00 MiB.", "the GPU had not enough memory for it: a smaller batch"),
+        ("ModuleNotFoundError", "No module named 'sklearn'", 'it imports sklearn, which is not installed there: --pip "scikit-learn"'),
+        ("OSError", "[Errno 28] No space left on device: '/data/x'\nand more", "a disk that it writes to is full: write less"),
+        ("ValueError", "no such thing\nOSError: [Errno 28] No space left on device", None),
+        ("ValueError", "", None),
+        (None, None, None),
+    ],
+)  # fmt: skip
+def test_an_exception_whose_words_have_a_known_cause(kind: str | None, message: str | None, note: str | None) -> None:
+    found = cause_note({"type": kind, "message": message})
+    assert found is None if note is None else str(found).startswith(note)

@@ -417,7 +417,7 @@ ENDED = {
     "CUDA out of memory": ended_saying("Traceback (most recent call last):", '  File "t.py", line 3, in <module>', CUDA, kind="gpu-memory", sentence="The GPU had not enough memory", fix="a smaller batch"),
     "CUDA out of memory, under torchrun": ended_saying(f"[rank0]: {CUDA}", "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ", "train.py FAILED", kind="gpu-memory", sentence="The GPU", fix="%kube gpus"),
     "TensorFlow's": ended_saying("tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating tensor with shape[9] and type float on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc", kind="gpu-memory", sentence="The GPU", fix="a smaller batch"),
-    "a module that the image lacks": ended_saying("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'sklearn'", kind="module", sentence="It imports sklearn, which its image does not have.", fix='--pip "scikit-learn"'),
+    "a module that the image lacks": ended_saying("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'sklearn'", kind="module", sentence="It imports sklearn, which is not installed there.", fix='--pip "scikit-learn"'),
     "a module below another": ended_saying("ModuleNotFoundError: No module named 'yaml.cyaml'", kind="module", sentence="yaml.cyaml", fix='--pip "PyYAML"'),
     "a module below one of its own name": ended_saying("ModuleNotFoundError: No module named 'torch.nosuch'", kind="module", sentence="which its version of torch does not have", fix='--pip "torch==VERSION"'),
     "python -m": ended_saying("/usr/bin/python3: No module named accelerate", kind="module", sentence="It imports accelerate", fix='--pip "accelerate"'),

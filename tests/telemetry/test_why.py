@@ -146,7 +146,10 @@ def test_a_job_of_this_machine_is_told_by_its_last_word() -> None:
     """It has no pod, no events and no cause but that."""
     end = {"e": "end", "code": 1, "reason": "failed", "error": "ModuleNotFoundError: No module named 'cv2'"}
     found = why(Snapshot("digits", "local", "failed", end=end), [], NOW)
-    assert (found.kind, found.fix) == ("module", '--pip "opencv-python-headless"   (or an --image that has it)')
+    assert (found.kind, found.fix) == (
+        "module",
+        '--pip "opencv-python-headless"   (or an --image that has it; on this machine: %pip install opencv-python-headless)',
+    )
     oom = {"e": "end", "code": 137, "reason": "oom", "signal": 9, "peak_memory_bytes": 1 << 30}
     found = why(Snapshot("digits", "local", "failed", end=oom), [], NOW)
     assert (found.kind, found.said) == ("oom", "peak memory 1.1 GB")

@@ -26,9 +26,10 @@ def _pip(found: re.Match[str]) -> tuple[str, str]:
     top = name.partition(".")[0]
     package = distribution(name) if distribution(name) != name else distribution(top)
     if "." in name and package == top:
-        what = f"It imports {name}, which its version of {top} does not have (or its image has no {top})."
+        what = f"It imports {name}, which its version of {top} does not have (or it has none)."
         return what, f'--pip "{package}==VERSION"   (one that has it)'
-    return f"It imports {name}, which its image does not have.", f'--pip "{package}"   (or an --image that has it)'
+    fix = f'--pip "{package}"   (or an --image that has it; on this machine: %pip install {package})'
+    return f"It imports {name}, which is not installed there.", fix
 
 
 def _unwritable_home(found: re.Match[str]) -> tuple[str, str]:

@@ -29,7 +29,7 @@ _FIELDS = {
     "namespace": "namespace",
 }
 _OPTION = re.compile(r"--([a-z][a-z-]*[a-z])\b(?! merge)")
-_PIP = re.compile(r'--pip ("[^"]+")(?:   \(or an --image that has it\))?')
+_PIP = re.compile(r'--pip ("[^"]+")(?:   \(or an --image that has it[^)]*\))?')
 
 
 def fields(fix: str) -> str:
