@@ -42,6 +42,7 @@ class Ran:
     arrivals: list[tuple[float, str]] = field(default_factory=list)
     """(seconds since the cell was sent, text) of each stream message."""
     over: bool = False
+    sent: float = field(default_factory=time.monotonic)
     updated: dict[str, int] = field(default_factory=dict)
     """Where in `shown` each display stands that may change, by its id."""
 
@@ -62,7 +63,8 @@ class Kernel:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "JPY_"))}
         self._started(cwd=str(folder), env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), **environment})
-        self._peeked: dict[str, Ran] = {}
+        self._running: dict[str, Ran] = {}
+        """What was sent and is not finished, with all of it that came while another one was looked at."""
 
     def _started(self, **how: Any) -> None:
         for last in (False, False, True):
@@ -106,7 +108,7 @@ class Kernel:
 
     def send(self, source: str) -> str:
         """Start a cell; `finish` waits for it."""
-        return str(self.client.execute(source, store_history=True))
+        return self._sent(self.client.execute(source, store_history=True))
 
     def press(self, target: str) -> str:
         """Open a comm and send it a message, as a widget's button does; `finish` waits for its callback."""
@@ -114,30 +116,33 @@ class Kernel:
         for kind, content in (("comm_open", {"target_name": target}), ("comm_msg", {})):
             message = self.client.session.msg(kind, {"comm_id": comm, "data": {}, **content})
             self.client.shell_channel.send(message)
-        return str(message["header"]["msg_id"])
+        return self._sent(message["header"]["msg_id"])
+
+    def _sent(self, request: str) -> str:
+        self._running[request] = Ran()
+        return request
 
     def finish(self, request: str, timeout_s: float = 180) -> Ran:
-        sent = time.monotonic()
-        ran = self._peeked.pop(request, Ran())
-        while not ran.over:
+        until = time.monotonic() + timeout_s
+        while not (ran := self._running[request]).over:
             try:
-                self._take(request, ran, sent, max(0.1, sent + timeout_s - time.monotonic()))
+                self._take(max(0.1, until - time.monotonic()))
             except Empty:
                 raise TimeoutError(f"the cell still runs after {timeout_s} s; so far: {ran}") from None
-        return ran
+        return self._running.pop(request)
 
     def peek(self, request: str) -> Ran:
         """What a cell has shown so far; `finish` goes on from there."""
-        ran = self._peeked.setdefault(request, Ran())
+        ran = self._running[request]
         with suppress(Empty):
             while not ran.over:
-                self._take(request, ran, time.monotonic(), 0.05)
+                self._take(0.05)
         return ran
 
-    def _take(self, request: str, ran: Ran, sent: float, timeout_s: float) -> None:
+    def _take(self, timeout_s: float) -> None:
         message = self.client.get_iopub_msg(timeout=timeout_s)
-        if message["parent_header"].get("msg_id") == request:
-            ran.over = _took(ran, message, time.monotonic() - sent)
+        if ran := self._running.get(message["parent_header"].get("msg_id")):
+            ran.over |= _took(ran, message)  # a display may change after its cell has ended
 
     def value(self, expression: str) -> str:
         """`repr` of an expression in the notebook."""
@@ -146,7 +151,7 @@ class Kernel:
         return ran.stdout.rstrip("\n")
 
 
-def _took(ran: Ran, message: Mapping[str, Any], at_s: float) -> bool:
+def _took(ran: Ran, message: Mapping[str, Any]) -> bool:
     """Add one message; True when the cell has ended."""
     kind, content = message["msg_type"], message["content"]
     if kind == "execute_input":
@@ -160,7 +165,7 @@ def _took(ran: Ran, message: Mapping[str, Any], at_s: float) -> bool:
             ran.shown[-1] = (content["name"], ran.shown[-1][1] + content["text"])
         else:
             ran.shown.append((content["name"], content["text"]))
-        ran.arrivals.append((at_s, content["text"]))
+        ran.arrivals.append((time.monotonic() - ran.sent, content["text"]))
     elif "kube_magics" in content.get("metadata", {}):
         ran.cards.append(content["data"])
     elif kind in ("execute_result", "display_data"):

@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -51,7 +52,10 @@ def chosen(environment: Mapping[str, str] = os.environ) -> str | None:
 
 
 class Interrupts:
-    """Counts the interrupts of this thread's `with`; those of other threads Python does not have."""
+    """Counts the interrupts of this thread's `with`; those of other threads Python does not have.
+
+    One inside another counts with it: what came before a job was there is heard by whoever waits for it.
+    """
 
     def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
         self.at: list[float] = []
@@ -63,17 +67,32 @@ class Interrupts:
         self._loop = loop.loop()
 
     def __enter__(self) -> Self:
-        if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
+        before = signal.getsignal(signal.SIGINT)
+        if before not in (signal.SIG_IGN, None):
+            outer = getattr(before, "__self__", None)
+            if isinstance(outer, Interrupts):
+                self.at = outer.at
             try:
                 self._before = signal.signal(signal.SIGINT, self._count)
             except ValueError:
                 # Not the main thread, which is the only one that is ever interrupted.
-                self._before = None
+                self._before, self.at = None, []
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+
+    @contextmanager
+    def breaking(self) -> Iterator[None]:
+        """An interrupt inside raises KeyboardInterrupt there, once; so does one that has come before."""
+        self.breaks = True
+        try:
+            if self.at:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self.breaks = False
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:
         self.at.append(time.monotonic())

@@ -24,7 +24,7 @@ from kube_magics.jobs.attempt import Attempt
 from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
-from kube_magics.jobs.interrupt import chosen
+from kube_magics.jobs.interrupt import Interrupts, chosen
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.origin import Origin
@@ -229,7 +229,8 @@ def submit(prepared: Prepared, origin: Origin | None, begun: Record | None = Non
         origin = replace(origin, store=prepared.store, home=home, submission_id=submission.submission_id)
     attempt = Attempt(backend, submission, prepared.store, record)
     try:
-        attempt.make(prepared.parcel)
+        with Interrupts() as interrupts, interrupts.breaking():
+            attempt.make(prepared.parcel)
         followed.begin(backend, follower)
         orphans.clear_once(backend)
         known.note("jobs", [submission.name], all_of_them=False)

@@ -12,6 +12,7 @@ from kube_magics.cells.notebook import Sent
 from kube_magics.jobs import again
 from kube_magics.jobs import attach as attaching
 from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.interrupt import Interrupts, detached
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.pane import Pane
@@ -36,26 +37,40 @@ def launch(
     if not new and (name := again.twice(key, cell)):
         door.note(f"job {name} of this very cell has just ended: it was sent twice, and ran once (--new runs it again)")
         return None
-    before, record = again.look(backend, key, cell, notebook, new=new), None
-    older = before.live()  # asked before there is a job that an interrupt of the waiting for them would leave
-    while before.same is None and record is None:
-        prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
-        record = before.begin(prepared.submission, backend, key, cell)
-        before = before if record else again.look(backend, key, cell, notebook, new=new)
-    if before.same is not None:
-        door.note(again.taken_up(before.same, captured.incomparable))
-        job = attaching.again(backend, before.same, origin, spec.returns_files)
-    else:
-        door.note(f"job {prepared.submission.name} on {backend.where()}")
-        door.note("\n".join([*backend.remarks(spec), captured.summary(), *prepared.remarks()]))
-        job = submitting.submit(prepared, origin, record)
-    warn(map(door.typed, again.older(older)))
-    if spec.detach:
+    with Interrupts() as interrupts:  # from before there is a record of it until somebody waits for it
+        with interrupts.breaking():
+            before, record = again.look(backend, key, cell, notebook, new=new), None
+            older = before.live()
+        while before.same is None and record is None:
+            with interrupts.breaking():
+                prepared = submitting.prepare(spec, backend, captured, stem=stem, notebook=notebook)
+            record = before.begin(prepared.submission, backend, key, cell)
+            if record is None:
+                with interrupts.breaking():
+                    before = again.look(backend, key, cell, notebook, new=new)
+        if before.same is not None:
+            door.note(again.taken_up(before.same, captured.incomparable))
+            job = attaching.again(backend, before.same, origin, spec.returns_files)
+        else:
+            door.note(f"job {prepared.submission.name} on {backend.where()}")
+            door.note("\n".join([*backend.remarks(spec), captured.summary(), *prepared.remarks()]))
+            job = submitting.submit(prepared, origin, record)
+        warn(map(door.typed, again.older(older)))
+        pane = shown(job, interrupts, detach=spec.detach)
+    if pane is None:
         return job
-    pane = show(job)
     submitting.tidy(job)
     finish(door, job, pane)
     again.ran(key, cell, time.monotonic() - began, job.name)
+    return None
+
+
+def shown(job: Job, interrupts: Interrupts, *, detach: bool) -> Pane | None:
+    """Show the job's output to its end; None: nobody waits for it. Raises Detached."""
+    if not detach:
+        return show(job)
+    if interrupts.at:
+        raise detached([job])
     return None
 
 

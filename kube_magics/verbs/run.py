@@ -13,15 +13,15 @@ from kube_magics.cells.script import capture_script, is_path
 from kube_magics.errors import CellError, OptionError
 from kube_magics.jobs import defaults, here
 from kube_magics.jobs import submit as submitting
+from kube_magics.jobs.interrupt import Interrupts
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.origin import Origin
-from kube_magics.jobs.show import show
 from kube_magics.spec.credentials import check_arguments
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.parse import parse, takes
 from kube_magics.verbs.door import Call, Door
-from kube_magics.verbs.launch import finish, launch, print_manifests
+from kube_magics.verbs.launch import finish, launch, print_manifests, shown
 
 MAGIC = "%kube run"
 NOT_FOR_SCRIPTS = {
@@ -135,11 +135,12 @@ def _image(door: Door, image: str, spec: JobSpec, arguments: Sequence[str], fold
     if spec.dry_run:
         print_manifests(prepared)
         return None
-    door.note(f"job {prepared.submission.name} on {backend.where()}")
-    job = submitting.submit(prepared, None)
-    if spec.detach:
+    with Interrupts() as interrupts:  # until somebody waits for it
+        door.note(f"job {prepared.submission.name} on {backend.where()}")
+        job = submitting.submit(prepared, None)
+        pane = shown(job, interrupts, detach=spec.detach)
+    if pane is None:
         return job
-    pane = show(job)
     submitting.tidy(job)
     finish(door, job, pane)
     return None

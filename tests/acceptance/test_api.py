@@ -134,7 +134,7 @@ def test_pictures_of_a_script_are_kept_beside_its_log(here: Desk, tmp_path: Path
 
 
 def test_help_is_shown(here: Desk) -> None:
-    request = here.kernel.client.execute("%%kubetrain?")
+    request = here.kernel.send("%%kubetrain?")
     reply = here.kernel.client.get_shell_msg(timeout=30)
     while reply["parent_header"].get("msg_id") != request:
         reply = here.kernel.client.get_shell_msg(timeout=30)
