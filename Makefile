@@ -16,7 +16,9 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 # Most of a test's time on the cluster is waiting for pods: tests that need none have the cores meanwhile.
 WITH_THE_CLUSTER := -n 4 --dist loadfile
 
-.PHONY: help demo test test-fast test-long check docs fix lab bench cluster-up cluster-down upgrade
+DEVELOP := .venv/.with-demo,hub,test
+
+.PHONY: help demo test test-fast test-long check docs fix lab hub bench cluster-up cluster-down upgrade
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -30,21 +32,21 @@ test: check docs ## everything: check, docs, all tests, the notebooks, the real 
 	@$(BIN)/python -m pytest $(WITH_THE_CLUSTER) -m '$(TOGETHER)'
 	@$(BIN)/python -m pytest -m 'alone and not long'
 
-test-fast: .venv/.with-demo,test ## the tests that need neither cluster nor whole notebooks; under a minute
+test-fast: $(DEVELOP) ## the tests that need neither cluster nor whole notebooks; under a minute
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
 
 test-long: check docs ## all of test in its long forms
 	@$(BIN)/python -m pytest $(WITH_THE_CLUSTER) -m 'not alone'
 	@$(BIN)/python -m pytest -m alone
 
-check: .venv/.with-demo,test ## lint, format, types, layers, and what the runner may use of Python
+check: $(DEVELOP) ## lint, format, types, layers, and what the runner may use of Python
 	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/vermin --quiet --no-tips --violations --target=3.8- kube_magics/runner kube_magics/artifacts
 
-fix: .venv/.with-demo,test ## mend what can be mended by itself: format, imports, simple lint, generated pages
+fix: $(DEVELOP) ## mend what can be mended by itself: format, imports, simple lint, generated pages
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/python -m kube_magics.spec.pages > docs/options.md
@@ -58,16 +60,19 @@ docs: .venv/.with-docs ## build the pages into build/docs; a broken link or a pa
 lab: .venv/.with-demo,lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-bench: .venv/.with-demo,test ## measure; choose with BENCH=load
+hub: .venv/.with-demo,lab,hub ## a JupyterHub for several people on this machine; options: make hub HUB=--help
+	@$(BIN)/python hub-config/local/start.py $(HUB)
+
+bench: $(DEVELOP) ## measure; choose with BENCH=load
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-cluster-up: .venv/.with-demo,test ## start the real test cluster, print the line that points Jupyter and kubectl at it
+cluster-up: $(DEVELOP) ## start the real test cluster, print the line that points Jupyter and kubectl at it
 	@$(BIN)/python -m tests.cluster up
 
-cluster-down: .venv/.with-demo,test ## stop it and leave nothing behind
+cluster-down: $(DEVELOP) ## stop it and leave nothing behind
 	@$(BIN)/python -m tests.cluster down
 
-upgrade: .venv/.with-demo,test ## renew constraints.txt to the newest versions that setup.cfg allows
+upgrade: $(DEVELOP) ## renew constraints.txt to the newest versions that setup.cfg allows
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --output-file constraints.txt setup.cfg > /dev/null
 	@git --no-pager diff --stat -- constraints.txt

@@ -10,7 +10,10 @@ import pytest
 
 from tests.docs.blocks import CHECKOUT, DOCS, pages
 
-PAGES = [*pages(), *(CHECKOUT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+PAGES = [
+    *pages(),
+    *(CHECKOUT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "hub-config/README.md")),
+]
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", re.DOTALL)
 _HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

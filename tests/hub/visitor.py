@@ -1,0 +1,145 @@
+"""Somebody who uses a hub as a browser does: cookies, the login form, redirects, the kernel's WebSocket.
+
+No token is made for it: what a visitor may do here, the login page has given.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import requests
+import websocket
+
+SPAWN_TIMEOUT_S = 240.0
+
+
+class Turned(Exception):
+    """The hub has not let somebody in; its words."""
+
+
+@dataclass
+class Cell:
+    """One executed cell."""
+
+    text: str = ""
+    """What it printed and returned."""
+    error: str | None = None
+    """Name of the exception's class."""
+    message: str = ""
+
+
+@dataclass
+class Visitor:
+    address: str
+    """The hub's: `http://127.0.0.1:8000`."""
+    name: str
+    web: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        # A machine's proxy settings are for the world outside.
+        self.web.trust_env = False
+
+    def log_in(self, password: str) -> Self:
+        """Through the form; raises `Turned` with what the page says."""
+        self.web.get(f"{self.address}/hub/login", timeout=60).raise_for_status()
+        form = {"username": self.name, "password": password, "_xsrf": self._cookie("/hub/")}
+        answer = self.web.post(f"{self.address}/hub/login?next=%2Fhub%2Fhome", data=form, timeout=60)
+        if answer.status_code != 200 or not answer.url.endswith("/hub/home"):
+            raise Turned(f"{answer.status_code} {answer.text}")
+        return self
+
+    @property
+    def base(self) -> str:
+        return f"{self.address}/user/{self.name}"
+
+    def start(self) -> float:
+        """Their server, from nothing to a JupyterLab page; the seconds that it took."""
+        began = time.monotonic()
+        # A server that starts within a few seconds is there at once; else the page says that it is pending.
+        self.web.get(f"{self.address}/hub/spawn/{self.name}", timeout=SPAWN_TIMEOUT_S)
+        while not self.is_there():
+            if time.monotonic() > began + SPAWN_TIMEOUT_S:
+                raise TimeoutError(f"no server for {self.name} after {SPAWN_TIMEOUT_S} s")
+            time.sleep(0.2)
+        return time.monotonic() - began
+
+    def is_there(self) -> bool:
+        answer = self.web.get(f"{self.base}/lab", timeout=60)
+        return (
+            answer.status_code == 200 and answer.url.startswith(f"{self.base}/lab") and "jupyter-config" in answer.text
+        )
+
+    def get(self, path: str) -> requests.Response:
+        """Of their own server, or, by a path that begins with `/user/`, of another's."""
+        return self.web.get(self.address + path if path.startswith("/user/") else f"{self.base}{path}", timeout=60)
+
+    def post(self, path: str, body: Any) -> requests.Response:
+        token = {"X-XSRFToken": self._cookie(f"/user/{self.name}/")}
+        return self.web.post(f"{self.base}{path}", json=body, headers=token, timeout=120)
+
+    def kernel(self) -> Notebook:
+        """A new kernel, in their home."""
+        answer = self.post("/api/kernels", {"name": "python3"})
+        assert answer.status_code == 201, answer.text
+        return Notebook(self, answer.json()["id"])
+
+    def cookies(self) -> str:
+        """For a WebSocket, which `requests` does not speak."""
+        asked = requests.Request("GET", f"{self.base}/api/kernels")
+        return str(self.web.prepare_request(asked).headers["Cookie"])
+
+    def _cookie(self, path: str) -> str:
+        return next(str(each.value) for each in self.web.cookies if each.name == "_xsrf" and each.path == path)
+
+
+class Notebook:
+    """A kernel of a visitor's server, through hub, proxy and server."""
+
+    def __init__(self, visitor: Visitor, kernel: str) -> None:
+        address = visitor.base.replace("http", "ws", 1)
+        self._link = websocket.create_connection(
+            f"{address}/api/kernels/{kernel}/channels",
+            cookie=visitor.cookies(),
+            origin=visitor.address,
+            timeout=120,
+            http_no_proxy=["*"],
+        )
+
+    def run(self, code: str) -> Cell:
+        """One cell to its end."""
+        request = uuid.uuid4().hex
+        header = {
+            "msg_id": request,
+            "msg_type": "execute_request",
+            "username": "",
+            "session": request,
+            "version": "5.4",
+        }
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+        self._link.send(json.dumps({**message, "channel": "shell", "buffers": []}))
+        cell = Cell()
+        while not _took(cell, json.loads(self._link.recv()), request):
+            pass
+        return cell
+
+    def close(self) -> None:
+        self._link.close()
+
+
+def _took(cell: Cell, message: dict[str, Any], request: str) -> bool:
+    """Add one message of the kernel; True when the cell has ended."""
+    if message["parent_header"].get("msg_id") != request:
+        return False
+    kind, content = message["msg_type"], message["content"]
+    if kind == "stream" and content["name"] == "stdout":
+        cell.text += content["text"]
+    elif kind == "execute_result":
+        cell.text += content["data"].get("text/plain", "") + "\n"
+    elif kind == "error":
+        cell.error, cell.message = content["ename"], content["evalue"]
+    return kind == "status" and content["execution_state"] == "idle"
