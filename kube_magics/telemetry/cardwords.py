@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kube_magics.spec.quantities import amount, as_quantity, human_bytes, human_seconds
 from kube_magics.telemetry.bottleneck import hint
+from kube_magics.telemetry.curves import Curve
 from kube_magics.telemetry.progress import digits
 from kube_magics.telemetry.sparkline import sampled, sparkline
 from kube_magics.telemetry.stages import Stage
@@ -28,6 +30,17 @@ LATELY_POINTS = 24
 LONGEST = 400
 """Characters of what a cluster says."""
 _LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Step:
+    """One entry of the strip of stages."""
+
+    state: str
+    sign: str
+    """Repeats it for the eye."""
+    said: str
+    """All of it, for who sees neither signs nor colours."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,15 @@ def place(card: Card) -> str:
     return where if card.over else f"{where}; at {datetime.fromtimestamp(card.at, UTC):%H:%M} UTC"
 
 
-def of_stage(stage: Stage) -> str:
+def strip(card: Card) -> list[Step]:
+    """The stages; those ahead are one entry, which says so: `then running, done`."""
+    begun = [Step(each.state, each.sign, _of_stage(each)) for each in card.stages if each.state != "ahead"]
+    ahead = [each for each in card.stages if each.state == "ahead"]
+    rest = [Step("ahead", ahead[0].sign, f"then {', '.join(each.name for each in ahead)}")] if ahead else []
+    return begun + rest
+
+
+def _of_stage(stage: Stage) -> str:
     """`pulling image 12 s (3.1 GB)`."""
     return f"{stage.name} {stage.took}".rstrip() + (f" ({stage.note})" if stage.note else "")
 
@@ -100,17 +121,19 @@ def progress(card: Card) -> str:
 
 def metrics(card: Card) -> list[Sequence[str]]:
     """A heading, and a metric a row; empty: it reports none."""
-    told = [*card.progress.metrics.items()][:MOST_METRICS] if card.progress is not None else []
-    drawn = [
-        (name, digits(curve.last), sampled([value for _, value in curve.points], LATELY_POINTS)) for name, curve in told
-    ]
-    return [("", "last" if card.over else "now", SO_FAR), *drawn] if drawn else []
+    drawn = [(name, digits(curve.last), _blocks(curve), *_range(curve)) for name, curve in reported(card).items()]
+    return [("", "last" if card.over else "now", SO_FAR, "least", "most"), *drawn] if drawn else []
+
+
+def reported(card: Card) -> Mapping[str, Curve]:
+    """The metrics that a card has room for."""
+    return dict([*card.progress.metrics.items()][:MOST_METRICS]) if card.progress is not None else {}
 
 
 def lines(card: Card) -> list[str]:
     """All of it as text, a line each."""
     found = [f"job {card.name}  {title(card)}  ({place(card)})"]
-    found.append("  " + "  ".join(f"{each.sign} {of_stage(each)}" for each in card.stages))
+    found.append("  " + "  ".join(f"{each.sign} {each.said}" for each in strip(card)))
     found += [f"  {said}"] if (said := progress(card)) else []
     found += _aligned(metrics(card))
     found += _aligned(table(card))
@@ -127,6 +150,16 @@ def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table)
     return ["  " + "  ".join(row).rstrip() for row in padded]
+
+
+def _blocks(curve: Curve) -> str:
+    return sampled([value for _, value in curve.points], LATELY_POINTS)
+
+
+def _range(curve: Curve) -> tuple[str, str]:
+    """As far as it is kept; what is no number has no place in it."""
+    finite = [value for _, value in curve.points if math.isfinite(value)]
+    return (digits(min(finite)), digits(max(finite))) if finite else (UNKNOWN, UNKNOWN)
 
 
 def _of_device(at: int, device: Device) -> Iterator[Row]:

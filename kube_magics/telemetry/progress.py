@@ -51,7 +51,7 @@ class Progress:
             amount = f"{amount} of {digits(self.total)}"
         percent = "" if self.fraction is None else f"{math.floor(100 * self.fraction)} %"
         parts = [f"{percent} ({amount})" if percent and amount else percent or (amount and f"step {amount}")]
-        parts.append("" if self.rate is None else f"{digits(self.rate)} a second")
+        parts.append("" if self.rate is None else f"{digits(float(f'{self.rate:.2g}'))} a second")
         parts.append(f"{human_seconds(self.eta_s)} left" if self.eta_s else "")
         newest = [f"{name} {digits(curve.last)}" for name, curve in self.metrics.items()]
         return "; ".join(filter(None, (", ".join(filter(None, parts)), self.label, ", ".join(newest[:MOST_SAID]))))

@@ -1,7 +1,8 @@
 """A job's card as HTML: plain elements and inline styles, which JupyterLab keeps also of a notebook it does not trust.
 
 Words say everything; colours and signs only repeat it. Lists and tables with headers are what a screen reader is told.
-JupyterLab's sanitizer drops SVG, roles and `aria-…`: the small curves are text, and their figures stand beside them.
+JupyterLab's sanitizer drops SVG, roles and `aria-…`: the small curves are text there, and their figures stand beside
+them.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from kube_magics.telemetry.card import Card
 from kube_magics.telemetry.cardwords import (
     LATELY,
     SO_FAR,
+    Step,
     facts,
     metrics,
-    of_stage,
     place,
     plain,
     progress,
+    reported,
+    strip,
     table,
     title,
 )
-from kube_magics.telemetry.stages import Stage
+from kube_magics.telemetry.curves import Curve
+from kube_magics.telemetry.progress import digits
 from kube_magics.widgets.colours import CALM, PHASES
+from kube_magics.widgets.curve import curve_svg
 
 _LIST = "list-style-type:none;margin:6px 0px;padding:0px;display:flex;flex-wrap:wrap"
 _CELL = "text-align:left;padding:2px 12px 2px 0px"
@@ -33,8 +38,8 @@ _EMPHASIS = {"now": "strong", "ahead": "em"}
 def card_html(card: Card) -> str:
     """The card; every text in it is escaped."""
     used = _measured("what it uses", table(card))
-    reported = _measured("what it reports", metrics(card))
-    return "".join((_title(card), _stages(card.stages), _progress(card), reported, used, _facts(facts(card))))
+    told = _measured("what it reports", metrics(card), reported(card))
+    return "".join((_title(card), _stages(strip(card)), _progress(card), told, used, _facts(facts(card))))
 
 
 def _title(card: Card) -> str:
@@ -43,12 +48,12 @@ def _title(card: Card) -> str:
     return f'<div><strong>job {name}</strong> <span style="{chip}">{status}</span> {_text(place(card))}</div>'
 
 
-def _stages(stages: Sequence[Stage]) -> str:
-    return f'<ol style="{_LIST}">{"".join(map(_stage, stages))}</ol>' if stages else ""
+def _stages(steps: Sequence[Step]) -> str:
+    return f'<ol style="{_LIST}">{"".join(map(_step, steps))}</ol>' if steps else ""
 
 
-def _stage(stage: Stage) -> str:
-    what, tag = f"{stage.sign} {_text(of_stage(stage))}", _EMPHASIS.get(stage.state)
+def _step(step: Step) -> str:
+    what, tag = f"{step.sign} {_text(step.said)}", _EMPHASIS.get(step.state)
     return f'<li style="margin:0px 14px 0px 0px">{f"<{tag}>{what}</{tag}>" if tag else what}</li>'
 
 
@@ -61,25 +66,30 @@ def _progress(card: Card) -> str:
     return f"<div>{bar}{_text(said)}</div>"
 
 
-def _measured(caption: str, table: Sequence[Sequence[str]]) -> str:
+def _measured(caption: str, table: Sequence[Sequence[str]], curves: Mapping[str, Curve] | None = None) -> str:
     """A table whose first row is its heading; columns of curves are known by theirs."""
     if not table:
         return ""
     titles, *rows = table
     head = "".join(f'<th scope="col" style="{_CELL}">{each}</th>' for each in titles)
-    return _table(caption, f"<thead><tr>{head}</tr></thead>", [_row(titles, each) for each in rows])
+    body = [_row(titles, each, (curves or {}).get(each[0])) for each in rows]
+    return _table(caption, f"<thead><tr>{head}</tr></thead>", body)
 
 
-def _row(titles: Sequence[str], row: Sequence[str]) -> str:
+def _row(titles: Sequence[str], row: Sequence[str], curve: Curve | None) -> str:
     name, *cells = row
-    return _cells(name, *(_curve(name, title, each) for title, each in zip(titles[1:], cells, strict=True)))
+    return _cells(name, *(_cell(name, title, each, curve) for title, each in zip(titles[1:], cells, strict=True)))
 
 
-def _curve(name: str, title: str, cell: str) -> str:
+def _cell(name: str, title: str, cell: str, curve: Curve | None) -> str:
     if title not in (LATELY, SO_FAR) or not cell:
         return _text(cell)
-    # Blocks are nothing to read out; where that wish is dropped, the title tells what they are.
-    return f'<span aria-hidden="true" title="{_text(name)} {title}">{cell}</span>'
+    label = f"{_text(name)} {title}"
+    if curve is None:
+        # Blocks are nothing to read out; where that wish is dropped, the title tells what they are.
+        return f'<span aria-hidden="true" title="{label}">{cell}</span>'
+    from_to = f"{label}: from {digits(curve.points[0][1])} to {digits(curve.last)}"
+    return f'<span title="{label}">{curve_svg(curve.points, from_to, cell)}</span>'
 
 
 def _facts(found: Mapping[str, str]) -> str:

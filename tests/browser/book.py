@@ -46,6 +46,19 @@ class Book:
         expect(self.page.locator(".jp-StatusBar-Widget")).not_to_contain_text("| Idle")  # said of the kernel before
         self.ready()
 
+    def theme(self, name: str) -> None:
+        """`Dark` or `Light`, of Settings > Theme; until nothing of the other is seen any more."""
+        self.page.evaluate(
+            "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${name}`})", name
+        )
+        light = str(name == "Light").lower()
+        self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+    def card(self, number: int) -> Locator:
+        """Of the job of a cell."""
+        return self._outputs(number).locator(".jp-RenderedHTMLCommon").first
+
     def output(self, number: int) -> str:
         """The text below a cell."""
         return self._outputs(number).inner_text()

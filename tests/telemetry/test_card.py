@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kube_magics.telemetry.card import Brought, Card, card
-from kube_magics.telemetry.cardwords import facts, rows
+from kube_magics.telemetry.cardwords import facts, metrics, rows
 from kube_magics.telemetry.causes.cause import Cause
 from kube_magics.telemetry.curves import Curve
 from kube_magics.telemetry.heard import Heard
@@ -72,6 +72,17 @@ def test_a_job_that_waits_for_a_node() -> None:
         "running: ahead",
         "done: ahead",
     ]
+
+
+def test_what_a_job_comes_to_is_one_entry_which_says_so() -> None:
+    shown = card(on_cluster(scheduled=False), Heard(), BEGAN + 75)
+    assert repr(shown).splitlines()[1] == "  ● queued 1 min 15 s  ○ then scheduled, starting, running, done"
+
+
+def test_a_metric_that_was_never_a_number() -> None:
+    curve = Curve(((0.0, math.nan), (1.0, math.inf)))
+    shown = card(on_cluster(RUNNING), Heard(), BEGAN, progress=Progress(metrics={"loss": curve}))
+    assert metrics(shown)[1] == ("loss", "inf", "··", "unknown", "unknown")
 
 
 def test_a_job_whose_image_is_pulled() -> None:
@@ -165,7 +176,7 @@ def test_the_card_of_a_job_that_computes() -> None:
     )
     assert repr(card(on_cluster(RUNNING), heard, BEGAN + 100)).splitlines() == [
         "job digits-x7k2p  running  (team, on node-1; at 21:01 UTC)",
-        "  ✓ queued 4 s  ✓ scheduled 1 min 14 s  ✓ starting 4 s  ● running 18 s  ○ done",
+        "  ✓ queued 4 s  ✓ scheduled 1 min 14 s  ✓ starting 4 s  ● running 18 s  ○ then done",
         "                     now        lately  peak       of",
         "  GPU 0 NVIDIA H100  90 %       ▁█      90 %",
         "  GPU 0 memory       1.1 GB     ▁▁      1.1 GB     85.9 GB",
@@ -253,8 +264,8 @@ def test_what_a_job_reports_stands_above_what_it_uses() -> None:
     shown = card(on_cluster(RUNNING), told(stage("running", 82), sample()), BEGAN + 100, progress=progress)
     assert repr(shown).splitlines()[2:6] == [
         "  42 % (420 of 1,000), 4.2 a second, 2 min 18 s left; training",
-        "        now  so far",
-        "  loss  1    █▁",
+        "        now  so far  least  most",
+        "  loss  1    █▁      1      3",
         "          now        lately  peak       of",
     ]
     assert "42 %" not in repr(replace(shown, phase="succeeded"))

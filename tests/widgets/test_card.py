@@ -24,14 +24,15 @@ from kube_magics.widgets.card import card_html
 from tests.telemetry.test_card import BEGAN, END, RUNNING, on_cluster, stage, told
 from tests.telemetry.test_snapshot import a_job
 from tests.telemetry.test_usage import reading, sample
+from tests.widgets.contrast import LEAST, contrast, of_hex
 
 LAB_TAGS = set("div progress span strong em ol li table caption thead tbody tr th td".split())
 """Of those that JupyterLab 4.6 keeps of a notebook that it does not trust (apputils, sanitizer.ts)."""
+SVG_TAGS = {"svg", "metadata", "path"}
+"""Of these it keeps what is written in them."""
 LAB_STYLES = set(
     "background-color border-radius color display flex-wrap list-style-type margin padding text-align".split()
 )
-LEAST_CONTRAST = 4.5
-"""WCAG 2.2, 1.4.3."""
 
 
 def computing() -> Card:
@@ -87,23 +88,6 @@ def styles(attributes: dict[str, str | None]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in pairs}
 
 
-def luminance(colour: str) -> float:
-    """WCAG 2.2, relative luminance of #rrggbb."""
-    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def test_contrast_is_computed_as_wcag_does() -> None:
-    assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
-
-
 # Text and background of JupyterLab's two themes.
 @pytest.mark.parametrize(
     ("text", "background"), [("#212121", "#ffffff"), ("#e0e0e0", "#111111")], ids=["light", "dark"]
@@ -116,18 +100,25 @@ def test_every_text_is_legible_on_every_theme(shown: Card, text: str, background
             own = styles(attributes)
             assert ("color" in own) == ("background-color" in own), "one without the other is legible by luck"
             colour, behind = own.get("color", colour), own.get("background-color", behind)
-        assert contrast(colour, behind) >= LEAST_CONTRAST, said
+        assert contrast(of_hex(colour), of_hex(behind)) >= LEAST, said
+
+
+def test_contrast_is_computed_as_wcag_does() -> None:
+    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    assert contrast(of_hex("#777777"), of_hex("#ffffff")) == pytest.approx(4.48, abs=0.01)
 
 
 def test_every_pair_of_colours_is_legible() -> None:
     pairs = [each for each in vars(colours).values() if isinstance(each, colours.Pair)]
     assert len(pairs) > 3
-    assert min(contrast(each.text, each.background) for each in pairs) >= LEAST_CONTRAST
+    assert min(contrast(of_hex(each.text), of_hex(each.background)) for each in pairs) >= LEAST
 
 
 @pytest.mark.parametrize("shown", CARDS, ids=lambda shown: shown.phase)
 def test_nothing_of_it_is_lost_where_a_notebook_is_not_trusted(shown: Card) -> None:
     for tag, attributes in Elements(card_html(shown)).seen:
+        if tag in SVG_TAGS:
+            continue
         assert tag in LAB_TAGS
         assert set(attributes) <= {"style", "scope", "title", "aria-hidden", "max", "value"}
         assert set(styles(attributes)) <= LAB_STYLES
@@ -154,12 +145,24 @@ def test_a_screen_reader_is_told_lists_and_headers() -> None:
     assert all(each["aria-hidden"] == "true" and each["title"] for each in curves)
 
 
+def test_a_curve_is_told_as_one_picture() -> None:
+    parsed = Elements(card_html(reporting()))
+    pictures = [attributes for tag, attributes in parsed.seen if tag == "svg"]
+    assert [each["aria-label"] for each in pictures] == [
+        "loss so far: from 1 to 0.01",
+        "odd so far: from nan to nan",
+    ]
+    assert {each["role"] for each in pictures} == {"img"}
+    blocks = [[tag for tag, _ in path][-3:] for path, text in parsed.texts if set(text) <= set("▁▂▃▄▅▆▇█·")]
+    assert blocks == [["span", "svg", "metadata"]] * 2
+
+
 def test_progress_is_a_bar_and_its_words() -> None:
     parsed = Elements(card_html(reporting()))
     assert ("progress", {"max": "100", "value": "42", "title": "42 %"}) in parsed.seen
     said = [text for _, text in parsed.texts]
     assert "42 % (420 of 1,000), 4.2 a second, 2 min 18 s left; training" in "".join(said)
-    assert said[said.index("loss") + 1 :][:2] == ["0.01", "█▂" + "▁" * 22]
+    assert said[said.index("loss") + 1 :][:4] == ["0.01", "█▂" + "▁" * 22, "0.01", "1"]
 
 
 def test_signs_and_colours_only_repeat_the_words() -> None:
@@ -193,7 +196,7 @@ def test_hostile_text_in_every_field_is_text() -> None:
     told_so = Progress(0.5, 1, 2, None, None, wicked, {wicked: Curve(((0.0, 1.0),))})
     for phase in ("running", "failed", "succeeded", wicked):
         html = card_html(card(replace(state, phase=phase), heard, BEGAN, progress=told_so, brought=brought))
-        assert {tag for tag, _ in Elements(html).seen} <= LAB_TAGS
+        assert {tag for tag, _ in Elements(html).seen} <= LAB_TAGS | SVG_TAGS
         assert "<img" not in html
         assert not [each for each in html if not each.isprintable()]
 
@@ -209,4 +212,6 @@ def test_it_is_small_enough_to_be_sent_four_times_a_second() -> None:
         {"e": "start", "devices": [{"name": "NVIDIA H100 80GB HBM3"}] * 8},
         *[sample(*[[reading(90)] * 2] * 8, thin=True) for _ in range(50)],
     )
-    assert len(card_html(card(on_cluster(RUNNING), heard, BEGAN)).encode()) < 25_000
+    jagged = Curve(tuple((float(n), (n % 7) / 7) for n in range(256)))
+    progress = Progress(0.42, 420, 1000, 4.2, 138.0, "training", {f"metric {n}": jagged for n in range(32)})
+    assert len(card_html(card(on_cluster(RUNNING), heard, BEGAN, progress=progress)).encode()) < 25_000
