@@ -11,10 +11,11 @@ from typing import Any
 
 from kube_magics import errors
 from kube_magics.backends.contract import Attempt, Backend
-from kube_magics.jobs import loop
+from kube_magics.jobs import earlier, loop
 from kube_magics.jobs.follow import Follower
 from kube_magics.runner import protocol
 from kube_magics.telemetry.card import Brought, Card, card
+from kube_magics.telemetry.earlier import lasting
 from kube_magics.telemetry.heard import Heard
 from kube_magics.telemetry.pulling import pull_of
 from kube_magics.telemetry.snapshot import FAILED, PENDING, SUCCEEDED, Snapshot, succeeded
@@ -24,13 +25,21 @@ def followed(backend: Backend, follower: Follower, brought: Brought) -> Card:
     """Without a request; from any thread."""
     outcome, heard = follower.outcome, follower.heard
     state = outcome.snapshot or Snapshot(follower.name, backend.namespace, PENDING)
-    return card(state, heard, time.time(), phase=_phase(state, heard), progress=follower.progress(), brought=brought)
+    found = card(state, heard, time.time(), phase=_phase(state, heard), progress=follower.progress(), brought=brought)
+    return _compared(backend, found)
 
 
 def asked(backend: Backend, name: str) -> Card:
     """With the requests that it takes. Raises NotFound, and what else the cluster says of its jobs."""
     state, heard = loop.wait(_ask(backend, name))
-    return card(state, heard, time.time(), phase=_phase(state, heard))
+    return _compared(backend, card(state, heard, time.time(), phase=_phase(state, heard)))
+
+
+def _compared(backend: Backend, found: Card) -> Card:
+    """With what is known of earlier jobs, where that matters."""
+    if lasting(found.stages) is None:
+        return found
+    return replace(found, earlier=earlier.known(backend.address, found.made.image))
 
 
 def _phase(state: Snapshot, heard: Heard) -> str:

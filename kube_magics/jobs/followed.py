@@ -5,8 +5,9 @@ from __future__ import annotations
 from weakref import WeakValueDictionary
 
 from kube_magics.backends.contract import Backend
-from kube_magics.jobs import loop
+from kube_magics.jobs import cards, earlier, loop
 from kube_magics.jobs.follow import Follower
+from kube_magics.telemetry.card import NOTHING
 from kube_magics.telemetry.snapshot import Snapshot
 
 _known: WeakValueDictionary[tuple[str, str], Follower] = WeakValueDictionary()
@@ -16,7 +17,12 @@ _known: WeakValueDictionary[tuple[str, str], Follower] = WeakValueDictionary()
 def begin(backend: Backend, follower: Follower) -> None:
     """Let `follower` run on the loop."""
     _known[backend.address, follower.name] = follower
-    loop.start(follower.run())
+    loop.start(_follow(backend, follower))
+
+
+async def _follow(backend: Backend, follower: Follower) -> None:
+    await follower.run()
+    earlier.note(backend.address, cards.followed(backend, follower, NOTHING))
 
 
 def find(backend: Backend, state: Snapshot) -> Follower | None:

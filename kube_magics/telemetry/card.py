@@ -11,6 +11,8 @@ from typing import Any
 
 from kube_magics.telemetry import cardwords
 from kube_magics.telemetry.causes.cause import Cause
+from kube_magics.telemetry.earlier import NOTHING as NONE_EARLIER
+from kube_magics.telemetry.earlier import Earlier
 from kube_magics.telemetry.heard import Heard, seconds
 from kube_magics.telemetry.made import Made
 from kube_magics.telemetry.progress import Progress
@@ -62,6 +64,8 @@ class Card:
     brought: Brought
     at: float
     """When this was so, in seconds since the epoch."""
+    earlier: Earlier = NONE_EARLIER
+    """Jobs with the same image."""
 
     @property
     def usage(self) -> Usage:

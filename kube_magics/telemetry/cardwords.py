@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kube_magics.spec.quantities import amount, as_quantity, human_bytes, human_seconds
 from kube_magics.telemetry.bottleneck import hint
 from kube_magics.telemetry.curves import Curve
+from kube_magics.telemetry.earlier import hung
 from kube_magics.telemetry.progress import digits
 from kube_magics.telemetry.sparkline import sampled, sparkline
 from kube_magics.telemetry.stages import Stage
@@ -104,6 +105,8 @@ def table(card: Card) -> list[Sequence[str]]:
 def facts(card: Card) -> dict[str, str]:
     """What else is to be said, by what it is called."""
     found = {name: said[:LONGEST] for name, said in _why(card)}
+    if not card.over and not found and (said := hung(card.stages, card.earlier)):
+        found["hung?"] = said
     if not card.over and (said := hint(card.usage)):
         found["hint"] = said
     if card.over:

@@ -16,7 +16,7 @@ import nbclient
 import nbformat
 import pytest
 
-from tests.acceptance.desk import Desk
+from tests.acceptance.desk import Desk, eventually
 from tests.kernel import Ran
 
 pytestmark = pytest.mark.jobs
@@ -95,6 +95,17 @@ def test_a_terminal_gets_no_cards(here: Desk) -> None:
     )  # fmt: skip
     assert "✓" not in done.stdout
     assert re.search(r"^7\njob bare done in ", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_what_its_stages_took_is_kept_for_later_jobs(there: Desk) -> None:
+    there.right("%%kubetrain --name timed --cpus 100m\nprint(1)")
+
+    def kept() -> dict[str, float]:
+        files = (json.loads(path.read_text("utf-8"))["jobs"] for path in there.state.glob("stages/*.json"))
+        return next((dict(jobs["timed"]) for jobs in files if "timed" in jobs), {})
+
+    assert {"scheduled", "starting"} <= set(eventually(kept, "what its stages took"))
+    there.right("%kube delete timed")
 
 
 def test_an_executed_notebook_keeps_the_last_state(here: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
