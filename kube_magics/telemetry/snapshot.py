@@ -113,38 +113,31 @@ def of_job(
     pod = ([None, *attempts.ordered(mine)])[-1]
     if job is None:
         return Snapshot(name, namespace, GONE, explain(None, pod, events), terminated=True)
-    meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
-    status = _container_status(pod)
-    state, before = part(status, "state"), part(status, "lastState", "terminated")
-    running, ended = part(state, "running"), part(state, "terminated")
-    end = last_word(ended)
-    ran = running or (ended if text(ended, "reason") not in NEVER_STARTED else {})
-    node = text(pod, "spec", "nodeName") or None
     cause = explain(job, pod, events, nodes, queue=queue, lines=lines)
     attempt = attempts.number(job, mine, pod)
-    phase = _phase(job, pod, state, attempt)
-    given_up = bool(before and cause and cause.hopeless)
+    found = replace(_as_asked(job, name, namespace), cause=cause, made=made_of(job, _container_status(pod)))
+    return replace(
+        _as_it_runs(found, job, pod),
+        phase=_phase(job, pod, cause, attempt),
+        queued_at=unix(part(pod if attempt > 1 else job, "metadata").get("creationTimestamp")),
+        pull=pull_of(text(pod, "metadata", "uid") or None, events),
+        attempt=attempt,
+        attempts=max(attempt, attempts.most(job)),
+    )
+
+
+def _as_asked(job: Mapping[str, Any], name: str, namespace: str) -> Snapshot:
+    """What the Job itself says."""
+    meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
+    template = part(job, "spec", "template")
     return Snapshot(
         name=text(meta, "name") or name,
         namespace=text(meta, "namespace") or namespace,
-        phase=STOPPED if cause and cause.kind == "stopped" and phase == FAILED else phase,
-        cause=cause,
-        pod=text(pod, "metadata", "name") or None,
-        pod_uid=text(pod, "metadata", "uid") or None,
-        node=node,
-        scheduled=node is not None,
-        started=bool(ran or before),
-        terminated=bool(ended) or given_up or text(pod, "status", "phase") in ("Succeeded", "Failed"),
-        end=end,
+        phase=PENDING,
         created_at=unix(meta.get("creationTimestamp")),
-        started_at=unix(ran.get("startedAt") or (None if ended else part(job, "status").get("startTime"))),
-        finished_at=unix(ended.get("finishedAt") or part(job, "status").get("completionTime")),
-        queued_at=unix(part(pod if attempt > 1 else job, "metadata").get("creationTimestamp")),
-        scheduled_at=_scheduled_at(pod),
-        pull=pull_of(text(pod, "metadata", "uid") or None, events),
-        gpus=_gpus(part(job, "spec", "template")),
-        memory=_asked(part(job, "spec", "template"), "memory"),
-        cpus=_asked(part(job, "spec", "template"), "cpu"),
+        gpus=_gpus(template),
+        memory=_asked(template, "memory"),
+        cpus=_asked(template, "cpu"),
         notebook=text(annotations, names.ANNOTATION_NOTEBOOK) or None,
         label=text(annotations, names.ANNOTATION_LABEL) or None,
         ours=names.ANNOTATION_BUNDLE in annotations,
@@ -153,9 +146,27 @@ def of_job(
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
         fetched=names.ANNOTATION_FETCHED in annotations,
         artifacts=text(annotations, names.ANNOTATION_ARTIFACTS) or None,
-        made=made_of(job, status),
-        attempt=attempt,
-        attempts=max(attempt, attempts.most(job)),
+    )
+
+
+def _as_it_runs(found: Snapshot, job: Mapping[str, Any], pod: Mapping[str, Any] | None) -> Snapshot:
+    """The same, with what its pod and that one's container say."""
+    status = _container_status(pod)
+    before, ended = part(status, "lastState", "terminated"), part(status, "state", "terminated")
+    ran = part(status, "state", "running") or (ended if text(ended, "reason") not in NEVER_STARTED else {})
+    given_up = bool(before and found.cause and found.cause.hopeless)
+    return replace(
+        found,
+        pod=text(pod, "metadata", "name") or None,
+        pod_uid=text(pod, "metadata", "uid") or None,
+        node=text(pod, "spec", "nodeName") or None,
+        scheduled=bool(text(pod, "spec", "nodeName")),
+        scheduled_at=_scheduled_at(pod),
+        started=bool(ran or before),
+        terminated=bool(ended) or given_up or text(pod, "status", "phase") in ("Succeeded", "Failed"),
+        end=last_word(ended),
+        started_at=unix(ran.get("startedAt") or (None if ended else part(job, "status").get("startTime"))),
+        finished_at=unix(ended.get("finishedAt") or part(job, "status").get("completionTime")),
     )
 
 
@@ -195,7 +206,12 @@ def unix(stamp: Any) -> float | None:
         return None
 
 
-def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping[str, Any], attempt: int) -> str:
+def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, cause: Cause | None, attempt: int) -> str:
+    phase = _by_its_objects(job, pod, attempt)
+    return STOPPED if phase == FAILED and cause is not None and cause.kind == "stopped" else phase
+
+
+def _by_its_objects(job: Mapping[str, Any], pod: Mapping[str, Any] | None, attempt: int) -> str:
     if true_condition(job, "Complete", "SuccessCriteriaMet"):
         return SUCCEEDED
     if failed(job):
@@ -211,6 +227,7 @@ def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, state: Mapping
         return FAILED
     if phase == "Failed" and attempts.in_turn(job):
         return PENDING  # until the next attempt
+    state = part(_container_status(pod), "state")
     return RUNNING if state.get("running") or state.get("terminated") else PENDING
 
 
