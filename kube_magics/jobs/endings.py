@@ -11,7 +11,7 @@ from kube_magics import errors
 from kube_magics.jobs.follow import Outcome
 from kube_magics.spec.quantities import human_bytes, human_seconds
 from kube_magics.telemetry.causes.cause import PROGRAMS, Cause
-from kube_magics.telemetry.causes.program import SIGKILL, WANT_OF_MEMORY, named
+from kube_magics.telemetry.causes.program import SIGKILL, WANT_OF_MEMORY, of_exception
 from kube_magics.telemetry.snapshot import GONE, PENDING, SUCCEEDED, SUSPENDED
 
 _IN_ORDER = (
@@ -128,8 +128,7 @@ def crowd_note(event: Mapping[str, Any] | None) -> str | None:
 
 def cause_note(event: Mapping[str, Any] | None) -> str | None:
     """Of an exception whose words have a cause that is known, as `%kube why` names it: what it is, and what to type."""
-    kind, said = (event or {}).get("type"), str((event or {}).get("message"))
-    meant = named([f"{kind}: {said.partition(chr(10))[0]}"])
+    meant = of_exception(str((event or {}).get("type")), str((event or {}).get("message")))
     return f"{meant.sentence[0].lower()}{meant.sentence[1:-1]}: {meant.fix}" if meant else None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from kube_magics.spec import names
 from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause, concerning
-from kube_magics.telemetry.causes.deletion import by_whom
+from kube_magics.telemetry.causes.deletion import by_whom, going
 from kube_magics.telemetry.causes.ended import ended
 from kube_magics.telemetry.causes.evictions import AGAIN
 from kube_magics.telemetry.causes.node import silent
@@ -48,6 +48,7 @@ def explain(
     found = _podless(job, events, queue) if pod is None else _of_pod(job, pod, events, nodes, lines)
     if found is None and pod is not None and part(job, "spec").get("suspend"):
         found = suspended(job, queue)  # its pod is on its way out
+    found = found or (None if true_condition(job, "Complete") else going(job))
     return found if found is None else _as_it_was_made(job, found)
 
 

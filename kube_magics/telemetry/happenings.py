@@ -41,6 +41,8 @@ _WORDS: Mapping[str, str] = {
     "Unhealthy": "a check of its health failed",
     "TriggeredScaleUp": "the cluster gets another node for it",
     "NotTriggerScaleUp": "another node would not help",
+    "FailedScaleUp": "the cluster tried to get another node for it, and could not",
+    "Nominated": "a node was chosen for it, or is made",
     "ExceededGracePeriod": "it did not end in its grace, and was killed",
 }
 """By the event's reason."""

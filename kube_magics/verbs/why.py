@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kube_magics.jobs import loop
-from kube_magics.telemetry.why import Why
+from kube_magics.telemetry.causes.podless import HIDDEN
+from kube_magics.telemetry.snapshot import PENDING
+from kube_magics.telemetry.why import WELL, Why
 from kube_magics.telemetry.why import why as answer_to
 from kube_magics.verbs.door import Call
 from kube_magics.verbs.table import plain
@@ -59,4 +61,6 @@ def why(call: Call) -> Answer:
     why = answer_to(found.state, found.events, time.time())
     fix = call.door.typed(why.fix) if why.fix else None
     typed = replace(why, sentence=call.door.typed(why.sentence), fix=fix)
-    return Answer(name, found.state.status, backend.where(), typed, found.hidden)
+    told = why.verdict == WELL and found.state.phase != PENDING  # what was hidden would not have changed it
+    hidden = () if told or why.kind == HIDDEN.kind else found.hidden
+    return Answer(name, found.state.status, backend.where(), typed, hidden)

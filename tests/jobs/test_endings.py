@@ -160,6 +160,7 @@ def test_stopped_by_whoever_asked_for_it() -> None:
         ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 22.00 MiB.", "the GPU had not enough memory for it: a smaller batch"),
         ("ModuleNotFoundError", "No module named 'sklearn'", 'it imports sklearn, which is not installed there: --pip "scikit-learn"'),
         ("OSError", "[Errno 28] No space left on device: '/data/x'\nand more", "a disk that it writes to is full: write less"),
+        ("ResourceExhaustedError", "Graph execution error:\n\nOOM when allocating tensor with shape[9] on /device:GPU:0", "the GPU had not enough memory"),
         ("ValueError", "no such thing\nOSError: [Errno 28] No space left on device", None),
         ("ValueError", "", None),
         (None, None, None),

@@ -78,7 +78,10 @@ def on_its_way(**status: Any) -> Object:
 PREEMPTION = " preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
 FORBIDDEN = 'Error creating: pods "digits-x7k2p-v5t5c" is forbidden: '
 GPUS = {"nodeSelector": {"nvidia.com/gpu.product": "H200"}}
-PULL = 'failed to pull and unpack image "team/torch:1": failed to resolve reference "team/torch:1": '
+PULL = 'failed to pull and unpack image "team/torch:1": failed to resolve image: '
+OOM = (
+    "OOM when allocating tensor with shape[16,64,64,64] and type float on /job:localhost/replica:0/task:0/device:GPU:0"
+)
 CUDA = (
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 22.00 MiB. GPU 0 has a total capacity of 23.65 GiB of"
     " which 11.06 MiB is free. Including non-PyTorch memory, this process has 23.60 GiB memory in use."
@@ -271,12 +274,38 @@ SCHEDULING = {
             event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached", "21:05:00"),
         ],
     ),
+    # GKE's autoscaler; the open one says nothing of a pod whose node could not be had
     "a node that cannot be had": Case(
         "unschedulable",
         "The cluster tried to add a node for it, and could not.",
         "--gpus",
         [unplaced("0/6 nodes are available: 6 Insufficient nvidia.com/gpu.")],
-        [event("FailedScaleUp", "Node scale up in zones a associated with this pod failed: quota exceeded.")],
+        [event("FailedScaleUp", "Node scale up in zones us-central1-a associated with this pod failed: GCE quota exceeded. Pod is at risk of not being scheduled.")],
+    ),
+    # github.com/kubernetes-sigs/karpenter: pkg/controllers/provisioning/scheduling/events.go, issues/932
+    "a node that Karpenter makes": Case(
+        "scaling",
+        "No node has room for it yet, and the cluster adds one.",
+        "wait",
+        [unplaced("0/6 nodes are available: 6 Insufficient nvidia.com/gpu.")],
+        [event("Nominated", "Pod should schedule on: nodeclaim/default-cvkcv")],
+    ),
+    "a node that Karpenter has chosen": Case(
+        "unschedulable",
+        "Not enough free GPUs on any node.",
+        "--gpus",
+        [unplaced("0/6 nodes are available: 6 Insufficient nvidia.com/gpu.")],
+        [event("Nominated", "Pod should schedule on: node/ip-10-0-0-1")],
+    ),
+    "a node that Karpenter does not make": Case(
+        "unschedulable",
+        "Not enough free GPUs on any node. The cluster adds no node for it.",
+        "--gpus",
+        [unplaced("0/6 nodes are available: 6 Insufficient nvidia.com/gpu.")],
+        [
+            {**event("FailedScheduling", 'Failed to schedule pod, incompatible with nodepool "default"'), "source": {"component": "karpenter"}},
+            event("FailedScheduling", "0/6 nodes are available: 6 Insufficient nvidia.com/gpu.", "21:05:00"),
+        ],
     ),
 }  # fmt: skip
 REFUSED = {
@@ -390,18 +419,25 @@ STARTING = {
     # containerd 2.4: core/images/handlers.go; github.com/codefactoryhu/manifest/issues/11
     "an image for other processors": Case("image", "not made for its node's processors", "kubernetes.io/arch", [waiting("ErrImagePull", 'failed to pull and unpack image "i": no match for platform in manifest: not found')], hopeless=True),
     # containerd 2.4: core/remotes/docker/resolver.go
-    "an image that its registry refuses": Case("image", "its registry refuses it to who asks so", "--image-pull-secret NAME", [waiting("ErrImagePull", f"{PULL}pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials")], hopeless=True),
+    "an image that its registry refuses": Case("image", "its registry refuses it to who asks so", "--image-pull-secret SECRET", [waiting("ErrImagePull", f"{PULL}pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials")], hopeless=True),
     "an image that its registry has not": Case("image", "its registry has no such image or tag", "correct --image", [waiting("ErrImagePull", f"{PULL}team/torch:1: not found")], hopeless=True),
+    # seen; Go's net, net/http and crypto/tls
+    "a registry that does not answer": Case("image", "its registry does not answer its node", "ask your administrator", [waiting("ErrImagePull", 'failed to resolve image: failed to do request: Head "https://10.0.0.1/v2/a/manifests/1": dial tcp 10.0.0.1:443: connect: connection refused')]),
+    "a registry without TLS": Case("image", "does not speak HTTPS", "ask your administrator", [waiting("ErrImagePull", 'failed to do request: Head "https://r:5000/v2/a/manifests/1": http: server gave HTTP response to HTTPS client')]),
+    "a registry of an unknown authority": Case("image", "does not trust the certificate of its registry", "ask your administrator", [waiting("ErrImagePull", 'Head "https://r/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority')]),
     "a registry that is none": Case("image", "its registry has no such address", "correct --image", [waiting("ErrImagePull", f"{PULL}dial tcp: lookup nowhere.example: no such host")], hopeless=True),
     "an image that backs off, with the reason behind": Case("image", "its registry has no such image or tag", "correct --image", [waiting("ImagePullBackOff", f'Back-off pulling image "team/torch:1": ErrImagePull: {PULL}team/torch:1: not found')], hopeless=True),
     # pkg/kubelet/kubelet_pods.go
     "no such ConfigMap": Case("start", "There is no ConfigMap settings in the job's namespace.", "%kube yaml", [waiting("CreateContainerConfigError", 'configmap "settings" not found')], hopeless=True),
     "no such key of a ConfigMap": Case("start", "The ConfigMap settings has no key lr.", "%kube yaml", [waiting("CreateContainerConfigError", "couldn't find key lr in ConfigMap team/settings")], hopeless=True),
+    "no such key of a Secret": Case("start", "The Secret wandb has no key token.", "--secret", [waiting("CreateContainerConfigError", "couldn't find key token in Secret team/wandb")], hopeless=True),
     "no such Secret": Case("start", "There is no Secret wandb", "--secret", [waiting("CreateContainerConfigError", 'secret "wandb" not found')], hopeless=True),
     "a program for other processors": Case("start", "built for other processors", "--node-selector kubernetes.io/arch", [ended(128, "StartError", message='exec: "/bin/app": exec format error: unknown')], hopeless=True),
     # pkg/volume/configmap/configmap.go, pkg/kubelet/volumemanager: "MountVolume.SetUp failed for volume"
     "a volume of no ConfigMap": Case("mount", "There is no ConfigMap settings", "the node goes on trying", [on_its_way()], [event("FailedMount", 'MountVolume.SetUp failed for volume "c" : configmap "settings" not found')]),
     "a volume of no such key": Case("mount", "asks for the key lr", "the node goes on trying", [on_its_way()], [event("FailedMount", 'MountVolume.SetUp failed for volume "c" : configmap references non-existent config key: lr')]),
+    # pkg/volume/secret/secret.go
+    "a volume of no such key of a Secret": Case("mount", "A volume asks for the key lr, which its Secret does not have.", "the node goes on trying", [on_its_way()], [event("FailedMount", 'MountVolume.SetUp failed for volume "c" : references non-existent secret key: lr')]),
     # pkg/controller/volume/attachdetach/reconciler/reconciler.go
     "a volume that another node has": Case("mount", "attached to another node", "wait until the other job has ended", [on_its_way()], [event("FailedAttachVolume", 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) other')]),
     "a volume, for some other reason": Case("mount", "cannot be mounted", "ask your administrator", [on_its_way()], [event("FailedMount", "nfs: timed out")]),
@@ -416,6 +452,13 @@ def ended_saying(*lines: str, code: int = 1, **more: Any) -> Case:
 ENDED = {
     "CUDA out of memory": ended_saying("Traceback (most recent call last):", '  File "t.py", line 3, in <module>', CUDA, kind="gpu-memory", sentence="The GPU had not enough memory", fix="a smaller batch"),
     "CUDA out of memory, under torchrun": ended_saying(f"[rank0]: {CUDA}", "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ", "train.py FAILED", kind="gpu-memory", sentence="The GPU", fix="%kube gpus"),
+    # github.com/hotosm/fAIr/issues/59, github.com/Azure/MachineLearningNotebooks/issues/880
+    "TensorFlow's, of a graph": ended_saying("tensorflow.python.framework.errors_impl.ResourceExhaustedError: Graph execution error:", "", f"{OOM} by allocator GPU_0_bfc", "\t [[{{node model/dense}}]]", "Hint: If you want to see a list of allocated tensors when OOM happens, add report_tensor_allocations_upon_oom", kind="gpu-memory", sentence="The GPU", fix="a smaller batch"),
+    "TensorFlow's, of several": ended_saying("ResourceExhaustedError: 2 root error(s) found.", f"  (0) Resource exhausted: {OOM} by allocator GPU_0_bfc", "\t [[{{node resnet}}]]", kind="gpu-memory", sentence="The GPU", fix="a smaller batch"),
+    # github.com/jax-ml/jax/issues/22755, github.com/patrick-kidger/equinox/issues/737
+    "JAX's": ended_saying("jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 3743729664 bytes.", "BufferAssignment OOM Debugging.", kind="gpu-memory", sentence="The GPU", fix="a smaller batch"),
+    "JAX's other one": ended_saying("XlaRuntimeError: RESOURCE_EXHAUSTED: Failed to allocate request for 6.27GiB (6727663616B) on device ordinal 0", kind="gpu-memory", sentence="The GPU", fix="a smaller batch"),
+    "JAX's, of no GPU": ended_saying("XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory allocating 80000000000 bytes.", kind="exit", sentence="exit code 1", fix="%kube logs"),
     "TensorFlow's": ended_saying("tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating tensor with shape[9] and type float on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc", kind="gpu-memory", sentence="The GPU", fix="a smaller batch"),
     "a module that the image lacks": ended_saying("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'sklearn'", kind="module", sentence="It imports sklearn, which is not installed there.", fix='--pip "scikit-learn"'),
     "a module below another": ended_saying("ModuleNotFoundError: No module named 'yaml.cyaml'", kind="module", sentence="yaml.cyaml", fix='--pip "PyYAML"'),
@@ -427,6 +470,11 @@ ENDED = {
         "RuntimeError: DataLoader worker (pid(s) 7) exited unexpectedly",
         kind="shared-memory", sentence="had not enough shared memory (/dev/shm)", fix="--shm",
     ),
+    # github.com/developerxnoxs/YoloCaptchaTrainer; aten/src/ATen/MapAllocator.cpp
+    "a tensor that /dev/shm does not hold": ended_saying("RuntimeError: unable to write to file </torch_9931_3149260800_0>: No space left on device (28)", kind="shared-memory", sentence="/dev/shm", fix="--shm"),
+    "a shared tensor, for some other reason": ended_saying("RuntimeError: unable to open shared memory object </torch_7_1> in read-write mode: Too many open files (24)", kind="exit", sentence="exit code 1", fix="%kube logs"),
+    # src/misc/shmutils.cc; github.com/hiyouga/EasyR1/issues/228
+    "NCCL's": ended_saying("torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:1333, unhandled system error", "Last error:", "Error while creating shared memory segment /dev/shm/nccl-UmqSM9 (size 7340384)", kind="shared-memory", sentence="/dev/shm", fix="--shm"),
     "a bus error that says so itself": ended_saying("ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory (shm).", "RuntimeError: DataLoader worker (pid(s) 7) exited unexpectedly", kind="shared-memory", sentence="/dev/shm", fix="--shm"),
     "a bus error without words": Case("signal", "killed by signal 7", "--shm", [ended(135)]),
     "no space": ended_saying("OSError: [Errno 28] No space left on device: '/data/x.pt'", kind="disk-full", sentence="A disk that it writes to is full.", fix="--volume"),
@@ -453,9 +501,15 @@ ENDED = {
 }  # fmt: skip
 
 
-def deleted_pod() -> Object:
+def deleted_job(*finalizers: str) -> Object:
+    job = a_job()
+    job["metadata"] |= {"deletionTimestamp": "2026-11-23T21:00:09Z", "finalizers": list(finalizers)}
+    return job
+
+
+def deleted_pod(*finalizers: str) -> Object:
     pod = a_pod({"running": {"startedAt": None}}, phase="Running")
-    pod["metadata"]["deletionTimestamp"] = "2026-11-23T21:00:09Z"
+    pod["metadata"] |= {"deletionTimestamp": "2026-11-23T21:00:09Z", "finalizers": list(finalizers)}
     return pod
 
 
@@ -476,6 +530,9 @@ GONE = {
     "deleted by the Job's controller": Case("deleted", "by the Job's controller", "run the cell again", [deleted_pod()], [event("SuccessfulDelete", "Deleted pod: digits-x7k2p-abcde", uid="job-uid")]),
     # pkg/controller/tainteviction/taint_eviction.go
     "deleted for a taint": Case("deleted", "its node may not run it any more", "run the cell again", [deleted_pod()], [event("TaintManagerEviction", "Marking for deletion Pod team/digits-x7k2p-abcde")]),
+    "deleted, and kept by a finalizer": Case("deleted", "It stays until whoever set its finalizer example.com/backup takes it off.", "run the cell again", [deleted_pod("batch.kubernetes.io/job-tracking", "example.com/backup")], [event("Killing", "Stopping container main")]),
+    "a Job that is deleted, and kept by a finalizer": Case("deleted", "It was deleted at 2026-11-23T21:00:09Z (by whom the cluster does not keep), and stays until example.com/backup is taken off it.", "wait until it is gone", [a_pod({"running": {"startedAt": None}}, phase="Running")], job=deleted_job("example.com/backup")),
+    "a Job that is deleted after its pods": Case("deleted", "and stays until its pods have gone.", "wait until it is gone", [a_pod({"running": {"startedAt": None}}, phase="Running")], job=deleted_job("foregroundDeletion")),
     "deleted by somebody": Case("deleted", "by a person or a program with the right to", "run the cell again", [deleted_pod()], [event("Killing", "Stopping container main")]),
     "a taint that went away again": Case("deleted", "by a person or a program", "run the cell again", [deleted_pod()], [event("TaintManagerEviction", "Cancelling deletion of Pod team/digits-x7k2p-abcde"), event("Killing", "Stopping container main", "21:00:09")]),
     # pkg/controller/util/node/controller_utils.go

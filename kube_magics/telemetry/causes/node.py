@@ -34,15 +34,17 @@ def not_taken(reason: str, message: str | None) -> Cause:
 def with_lost_device(cause: Cause, status: Mapping[str, Any]) -> Cause:
     """The end of a container, told by a device that its node calls unhealthy (`allocatedResourcesStatus`)."""
     ill = [
-        text(device, "resourceID")
+        (text(resource, "name"), text(device, "resourceID"), text(device, "message"))
         for resource in rows(status, "allocatedResourcesStatus")
         for device in rows(resource, "resources")
         if text(device, "health") == "Unhealthy"
     ]
     if not ill or not cause.is_the_programs:
         return cause
-    what = f"{cause.sentence} Its node calls a device of it unhealthy: {', '.join(ill)}."
-    return replace(cause, kind="device", sentence=what, fix=_TELL)
+    what = f"{cause.sentence} Its node calls a device of it unhealthy: {', '.join(device for _, device, _ in ill)}."
+    lines = (f"{name} {device}: {message or 'Unhealthy'}" for name, device, message in ill)
+    said = "\n".join(filter(None, (cause.said, *lines)))
+    return replace(cause, kind="device", sentence=what, said=said, fix=_TELL)
 
 
 def silent(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Cause | None:

@@ -119,7 +119,7 @@ def at_its_deadline(job: Mapping[str, Any]) -> Cause | None:
     if text(found, "reason") != "DeadlineExceeded":
         return None
     what = "The job reached its deadline, and its pod was deleted."
-    return Cause("deadline", what, quoted(found), "a longer deadline")
+    return Cause("deadline", what, quoted(found), "a longer --timeout")
 
 
 def given_up(job: Mapping[str, Any]) -> Cause | None:

@@ -50,21 +50,27 @@ def _always(sentence: str, fix: str) -> Callable[[re.Match[str]], tuple[str, str
 
 
 _NAMED = (
-    # PyTorch's c10/cuda/CUDACachingAllocator.cpp; TensorFlow's framework/op_kernel.h.
+    # PyTorch's c10/cuda/CUDACachingAllocator.cpp; TensorFlow's core/framework/op_kernel.cc; JAX' words where a GPU's
+    # allocator gives up (github.com/jax-ml/jax/issues/22755): of the processor's memory they are others.
     _Words(
         "gpu-memory",
-        re.compile(r"(?:CUDA|HIP) out of memory|CUDA error: out of memory|OOM when allocating tensor.*device:GPU"),
+        re.compile(
+            r"(?:CUDA|HIP) out of memory|CUDA error: out of memory|OOM when allocating tensor.*device:GPU"
+            r"|RESOURCE_EXHAUSTED: Out of memory while trying to allocate"
+            r"|RESOURCE_EXHAUSTED: Failed to allocate request .* device ordinal"
+        ),
         _always(
             "The GPU had not enough memory for it.",
             "a smaller batch, or a GPU with more memory (%kube gpus shows them)",
         ),
     ),
     _Words("module", re.compile(r"No module named '?(?P<module>[\w.]+)'?"), _pip),
-    # PyTorch's torch/csrc/DataLoader.cpp and torch/utils/data/_utils/signal_handling.py; NCCL's src/misc/shmutils.cc.
+    # PyTorch's torch/csrc/DataLoader.cpp and aten/src/ATen/MapAllocator.cpp; NCCL's src/misc/shmutils.cc.
     _Words(
         "shared-memory",
         re.compile(
             r"workers are out of shared memory|insufficient shared memory \(shm\)"
+            r"|unable to (?:write to|resize|stretch) file </torch_|</torch_\w+>.*No space left on device"
             r"|No space left on device.*/dev/shm|/dev/shm.*No space left on device"
             r"|[Ee]rror while creating shared memory segment /dev/shm"
         ),
@@ -117,7 +123,10 @@ _EXCEPTION = re.compile(r"(?:\[[^\]]*\]:?\s*)?(?:\w+\.)*\w*(?:Error|Exception|In
 """The last line of a traceback, also behind torchrun's [rank0]:"""
 _OTHERS = re.compile(r"ChildFailedError|DataLoader worker \(pid.*exited unexpectedly|BrokenProcessPool")
 """What a parent says of a process that has told before why it ends."""
-_TOLD = re.compile(r"exec |standard_init_linux|ERROR: Unexpected bus error|\S*python[\d.]*: No module named ")
+_TOLD = re.compile(
+    r"exec |standard_init_linux|ERROR: Unexpected bus error|\S*python[\d.]*: No module named "
+    r"|(?:\(\d+\) )?(?:Resource exhausted: |RESOURCE_EXHAUSTED: )?OOM when allocating tensor "
+)
 """Other lines by which a program, or what was to start it, says why it ends."""
 _OF_A_COMMAND = re.compile(
     r"(?!warn|info|debug)[\w./-]+: .*: (?:No space left on device|Read-only file system)$", re.IGNORECASE
@@ -141,6 +150,12 @@ def named(lines: Sequence[str]) -> Cause | None:
             return None
         last = False
     return None
+
+
+def of_exception(kind: str, message: str) -> Cause | None:
+    """What an exception says; of further lines of its message only those by which libraries are known to."""
+    first, _, more = message.partition("\n")
+    return named([f"{kind}: {first}"]) or named([line for line in more.splitlines() if _TOLD.match(line.strip())])
 
 
 def in_its_words(cause: Cause, lines: Sequence[str]) -> Cause:

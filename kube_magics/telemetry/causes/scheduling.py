@@ -14,8 +14,11 @@ from kube_magics.telemetry.objects import GPU, rows, text
 
 _LACKS = re.compile(r"Insufficient ([^\s,]+?)\.?(?=[\s,]|$)")
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "[^"]+" not found')
-_GROWS = ("TriggeredScaleUp", "NotTriggerScaleUp", "FailedScaleUp")
-"""cluster-autoscaler/processors/status/eventing_scale_up_processor.go"""
+_ADDS = ("TriggeredScaleUp", "Nominated")
+_TRIED = "FailedScaleUp"
+_GROWS = (*_ADDS, _TRIED, "NotTriggerScaleUp", "FailedScheduling")
+"""The cluster-autoscaler's (processors/status/eventing_scale_up_processor.go), GKE's FailedScaleUp, and Karpenter's
+(pkg/controllers/provisioning/scheduling/events.go)."""
 
 
 def unplaced(pod: Mapping[str, Any]) -> str:
@@ -88,16 +91,20 @@ def _unmountable(said: str) -> Cause | None:
 
 def _growing(cause: Cause, events: Sequence[Mapping[str, Any]]) -> Cause:
     """With what the cluster's autoscaler has said of it last."""
-    last = newest(events, *_GROWS)
+    last = newest([event for event in events if _of_autoscaler(event)], *_GROWS)
     if last is None or cause.hopeless:
         return cause
     said = "\n".join(filter(None, (cause.said, text(last, "message"))))
-    if text(last, "reason") == "TriggeredScaleUp":
+    if text(last, "reason") in _ADDS:
         what = "No node has room for it yet, and the cluster adds one."
         return Cause("scaling", what, said, "wait: a new node takes minutes; %kube why NAME, if it takes longer")
-    tried = (
-        "tried to add a node for it, and could not"
-        if text(last, "reason") == "FailedScaleUp"
-        else "adds no node for it"
-    )
+    tried = "tried to add a node for it, and could not" if text(last, "reason") == _TRIED else "adds no node for it"
     return replace(cause, sentence=f"{cause.sentence} The cluster {tried}.", said=said)
+
+
+def _of_autoscaler(event: Mapping[str, Any]) -> bool:
+    """Not the scheduler's, which says the same in the pod's condition; not Karpenter's of a node that is there."""
+    if text(event, "reason") == "Nominated":
+        return "nodeclaim/" in text(event, "message")
+    by = text(event, "reportingComponent") or text(event, "source", "component")
+    return text(event, "reason") != "FailedScheduling" or by == "karpenter"

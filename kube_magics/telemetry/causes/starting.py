@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kube_magics.telemetry.causes.absent import absent
 from kube_magics.telemetry.causes.cause import Cause
 from kube_magics.telemetry.objects import rows, text
 
@@ -15,11 +16,6 @@ NEVER_STARTED = ("StartError", "ContainerCannotRun")
 """A container that ended for these never ran; its `startedAt` is 1970."""
 _NO_PROGRAM = re.compile(
     r"executable file not found|exec: .*(?:no such file|permission denied)", re.IGNORECASE | re.DOTALL
-)
-_ABSENT_PART = re.compile(
-    r'(?P<kind>secret|configmap) "(?P<name>[^"]+)" not found'
-    r"|couldn't find key (?P<key>\S+) in (?P<in>Secret|ConfigMap) (?P<of>\S+)",
-    re.IGNORECASE,
 )
 _PASSES = re.compile(
     r"failed to sync|timed? ?out|deadline exceeded|connection re(?:fused|set)|try again|unavailable|is reserved for",
@@ -42,18 +38,22 @@ _REFUSES = re.compile(
 )
 """Registries answer so too of an image that they do not have, to who has not logged in."""
 _NOT_THERE = re.compile(r": not found|manifest unknown|NAME_UNKNOWN|does not exist", re.IGNORECASE)
-_NO_REGISTRY = re.compile(r"no such host|server misbehaving", re.IGNORECASE)
-
-
-def _without(absent: re.Match[str], said: str | None) -> Cause:
-    """A Secret or ConfigMap of its environment, or a key of it, that is not there."""
-    kind = "Secret" if (absent["kind"] or absent["in"]).lower() == "secret" else "ConfigMap"
-    name, key = absent["name"] or absent["of"].rpartition("/")[2], absent["key"]
-    what = f"The {kind} {name} has no key {key}." if key else f"There is no {kind} {name} in the job's namespace."
-    fix = "correct --secret SECRET:KEY=VARIABLE (or --secret SECRET, for all keys)"
-    if kind == "ConfigMap":
-        fix = "make it, or correct the variable that names it in the job's YAML (%kube yaml NAME)"
-    return Cause("start", what, said, fix, hopeless=True)
+_ADMINISTRATOR = "or ask your administrator to let the nodes reach it"
+_UNREACHED = (
+    (re.compile(r"no such host|server misbehaving", re.IGNORECASE), "its registry has no such address", ""),
+    (
+        re.compile(r"connection refused|i/o timeout|no route to host|network is unreachable", re.IGNORECASE),
+        "its registry does not answer its node",
+        _ADMINISTRATOR,
+    ),
+    (
+        re.compile(r"server gave HTTP response to HTTPS client|first record does not look like a TLS"),
+        "its registry does not speak HTTPS, without which its node trusts none",
+        _ADMINISTRATOR,
+    ),
+    (re.compile(r"x509: "), "its node does not trust the certificate of its registry", _ADMINISTRATOR),
+)
+"""What Go's net, net/http and crypto/tls say of a server; what that means, and what else to type."""
 
 
 def unpullable(pod: Mapping[str, Any], status: Mapping[str, Any], reason: str, said: str | None) -> Cause:
@@ -76,11 +76,12 @@ def _pull(said: str, secrets: list[str]) -> tuple[str, str]:
     if _NO_PLATFORM.search(said):
         return ": it is not made for its node's processors", OTHER_PROCESSOR
     or_secret = f"{fix}; or {given}" if secrets else fix
-    if _NO_REGISTRY.search(said):
-        return ": its registry has no such address", or_secret
+    for words, why, ask in _UNREACHED:
+        if words.search(said):
+            return f": {why}", f"{or_secret}; {ask}" if ask else or_secret
     if _REFUSES.search(said):
         why = ": its registry refuses it to who asks so, or has none of that name"
-        return why, given if secrets else f"--image-pull-secret NAME (a Secret that may read it), or {fix}"
+        return why, given if secrets else f"--image-pull-secret SECRET (one that may read it), or {fix}"
     if _NOT_THERE.search(said):
         return ": its registry has no such image or tag", or_secret
     return "", or_secret
@@ -95,8 +96,11 @@ def not_started(reason: str, said: str | None) -> Cause:
         what = "The image insists on root, the job may not be root."
         fix = "--run-as 1000, or another --image   (--run-as 0, where the namespace allows root)"
         return Cause("start", what, said, fix, hopeless=True)
-    if (absent := _ABSENT_PART.search(said or "")) is not None:
-        return _without(absent, said)
+    if (part := absent(said)) is not None:
+        fix = "correct --secret SECRET:KEY=VARIABLE (or --secret SECRET, for all keys)"
+        if not part.is_secret:
+            fix = "make it, or correct the variable that names it in the job's YAML (%kube yaml NAME)"
+        return Cause("start", part.sentence, said, fix, hopeless=True)
     if said and _OTHER_PROCESSOR.search(said):
         return Cause("start", WRONG_PROCESSOR, said, OTHER_PROCESSOR, hopeless=True)
     if said and _PASSES.search(said):

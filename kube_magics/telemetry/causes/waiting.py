@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kube_magics.telemetry.causes.absent import absent
 from kube_magics.telemetry.causes.cause import Cause, newest
 from kube_magics.telemetry.causes.ended import containers, exited
 from kube_magics.telemetry.causes.program import LOGS
@@ -16,11 +17,6 @@ from kube_magics.telemetry.objects import part, text
 _FAILS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 _MOUNTED = ("Pulling", "Pulled", "Created", "Started")
 """After these its volumes are there."""
-_ABSENT = re.compile(
-    r'(?P<kind>configmap|secret) "(?P<name>[^"]+)" not found'
-    r"|references non-existent (?:config|secret) key: (?P<key>\S+)",
-    re.IGNORECASE,
-)
 _ELSEWHERE = re.compile(r"Multi-Attach error|already (?:used by|attached to|exclusively attached)", re.IGNORECASE)
 
 
@@ -53,19 +49,11 @@ def unmounted(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Ca
     if text(last, "reason") not in _FAILS or text(pod, "status", "phase") != "Pending":
         return None
     said = text(last, "message")
-    if found := _ABSENT.search(said):
-        return Cause(
-            "mount", _absent(found), said, "make it, or correct the volume that names it: the node goes on trying"
-        )
+    if (found := absent(said)) is not None:
+        fix = "make it, or correct the volume that names it: the node goes on trying"
+        return Cause("mount", found.sentence, said, fix)
     if _ELSEWHERE.search(said):
         fix = "wait until the other job has ended (%kube jobs), or stop it"
         return Cause("mount", "Its volume is attached to another node, where another pod has it.", said, fix)
     fix = "the node goes on trying; ask your administrator, or %kube delete NAME"
     return Cause("mount", "A volume of the job cannot be mounted.", said, fix)
-
-
-def _absent(found: re.Match[str]) -> str:
-    if found["key"]:
-        return f"A volume asks for the key {found['key']}, which its ConfigMap or Secret does not have."
-    kind = {"configmap": "ConfigMap", "secret": "Secret"}[found["kind"].lower()]
-    return f"There is no {kind} {found['name']} in the job's namespace."
