@@ -21,9 +21,8 @@ from kube_magics.telemetry.snapshot import Snapshot, failed, of_job, own_pods
 
 NO_POD_S = 0.5
 """A Job without a pod after this: its events may say why."""
-EVENTS_EVERY_S = 2.0
-NO_CONTAINER_S, SELDOM_S = 1.5, 10.0
-"""A pod that does not run after this: its events may say why. Asked ever more seldom: many may wait, and for hours."""
+NO_CONTAINER_S = 1.5
+"""A pod that does not run after this: its events may say why. Most run by then, and cost no question."""
 NO_LOG = "you may not read logs here (the right `get pods/log`): no output is shown, and no value comes back"
 NO_MORE = "you may no longer read logs here (the right `get pods/log`): no more output is shown"
 LOST = "the node no longer has this log"
@@ -86,8 +85,7 @@ class Following:
             self._watch_job(),
             self._watch_pods(),
             self._read_logs(),
-            self._ask_events(),
-            self._ask_of_pod(),
+            self._watch_events(),
         ):
             self._tasks.append(asyncio.ensure_future(self._guarded(work)))
 
@@ -163,39 +161,51 @@ class Following:
         if self._nodes is None and any(map(unplaced, pods)):
             self._nodes = await every_node(self._client)
 
-    async def _ask_events(self) -> None:
-        pause_s, may = NO_POD_S, True
-        while may and not self._pods:
-            await asyncio.sleep(pause_s)
-            pause_s = EVENTS_EVERY_S
-            if self._job is not None and not self._pods:
-                may = await self._take_events("Job", self._job["metadata"]["uid"])
+    async def _watch_events(self) -> None:
+        """While nothing runs: of the Job until it has a pod, then of its newest pod."""
+        may = True
+        while may:
+            concerned = self._waiting()
+            if concerned is None:
+                await self._next_change()
+                continue
+            await asyncio.sleep(NO_POD_S if concerned[0] == "Job" else NO_CONTAINER_S)
+            if concerned == self._waiting():
+                may = await self._hear_of(*concerned)
 
-    async def _ask_of_pod(self) -> None:
-        pause_s, may = NO_CONTAINER_S, True
-        while may and not self.snapshot.started and not self.snapshot.over:
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.2, SELDOM_S)
-            state = self.snapshot
-            if not state.started and state.pod_uid is not None:
-                may = await self._take_events("Pod", state.pod_uid)
+    def _waiting(self) -> tuple[str, str] | None:
+        """Kind and uid of what does not go on by itself yet."""
         state = self.snapshot
-        if may and state.pod_uid is not None and state.pull is not None and state.pull.ended_at is None:
-            await self._take_events("Pod", state.pod_uid)  # how long the image took, and its size
+        if self._job is None or state.started or state.over:
+            return None
+        if state.pod_uid is not None:
+            return "Pod", state.pod_uid
+        return None if self._pods else ("Job", self._job["metadata"]["uid"])
 
-    async def _take_events(self, kind: str, uid: str) -> bool:
-        """Of one object; whether it is worth asking again."""
+    async def _while_waiting(self, kind: str, uid: str) -> None:
+        while self._waiting() == (kind, uid):
+            await self._next_change()
+
+    async def _hear_of(self, kind: str, uid: str) -> bool:
+        """Its events, until it waits no more; whether they may be read."""
+        hearing = asyncio.ensure_future(happened.hear(self._client, self._namespace, kind, uid, self._take))
+        waiting = asyncio.ensure_future(self._while_waiting(kind, uid))
         try:
-            self._events = await happened.to(self._client, self._namespace, kind, uid)
-        except errors.Forbidden:
-            self._events = None
-            await self._refresh()
-            return False
-        except errors.KubeMagicsError:
-            # Also what a log-in program says: it ends no following, which can do without events.
-            return True
-        await self._refresh()
+            await asyncio.wait({hearing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if hearing.done():
+                return hearing.result()
+        finally:
+            hearing.cancel()
+            waiting.cancel()
+        pull = self.snapshot.pull
+        if kind == "Pod" and pull is not None and pull.ended_at is None:  # how long the image took, and its size
+            with suppress(errors.KubeMagicsError):
+                await self._take(await happened.to(self._client, self._namespace, kind, uid))
         return True
+
+    async def _take(self, events: happened.Events | None) -> None:
+        self._events = events
+        await self._refresh()
 
     async def _refresh(self) -> None:
         if not self._pods_seen or (self._job is None and not self._job_gone):

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from kube_magics import errors
 from kube_magics.cluster.client import Client
+from kube_magics.cluster.pieces import Outage
+from kube_magics.cluster.watch import Listed, watch
 from kube_magics.telemetry.happenings import when
 from kube_magics.telemetry.objects import text
 
 _CREATED = re.compile(r"Created pod: (\S+)")
 MOST_PODS = 20
 """Of which each is asked for; of more, all events of pods are read once."""
+POLL_S = 3.0
+"""For who may list and not watch events."""
+AGAIN_S = 2.0
+"""After an error."""
 
 Events = list[Mapping[str, Any]]
 
@@ -34,6 +41,39 @@ async def to_if_seen(client: Client, namespace: str, kind: str, uid: str = "") -
         return await to(client, namespace, kind, uid)
     except errors.Forbidden:
         return None
+
+
+async def hear(
+    client: Client, namespace: str, kind: str, uid: str, tell: Callable[[Events | None], Awaitable[None]]
+) -> bool:
+    """`tell` what has happened to one object so far, and again whenever more has; ends with an error, and says whether
+    events may be read: who may not is told None."""
+    try:
+        async with aclosing(_news(client, namespace, kind, uid)) as news:
+            async for events in news:
+                await tell(events)
+    except errors.Forbidden:
+        await tell(None)
+        return False
+    except errors.KubeMagicsError:
+        # Also what a log-in program says: it ends no following, which can do without events.
+        await asyncio.sleep(AGAIN_S)
+    return True
+
+
+async def _news(client: Client, namespace: str, kind: str, uid: str) -> AsyncGenerator[Events, None]:
+    found: dict[str, Mapping[str, Any]] = {}
+    query = {"fieldSelector": f"involvedObject.kind={kind},involvedObject.uid={uid}"}
+    path = f"/api/v1/namespaces/{namespace}/events"
+    async with aclosing(watch(client, path, query, poll_s=POLL_S)) as changes:
+        async for change in changes:
+            if isinstance(change, Outage):
+                continue  # whoever watches the object has it too
+            if isinstance(change, Listed):
+                found = {text(event, "metadata", "name"): event for event in change.items}
+            elif change.type != "DELETED":
+                found[text(change.object, "metadata", "name")] = change.object
+            yield list(found.values())
 
 
 async def to_job(client: Client, namespace: str, uid: str, pods: Sequence[str]) -> Events:

@@ -50,6 +50,7 @@ ROLE: tuple[Permission, ...] = (
     Permission("patch", "pods", "stopping a job suspends it, which deletes its pod and the log in the cluster"),
     Permission("get", "pods/log", "no output is shown, and no value comes back"),
     Permission("list", "events", "why a job has no pod (quota, policy, scheduling) stays unknown"),
+    Permission("watch", "events", "a waiting cell learns of them up to three seconds later, by lists"),
     Permission("create", "configmaps", "a cell and all it carries must stay under 64 KiB"),
     Permission(
         "get", "configmaps", "whether a large job's files have all arrived is not known; it cannot be attached to"

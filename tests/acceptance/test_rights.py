@@ -38,6 +38,8 @@ WHOLE: Mapping[str, str] = {
     "submit": "",
     "list": "serviceaccount",
     "logs": "up\n",
+    "why": "Nothing is wrong: it runs",
+    "why not": "There is no service account absent",
     "stop": "its log stays",
     "value": "{'@value': 150000}",
     "files": "{'out.txt': 4}",
@@ -61,7 +63,10 @@ LOST: Mapping[Right, Mapping[str, str]] = {
         # By its pod's state, since its last word is in the log.
         "end": "stopped",
     },
-    ("list", "events"): {"list": "you may not list events here"},
+    ("list", "events"): {
+        "list": "you may not list events here",
+        "why not": "It has no pod, and why is not to be seen: you may not list events here.",
+    },
     ("create", "configmaps"): {"submit": "You may not create configmaps", "small": "", "value": "{'@value': 0}"},
     ("get", "configmaps"): {"attach": "You may not get configmaps"},
     ("get", "persistentvolumeclaims"): {"claim": "There is no such claim in the job's namespace"},

@@ -89,6 +89,8 @@ def go_on(context: str, *, examined: bool) -> None:
     _until(lambda: any(text in job.log_path.read_text() for text in ("up\n", "may not read logs")))
     own["list"] = kube("jobs", context)
     own["logs"] = kube(f"logs {context}", context)
+    own["why"] = kube(f"why {context}", context)
+    own["why not"] = kube(f"why {PODLESS}", context)
     own["stop"] = kube(f"stop {context}", context)
 
 

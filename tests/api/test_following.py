@@ -12,6 +12,7 @@ import pytest
 
 from kube_magics import errors
 from kube_magics.backends import following as following_module
+from kube_magics.backends import happened
 from kube_magics.backends.contract import Piece
 from kube_magics.backends.following import LOST
 from kube_magics.backends.kubernetes import KubernetesBackend
@@ -128,7 +129,6 @@ def test_an_image_that_was_pulled_has_its_time_and_size_also_once_the_job_runs(m
             await job.until_asked("events")
             job.set("events", {**of, "reason": "Pulled", "message": pulled, "lastTimestamp": "2026-11-26T03:01:02Z"})
             job.set("pods", running())
-            await job.until_asked("events", job.asked.count("events") + 1)
             finish(job)
             return await collecting
 
@@ -158,6 +158,59 @@ def test_that_a_node_is_added_stands_in_the_pods_events() -> None:
         return ""
 
     assert asyncio.run(follow()).splitlines() == [said, grows["message"]]
+
+
+def unmounted(number: int) -> dict[str, Any]:
+    message = f'MountVolume.SetUp failed for volume "v" : secret "absent-{number}" not found'
+    of = {"kind": "Pod", "name": "one-abcde", "uid": "pod-uid"}
+    return {"metadata": {"name": f"e{number}"}, "involvedObject": of, "reason": "FailedMount", "message": message}
+
+
+@pytest.mark.parametrize("may_watch", [True, False])
+def test_what_a_waiting_pods_events_say_later(monkeypatch: pytest.MonkeyPatch, *, may_watch: bool) -> None:
+    monkeypatch.setattr(following_module, "NO_CONTAINER_S", 0.05)
+    monkeypatch.setattr(happened, "POLL_S", 0.05)
+
+    async def follow() -> tuple[list[str], int]:
+        job = OneJob(pods=a_pod(), events=unmounted(1))
+        job.refusals["watch events"].extend([] if may_watch else [403] * 1000)
+        told: list[str] = []
+        async with followed(job) as following, asyncio.timeout(30):
+            async for piece in following.pieces():
+                if isinstance(piece, Snapshot) and piece.cause is not None:
+                    told.append(piece.cause.sentence)
+                    if "absent-2" in told[-1]:
+                        break
+                    await job.until_asked("watch events")
+                    job.set("events", {**unmounted(2), "lastTimestamp": "2026-11-26T03:00:00Z"})
+        return told, job.asked.count("events")
+
+    told, lists = asyncio.run(follow())
+    assert [sentence[:27] for sentence in told] == ["There is no Secret absent-1", "There is no Secret absent-2"]
+    assert (lists == 1) is may_watch
+
+
+def test_who_may_not_see_events_follows_without() -> None:
+    def job_of() -> OneJob:
+        job = OneJob(pods={})
+        job.refusals["events"].extend([403] * 100)
+        job.refusals["watch events"].extend([403] * 100)
+        return job
+
+    async def follow() -> list[Snapshot | Piece]:
+        job = job_of()
+        async with followed(job) as following:
+            collecting = asyncio.ensure_future(collected(following))
+            await job.until_asked("events")
+            while following.snapshot.cause is None:
+                await asyncio.sleep(0.01)
+            job.set("pods", a_pod(**TERMINATED))
+            finish(job)
+            return await collecting
+
+    found = states(asyncio.run(follow()))
+    assert [state.cause.kind for state in found if state.cause] == ["hidden"]
+    assert found[-1].phase == "succeeded"
 
 
 @pytest.mark.parametrize(("uid", "phase"), [("job-uid", "pending"), ("an older one's", "succeeded")])
