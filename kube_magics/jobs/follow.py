@@ -14,7 +14,7 @@ from weakref import WeakSet
 from kube_magics.backends.contract import Attempt, Backend, Outage, Piece
 from kube_magics.jobs.logfile import READ_BYTES, LogFile
 from kube_magics.jobs.retries import Retries
-from kube_magics.jobs.screen import CROWDED_S, STDERR, STDOUT, Screen
+from kube_magics.jobs.screen import CROWDED_S, STDERR, STDOUT, WAITS, Screen
 from kube_magics.runner import images, protocol
 from kube_magics.runner.images import Picture
 from kube_magics.telemetry.heard import Heard
@@ -130,7 +130,7 @@ class Follower:
         if self.outcome.error is not None and not self._retries.another:
             screen.drop_traceback(self.outcome.error.get("crc"))
         if self.outcome.snapshot is not None and (why := _why_it_waits(self.outcome.snapshot)):
-            screen.add(STDERR, why)
+            screen.add(WAITS, why)
         self._screens.add(screen)
 
     async def _flush_often(self) -> None:
@@ -175,7 +175,7 @@ class Follower:
     def _tell_why_it_waits(self, state: Snapshot) -> None:
         before = self.outcome.snapshot.cause if self.outcome.snapshot else None
         if state.cause != before and (why := _why_it_waits(state)):
-            self._show(STDERR, why)
+            self._show(WAITS, why)
 
     def _hopeless(self) -> bool:
         state = self.outcome.snapshot
@@ -329,7 +329,7 @@ def _why_it_waits(state: Snapshot) -> bytes:
         return b""
     said = f"\n  said: {cause.said}" if cause.said else ""
     fix = f"\n  next: {cause.fix}" if cause.fix else ""
-    return f"job {state.name} waits: {cause.sentence}{said}{fix}\n".encode()
+    return f"job {state.name} waits: {cause.sentence}{said}{fix.replace('NAME', state.name)}\n".encode()
 
 
 def _said(outage: Outage) -> str:

@@ -23,6 +23,11 @@ class Pane:
         self._show = here.card_view() if here.shows() else None
         self._next = -math.inf
 
+    @property
+    def shows(self) -> bool:
+        """A card, which has all that is known of why the job waits."""
+        return self._show is not None
+
     def update(self, *, last: bool = False) -> None:
         """Show the job as it is now, unless that was done just before; `last`: in any case."""
         now = time.monotonic()

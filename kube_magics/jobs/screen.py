@@ -22,7 +22,8 @@ TOTAL_BYTES = 1_000_000
 TAIL_BYTES = 20_000
 """Shown at the end when the total was reached before."""
 
-STDOUT, STDERR = 1, 2
+STDOUT, STDERR, WAITS = 1, 2, 3
+"""The job's own two, and why it does not run yet, in our words: a card has them too."""
 TRACEBACK = (b"Traceback (most recent call last):\n", b"  + Exception Group Traceback", b'  File "')
 """How Python begins to show an exception, a group, a syntax error."""
 HOLD_S = 0.5
@@ -60,7 +61,7 @@ class Screen:
         self._credited_at = time.monotonic()
         self._held: list[bytes] = []
         self._held_at = 0.0
-        self._decoders = {s: codecs.getincrementaldecoder("utf-8")("replace") for s in (STDOUT, STDERR)}
+        self._decoders = {s: codecs.getincrementaldecoder("utf-8")("replace") for s in (STDOUT, STDERR, WAITS)}
 
     def add(self, stream: int, data: bytes) -> None:
         """Queue `data` (whole lines, or a piece of one) of the user's `stream`."""

@@ -11,7 +11,7 @@ from kube_magics.jobs.interrupt import Waiting
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import free
 from kube_magics.jobs.pane import Pane
-from kube_magics.jobs.screen import BATCH_S, STDERR, Screen
+from kube_magics.jobs.screen import BATCH_S, STDOUT, WAITS, Screen
 from kube_magics.runner.images import Picture
 from kube_magics.spec.quantities import human_bytes, human_seconds
 
@@ -29,18 +29,21 @@ def show(job: Job) -> Pane:
         try:
             while not job.done(0):
                 screen.wait(LONGEST_WAIT_S)
-                _write(job, screen)
+                _write(job, screen, pane)
                 pane.update()
                 waiting.look()
                 job.done(BATCH_S)
-            _write(job, screen, last=True)
+            _write(job, screen, pane, last=True)
         finally:
             pane.update(last=True)
     return pane
 
 
-def _write(job: Job, screen: Screen, *, last: bool = False) -> None:
-    write(screen.take(last=last), here.display() or _keeper(job))
+def _write(job: Job, screen: Screen, pane: Pane, *, last: bool = False) -> None:
+    pieces = screen.take(last=last)
+    if pane.shows:
+        pieces = [piece for piece in pieces if isinstance(piece, Picture) or piece[0] != WAITS]
+    write(pieces, here.display() or _keeper(job))
 
 
 def write(pieces: Iterable[tuple[int, str] | Picture], show_picture: Callable[[Picture], None]) -> None:
@@ -50,7 +53,7 @@ def write(pieces: Iterable[tuple[int, str] | Picture], show_picture: Callable[[P
             show_picture(piece)
             continue
         stream, text = piece
-        out = sys.stderr if stream == STDERR else sys.stdout
+        out = sys.stdout if stream == STDOUT else sys.stderr
         out.write(text)
         out.flush()
 

@@ -100,7 +100,7 @@ def errors_are_plain(book: Book) -> None:
 
 def why_it_waits(book: Book) -> None:
     book.run(3)
-    book.says(3, "job wide waits: ")
+    book.says(3, "Not enough free GPUs on any node.")
     book.says(3, "Insufficient nvidia.com/gpu")
     book.interrupt()
     book.says(3, "Detached: ")
