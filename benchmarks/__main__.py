@@ -24,6 +24,7 @@ from benchmarks import (
     sampler,
     stall,
     submit_warm,
+    why,
 )
 from benchmarks.measure import RESULTS, ROUNDS, Sample, table, write
 from benchmarks.place import CannotRun, Place, place
@@ -46,6 +47,7 @@ ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "stall": stall.measure,
     "cuts": cuts.measure,
     "follow-20": follow_20.measure,
+    "why": why.measure,
 }
 NAMES = (*ALONE, *ON_THE_CLUSTER)
 
