@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from kube_magics.jobs.job import Job
     from kube_magics.jobs.together import wait_all
     from kube_magics.jobs.train import remote, train
+    from kube_magics.magics.dashboard import Dashboard
     from kube_magics.runner.report import report, should_stop
 
 __version__ = VERSION
-__all__ = ["Job", "load_ipython_extension", "remote", "report", "should_stop", "train", "wait_all"]
+__all__ = ["Dashboard", "Job", "load_ipython_extension", "remote", "report", "should_stop", "train", "wait_all"]
 
 _HOMES = {
+    "Dashboard": "kube_magics.magics.dashboard",
     "Job": "kube_magics.jobs.job",
     "remote": "kube_magics.jobs.train",
     "report": "kube_magics.runner.report",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -227,6 +227,9 @@ class Backend(Protocol):
 
     async def jobs(self, selector: str | None = None) -> list[Snapshot]:
         """All jobs here that the user may see, newest first; `selector`: only those with these labels."""
+
+    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
+        """All jobs here that the user may see, by name, then whatever changes of them (None: it is gone), for ever."""
 
     async def gpus(self) -> GpuReport:
         """GPUs by node: total and in use."""

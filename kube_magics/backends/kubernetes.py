@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +23,22 @@ from kube_magics.backends import (
     secrets,
     stopping,
 )
-from kube_magics.backends.contract import Attempt, Findings, Gap, GpuReport, NodeReport, Objects, Piece, Source, Sources
+from kube_magics.backends.contract import (
+    Attempt,
+    Findings,
+    Gap,
+    GpuReport,
+    NodeReport,
+    Objects,
+    Outage,
+    Piece,
+    Source,
+    Sources,
+)
 from kube_magics.backends.following import LOST, Following, Watches
 from kube_magics.backends.nodes import gpu_report, node_report
 from kube_magics.backends.podlog import pod_log
+from kube_magics.backends.watching import Watching
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import METADATA, METADATA_LIST, Client
 from kube_magics.cluster.create import create
@@ -284,6 +296,9 @@ class KubernetesBackend:
 
         found = await asyncio.gather(*(bundles.whole(self.client, self.namespace, job, seen(job)) for job in jobs))
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
+
+    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
+        return Watching(self.client, self.namespace).changes()
 
     async def gpus(self) -> GpuReport:
         return await gpu_report(self.client, self.namespace)

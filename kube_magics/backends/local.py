@@ -13,14 +13,24 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import elsewhere, jobfolder, localrunner, machine
-from kube_magics.backends.contract import Findings, GpuNode, GpuReport, NodeReport, Objects, Piece, Source, Sources
+from kube_magics.backends import elsewhere, jobfolder, localrunner, localwatch, machine
+from kube_magics.backends.contract import (
+    Findings,
+    GpuNode,
+    GpuReport,
+    NodeReport,
+    Objects,
+    Outage,
+    Piece,
+    Source,
+    Sources,
+)
 from kube_magics.backends.jobfolder import DELETED, END, FACTS, FETCHED, LOG, RESULTS, TOLD
 from kube_magics.cells.files.cargo import WORK
 from kube_magics.manifests.pod import GRACE_S, grace
@@ -320,6 +330,9 @@ class LocalBackend:
             )
         found = [self._snapshot(home) for home in self._homes()]
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
+
+    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
+        return localwatch.changes(self._homes, self._snapshot)
 
     async def names(self, kind: str) -> list[str]:
         return sorted(home.name for home in self._homes()) if kind == "jobs" else []

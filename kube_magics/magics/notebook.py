@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import linecache
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from kube_magics.cells.notebook import Cell, Notebook, Sent
 from kube_magics.runner.images import Picture
 
 if TYPE_CHECKING:
+    from kube_magics.backends.contract import Backend
     from kube_magics.verbs.door import Door
 
 
@@ -56,7 +58,19 @@ def door(shell: Any) -> Door:
     """The notebook, as verbs see it."""
     from kube_magics.verbs.door import Door  # what loading the extension need not wait for
 
-    return Door(namespace=shell.user_ns, sent=lambda text: sent(shell, text))
+    return Door(namespace=shell.user_ns, sent=lambda text: sent(shell, text), live=_live(shell))
+
+
+def _live(shell: Any) -> Callable[[Backend], object] | None:
+    """What makes a dashboard, where one can be shown."""
+    from kube_magics.widgets.dashboard import supported
+
+    def made(backend: Backend) -> object:
+        from kube_magics.magics.dashboard import Live
+
+        return Live(backend)
+
+    return made if hasattr(shell, "kernel") and supported() else None
 
 
 def answers(shell: Any) -> bool:

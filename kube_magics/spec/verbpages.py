@@ -56,7 +56,7 @@ once leaves the job alone, twice within three seconds stops it, as in a notebook
 
 def help_text(prog: str = NOTEBOOK) -> str:
     """All verbs, a line each."""
-    lines = [f"    {prog} {verb.name:<8} {verb.help}" for verb in VERBS.values()]
+    lines = [f"    {prog} {verb.name:<9} {verb.help}" for verb in VERBS.values()]
     foot = f"{prog} VERB -h says more of one."
     return "\n".join(["Run scripts and images, look at jobs, end them, choose the cluster.", "", *lines, "", foot])
 

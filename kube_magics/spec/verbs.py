@@ -81,6 +81,12 @@ _ALL = (
         examples=("jobs", "jobs --status running --sort-by=-gpus", "jobs --filter notebook=train* --json"),
     ),
     Verb(
+        "dashboard",
+        "The jobs of this namespace (or machine), live: filter, sort, look into one, stop or delete it.",
+        more="In a notebook whose JupyterLab has anywidget (`kube-magics[lab]`); elsewhere it is the table of `jobs`.",
+        examples=("dashboard", "dashboard --namespace team-b"),
+    ),
+    Verb(
         "logs",
         "The log of a job as far as it is kept.",
         "NAME",

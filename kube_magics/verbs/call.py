@@ -25,6 +25,7 @@ _HOMES: Mapping[str, str] = {
     "run": "run:run",
     "create": "create:run",
     "jobs": "jobs:jobs",
+    "dashboard": "jobs:dashboard",
     "logs": "logs:logs",
     "attach": "attach:attach",
     "stop": "ending:stop",

@@ -16,7 +16,7 @@ from kube_magics.spec.quantities import human_bytes, human_seconds
 from kube_magics.telemetry import description
 from kube_magics.telemetry.snapshot import Snapshot
 from kube_magics.verbs import jobs as listing
-from kube_magics.verbs.door import Call
+from kube_magics.verbs.door import Call, Door
 from kube_magics.verbs.table import Table, aligned, plain
 
 
@@ -66,13 +66,17 @@ class Description:
 
 
 def describe(call: Call) -> Description:
+    """The job of that name."""
+    return described(call.backend, call.names[0], call.door)
+
+
+def described(backend: Backend, name: str, door: Door) -> Description:
     """Asks for the job's state and its objects at once."""
-    backend, (name,) = call.backend, call.names
     state, found = loop.wait(_both(backend, name))
     now = time.time()
     row = listing.row(state, records.kernel_of(state.submission_id), now)
     (job,) = Table("jobs", backend.where(), JOBS, (row,), "").records
-    facts = {key: call.door.typed(text) for key, text in _facts(state, found, backend, now).items()}
+    facts = {key: door.typed(text) for key, text in _facts(state, found, backend, now).items()}
     return Description(facts, tuple(description.containers_of(found.pods)), job)
 
 

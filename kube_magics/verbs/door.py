@@ -53,6 +53,8 @@ class Door:
     """The running cell, from its text."""
     seen: Callable[[Any], None] = lambda _: None
     """Told what a slow verb has found so far, again with each more."""
+    live: Callable[[Backend], object] | None = None
+    """Makes the dashboard of a backend's jobs; None: nothing can be shown here that goes on changing."""
     lasting: bool = True
     """What is set, or bound, is there for the next line. False: the process ends with this one."""
 

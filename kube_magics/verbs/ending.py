@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kube_magics import errors
+from kube_magics.backends.contract import Backend
 from kube_magics.jobs.job import Job
 from kube_magics.verbs.door import Call
 
@@ -16,13 +17,15 @@ def stop(call: Call) -> None:
 
 def delete(call: Call) -> None:
     """The jobs and all that they own."""
+    backend = call.backend
+    _each(call, lambda job: removed(job, backend), "deleted")
 
-    def remove(job: Job) -> str:
-        job.delete()
-        what = "its log" if call.backend.kind == "local" else "its pod and its log on the cluster"
-        return f"{job.name} is deleted, with {what}."
 
-    _each(call, remove, "deleted")
+def removed(job: Job, backend: Backend) -> str:
+    """Remove one job; says what was done."""
+    job.delete()
+    what = "its log" if backend.kind == "local" else "its pod and its log on the cluster"
+    return f"{job.name} is deleted, with {what}."
 
 
 def _each(call: Call, end: Callable[[Job], str], done: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kube_magics.backends.contract import Backend
 from kube_magics.jobs import loop
 from kube_magics.spec.columns import EVENTS
 from kube_magics.telemetry import happenings
@@ -16,12 +17,15 @@ from kube_magics.verbs.table import Row, Table
 
 def events(call: Call) -> Table:
     """A row an event, the oldest first."""
-    backend = call.backend
-    name = call.names[0] if call.names else None
+    return of(call.backend, call.names[0] if call.names else None).selected(call.given)
+
+
+def of(backend: Backend, name: str | None) -> Table:
+    """What has happened to a job, or to any."""
     found, hidden = loop.wait(backend.events(name))
     rows = tuple(row(event, name) for event in found)
     empty = "" if hidden else f"no events of {name or 'any job'} are kept any more on {backend.where()}"
-    return Table("events", backend.where(), EVENTS, rows, empty, hidden).selected(call.given)
+    return Table("events", backend.where(), EVENTS, rows, empty, hidden)
 
 
 def row(event: Mapping[str, Any], job: str | None) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from kube_magics.jobs import known, loop, orphans, records
@@ -19,8 +20,7 @@ def jobs(call: Call) -> Table:
     found = loop.wait(backend.jobs(selector))
     if selector is None:
         known.note("jobs", [each.name for each in found])
-    now, folder = time.time(), str(Path.cwd())
-    rows = [row(each, records.kernel_of(each.submission_id), now, folder) for each in found]
+    rows = rows_of(found)
     states = call.given.get("status", ())
     kept = [each for each in rows if not states or each.values["status"] in states]
     empty = f"no jobs on {backend.where()}" if not rows else f"none of {len(rows)} is {' or '.join(states)}"
@@ -29,6 +29,17 @@ def jobs(call: Call) -> Table:
         f"{name} is deleted: its submit was cut off, its files never arrived, and it never ran." for name in deleted
     )
     return Table("jobs", backend.where(), JOBS, tuple(kept), empty, notes).selected(call.given)
+
+
+def dashboard(call: Call) -> object:
+    """Live, where the door can show that; else the table as it is now."""
+    return call.door.live(call.backend) if call.door.live is not None else jobs(call)
+
+
+def rows_of(found: Sequence[Snapshot]) -> list[Row]:
+    """A row a job."""
+    now, folder = time.time(), str(Path.cwd())
+    return [row(each, records.kernel_of(each.submission_id), now, folder) for each in found]
 
 
 def row(each: Snapshot, kernel: str | None, now: float, folder: str = "") -> Row:

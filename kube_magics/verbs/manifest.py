@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from kube_magics.backends.contract import Backend
 from kube_magics.jobs import loop
 from kube_magics.manifests.again import creatable
 from kube_magics.spec.credentials import LEFT_OUT
@@ -35,15 +36,19 @@ class Manifest:
 
 def manifest(call: Call) -> Manifest | None:
     """The Job, with the objects that carry its files."""
-    (name,) = call.names
-    made = [creatable(found) for found in loop.wait(call.backend.recipe(name))]
+    found = of(call.backend, call.names[0])
+    if call.given.get("json"):
+        return found
+    sys.stdout.write(found.text())
+    return None
+
+
+def of(backend: Backend, name: str) -> Manifest:
+    """The objects of a job; raises what the backend's `recipe` raises."""
+    made = [creatable(found) for found in loop.wait(backend.recipe(name))]
     hidden = list(dict.fromkeys(each for _, left_out in made for each in left_out))
     remarks: tuple[str, ...] = ()
     if hidden:
         what = "looks like a credential" if len(hidden) == 1 else "look like credentials"
         remarks = (f"{', '.join(hidden)} {what}: {LEFT_OUT} stands for it. A Secret is the place for it.",)
-    found = Manifest(tuple(body for body, _ in made), remarks)
-    if call.given.get("json"):
-        return found
-    sys.stdout.write(found.text())
-    return None
+    return Manifest(tuple(body for body, _ in made), remarks)

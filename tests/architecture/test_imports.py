@@ -18,6 +18,7 @@ OWNERS = {
     # In the pod its printer shows a cell's value, where the image has it.
     "IPython": ["kube_magics/magics/", "kube_magics/widgets/", "kube_magics/runner/pretty.py"],
     "ipywidgets": ["kube_magics/widgets/"],
+    "anywidget": ["kube_magics/widgets/"],
     "yaml": ["kube_magics/verbs/", "kube_magics/manifests/", "kube_magics/cluster/"],
 }
 # Where the name to install differs from the name to import.

@@ -1,0 +1,125 @@
+"""All jobs of a backend, live, for all who look at them in this process: one watch, open while somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import weakref
+from collections.abc import Callable
+from contextlib import aclosing
+
+from kube_magics import errors
+from kube_magics.backends.contract import Backend, Outage
+from kube_magics.jobs import records
+from kube_magics.telemetry.board import Board, Delta
+
+BATCH_S = 0.25
+"""What changes within it is told at once."""
+AGAIN_S = 30.0
+"""After what ends a watch: rights that were taken, credentials that ran out."""
+Tell = Callable[[Delta | None, str], None]
+"""Is given what is new, if anything, and what there is to say of the watch, if anything; on the loop."""
+
+_overviews: weakref.WeakKeyDictionary[Backend, Overview] = weakref.WeakKeyDictionary()
+
+
+def overview(backend: Backend) -> Overview:
+    """The one of this backend. On the loop."""
+    return _overviews.setdefault(backend, Overview(backend))
+
+
+class Overview:
+    """All jobs of one backend. To be used on the loop."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = weakref.ref(backend)
+        self._tells: list[Tell] = []
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._failure: errors.KubeMagicsError | None = None
+        self._changed = asyncio.Event()
+        self.board = Board()
+        self.said = ""
+        """Of the watch, as that the cluster cannot be reached; empty: all is well."""
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a watch."""
+        return self._task is not None
+
+    async def look(self, tell: Tell) -> None:
+        """Begin to tell; returns once all jobs are known, or raises what keeps them from being known."""
+        self._tells.append(tell)
+        if self._task is None:
+            self._ready, self._failure = asyncio.Event(), None
+            self.board, self.said = Board(mine=_is_mine()), ""
+            self._task = asyncio.ensure_future(self._watch())
+        try:
+            await self._ready.wait()
+        except asyncio.CancelledError:  # an interrupt
+            self.leave(tell)
+            raise
+        if self._failure is not None:
+            self.leave(tell)
+            raise self._failure
+
+    def leave(self, tell: Tell) -> None:
+        """Tell no more; the last one to leave closes the watch."""
+        if tell in self._tells:
+            self._tells.remove(tell)
+        if not self._tells and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _watch(self) -> None:
+        while (backend := self._backend()) is not None:
+            try:
+                await self._read(backend)
+            except errors.KubeMagicsError as error:
+                if not self._ready.is_set():
+                    self._failure = error
+                    self._ready.set()
+                    return
+                self._say(error.said or error.message)
+            del backend
+            await asyncio.sleep(AGAIN_S)
+
+    async def _read(self, backend: Backend) -> None:
+        await backend.connect()
+        first, known = True, set(self.board.rows)
+        async with aclosing(backend.watch()) as changes:
+            async for change in changes:
+                if isinstance(change, Outage):
+                    said = "" if change.over else f"no word from the cluster for {change.lasted_s:.0f} s"
+                    if said and not self._ready.is_set():
+                        raise errors.Unreachable(f"There is {said}.", hint="%kube doctor")
+                    self._say(said)
+                    continue
+                # Of a watch that was begun again: what is not there now is gone.
+                delta = self.board.take({**dict.fromkeys(known), **change} if first else change)
+                if first:
+                    first = False
+                    self._say("")
+                self._ready.set()
+                if delta is not None:
+                    self._tell(delta, self.said)
+                    await asyncio.sleep(BATCH_S)
+
+    def _say(self, text: str) -> None:
+        if text != self.said:
+            self.said = text
+            self._tell(None, text)
+
+    def _tell(self, delta: Delta | None, said: str) -> None:
+        for tell in tuple(self._tells):
+            tell(delta, said)
+
+
+def _is_mine() -> Callable[[str | None], bool]:
+    """Whether this user has submitted it from here; what was found out once is not looked for again."""
+
+    @functools.cache
+    def found(submission_id: str) -> bool:
+        return records.file_of(submission_id) is not None
+
+    return lambda submission_id: bool(submission_id) and found(submission_id or "")

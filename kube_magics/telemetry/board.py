@@ -1,0 +1,97 @@
+"""All jobs of one place as rows for a table that is kept elsewhere, and what changes of them, by versions. Pure.
+
+Whoever has version N and is given a delta since N has the delta's version; whoever has another one needs the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, RUNNING, SUSPENDED, Snapshot
+
+Row = dict[str, Any]
+_EXPLAINED = (PENDING, INCOMPLETE, SUSPENDED, "failed")
+"""Phases whose cause is told in the table."""
+LIVE = (PENDING, RUNNING, SUSPENDED, INCOMPLETE)
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What is new."""
+
+    version: int
+    since: int | None
+    """The version that it goes on from; None: it is all there is."""
+    rows: tuple[Row, ...] = ()
+    gone: tuple[str, ...] = ()
+    """Names."""
+
+    def json(self) -> dict[str, Any]:
+        """For the table."""
+        return {"version": self.version, "since": self.since, "rows": list(self.rows), "gone": list(self.gone)}
+
+
+@dataclass
+class Board:
+    """The rows as they are now, in no order: who shows them sorts them."""
+
+    mine: Callable[[str | None], bool] = lambda _: False
+    """Whether the submission of this id is this user's."""
+    version: int = 0
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def take(self, changes: Mapping[str, Snapshot | None]) -> Delta | None:
+        """Jobs by name, None for one that is gone; None where that changes nothing that is shown."""
+        changed, gone = [], []
+        for name, state in changes.items():
+            if state is None:
+                if self.snapshots.pop(name, None) is not None:
+                    del self.rows[name]
+                    gone.append(name)
+                continue
+            fresh = row(state, mine=self.mine(state.submission_id))
+            self.snapshots[name] = state
+            if self.rows.get(name) != fresh:
+                self.rows[name] = fresh
+                changed.append(fresh)
+        if not changed and not gone:
+            return None
+        self.version += 1
+        return Delta(self.version, self.version - 1, tuple(changed), tuple(gone))
+
+    def whole(self) -> Delta:
+        """All of it."""
+        return Delta(self.version, None, tuple(self.rows.values()))
+
+    def newest_first(self) -> list[Snapshot]:
+        """As `%kube jobs` has them."""
+        return sorted(self.snapshots.values(), key=lambda each: each.created_at or 0, reverse=True)
+
+
+def row(state: Snapshot, *, mine: bool = False) -> Row:
+    """One job; times in seconds since the epoch, what is unknown None."""
+    cause = state.cause if state.phase in _EXPLAINED else None
+    return {
+        "name": state.name,
+        "status": state.phase,
+        "shown": state.status,
+        "live": state.phase in LIVE,
+        "why": " ".join(filter(None, (cause.sentence, cause.said))) if cause else "",
+        "gpus": state.gpus,
+        "created_at": state.created_at,
+        "started_at": state.started_at,
+        "finished_at": state.finished_at,
+        "node": state.node or "",
+        "notebook": state.notebook or "",
+        "cell": state.label or "",
+        "mine": mine,
+        "identity": identity(state),
+    }
+
+
+def identity(state: Snapshot) -> str:
+    """Another job of the same name has another one."""
+    return state.uid or state.submission_id or str(state.created_at or "")

@@ -1,0 +1,92 @@
+"""The picture of all jobs: state goes there, wishes come back."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = ("rows.js", "log.js", "table.js", "details.js", "dashboard.js")
+"""One ES module in five files, the later ones on top of the earlier: what a page is given has no address to import
+others from."""
+STYLE = "dashboard.css"
+LONGEST = 300
+"""Characters of a word of a wish: names of Kubernetes have 253."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody has asked for in the page."""
+
+    id: str
+    """Of the wish; the answer bears it."""
+    what: str
+    view: str
+    """Which of the places that show the picture."""
+    name: str = ""
+    """Of a job."""
+    identity: str = ""
+    """Of the job that the page shows: `telemetry.board.identity`."""
+
+
+def supported() -> bool:
+    """Whether this Python has what the picture is made with."""
+    return importlib.util.find_spec("anywidget") is not None
+
+
+def script() -> str:
+    """The ES module."""
+    return "\n".join(_text(name) for name in SCRIPTS)
+
+
+def wish_of(content: object) -> Wish | None:
+    """From what came from the page; None: it is none."""
+    if not isinstance(content, Mapping):
+        return None
+    words = {key: content.get(key, "") for key in ("id", "what", "view", "name", "identity")}
+    if not all(isinstance(word, str) and len(word) <= LONGEST for word in words.values()) or not words["what"]:
+        return None
+    return Wish(**words)
+
+
+class Picture:
+    """In as many places as pages show it."""
+
+    def __init__(self, wished: Callable[[Wish], None]) -> None:
+        """`wished` is called on whichever thread the kernel hears it, and must return at once."""
+        self._wished = wished
+        self._widget: Any = _widget_class()()
+        self._widget.on_msg(self._heard)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """To all places; from any thread, also while a cell runs."""
+        self._widget.send(dict(message))
+
+    def bundle(self, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What shows it, and `text` where that cannot be."""
+        data, metadata = self._widget._repr_mimebundle_()
+        return {**data, "text/plain": text}, metadata
+
+    def close(self) -> None:
+        """Nothing is shown any more, anywhere."""
+        self._widget.close()
+
+    def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        wish = wish_of(content)
+        if wish is not None:
+            self._wished(wish)
+
+
+@functools.cache
+def _widget_class() -> Any:
+    import anywidget  # a fifth of a second that only who asks for a dashboard waits for
+
+    # Texts, not paths: of a path anywidget watches the file for ever.
+    return type("Dashboard", (anywidget.AnyWidget,), {"_esm": script(), "_css": _text(STYLE)})
+
+
+def _text(name: str) -> str:
+    return (Path(__file__).parent / name).read_text("utf-8")
