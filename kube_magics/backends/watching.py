@@ -12,6 +12,7 @@ from kube_magics.backends import bundles, happened
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.pieces import Outage
 from kube_magics.cluster.watch import Changed, Listed, watch
+from kube_magics.spec import names
 from kube_magics.telemetry.objects import part, rows, text
 from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, Snapshot, incomplete, of_job
 
@@ -176,6 +177,8 @@ class Watching:
                 found = await happened.to_if_seen(self._client, self._namespace, "Job")
                 self._events = None if found is None else _by_object(found)
             for job in waits.values():
+                if names.ANNOTATION_BUNDLE not in part(job, "metadata", "annotations"):
+                    continue
                 missing = await bundles.is_missing(self._client, self._namespace, job)
                 (self._incomplete.add if missing else self._incomplete.discard)(_uid(job))
         self._changed |= waits.keys()

@@ -31,7 +31,8 @@ def overview(backend: Backend) -> Overview:
 class Overview:
     """All jobs of one backend. To be used on the loop."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, again_s: float = AGAIN_S) -> None:
+        self._again_s = again_s
         self._backend = weakref.ref(backend)
         self._tells: list[Tell] = []
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +83,7 @@ class Overview:
                     return
                 self._say(error.said or error.message)
             del backend
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(self._again_s)
 
     async def _read(self, backend: Backend) -> None:
         await backend.connect()

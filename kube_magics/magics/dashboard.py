@@ -16,6 +16,7 @@ from kube_magics.jobs.overview import Overview, overview
 from kube_magics.magics import wishes
 from kube_magics.spec.columns import JOBS
 from kube_magics.spec.options import PLACE
+from kube_magics.spec.parse import checked
 from kube_magics.telemetry.board import Delta
 from kube_magics.verbs.jobs import rows_of
 from kube_magics.verbs.table import Table
@@ -178,4 +179,4 @@ class Dashboard(Live):
     def __init__(self, namespace: str | None = None, context: str | None = None, backend: str | None = None) -> None:
         given = {"namespace": namespace, "context": context, "backend": backend}
         named = {field: value for field, value in given.items() if value is not None}
-        super().__init__(backend_for(defaults.spec(named, tuple(PLACE))))
+        super().__init__(backend_for(defaults.spec(checked(named), tuple(PLACE))))

@@ -24,10 +24,11 @@ class Table {
     this.pool = [];
     this.selected = null;
     this.id = `km-${Math.random().toString(36).slice(2)}`;
-    this.heads = COLUMNS.map((column) => make("button", { className: "km-head", type: "button", role: "columnheader" }, column.title));
-    this.space = make("div", { className: "km-space" });
+    this.heads = COLUMNS.map((column) => make("button", { className: "km-head", type: "button" }, column.title));
+    this.headings = this.heads.map((button) => make("div", { role: "columnheader" }, button));
+    this.space = make("div", { className: "km-space", role: "presentation" });
     this.body = make("div", { className: "km-body", tabIndex: 0, role: "rowgroup", label: "Jobs" }, this.space);
-    const head = make("div", { className: "km-line km-headline", role: "row" }, ...this.heads);
+    const head = make("div", { className: "km-line km-headline", role: "row" }, ...this.headings);
     this.node = make("div", { className: "km-table", role: "grid", label: "Jobs" }, head, this.body);
     this.node.style.setProperty("--km-columns", COLUMNS.map((column) => column.width).join(" "));
     this.body.addEventListener("scroll", () => this.paint(this.now()));
@@ -48,7 +49,7 @@ class Table {
     this.node.setAttribute("aria-rowcount", String(rows.length + 1));
     COLUMNS.forEach((column, at) => {
       const sorted = column.key === sort.key ? (sort.down ? "descending" : "ascending") : "none";
-      this.heads[at].setAttribute("aria-sort", sorted);
+      this.headings[at].setAttribute("aria-sort", sorted);
     });
     this.paint(now);
   }

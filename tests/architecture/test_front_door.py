@@ -70,7 +70,16 @@ def test_all_equals_reality() -> None:
         "own = [n for n, home in homes.items() if home.startswith('kube_magics') and not n.startswith('_')]\n"
         "answer = [list(found), dir(kube_magics), own]"
     )
-    assert listed == ["Dashboard", "Job", "load_ipython_extension", "remote", "report", "should_stop", "train", "wait_all"]
+    assert listed == [
+        "Dashboard",
+        "Job",
+        "load_ipython_extension",
+        "remote",
+        "report",
+        "should_stop",
+        "train",
+        "wait_all",
+    ]
     assert sorted(shown) == listed
     assert set(own) <= set(listed)
 

@@ -1,0 +1,135 @@
+"""All Jobs of a namespace by two watches: what each change makes of them, and what is asked for besides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from kube_magics import errors
+from kube_magics.backends.contract import Outage
+from kube_magics.backends.watching import LONGEST_VALUE, Watching, slim
+from kube_magics.telemetry.snapshot import Snapshot
+from tests.api.onejob import COMPLETE, OneJob, a_job, running
+from tests.api.servers import api
+
+NAME = "one"
+OVER_QUOTA = {
+    "metadata": {"name": "one.1"},
+    "involvedObject": {"kind": "Job", "name": NAME, "uid": "job-uid"},
+    "type": "Warning",
+    "reason": "FailedCreate",
+    "message": "exceeded quota: gpus",
+}
+
+
+def labelled() -> dict[str, Any]:
+    """A pod that runs, as a Job makes it."""
+    pod = running()
+    return {**pod, "metadata": {**pod["metadata"], "labels": {"job-name": NAME}}}
+
+
+class Watched:
+    """What a reader knows by now."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, Snapshot] = {}
+        self.told = 0
+
+    async def read(self, watching: Watching) -> None:
+        async with aclosing(watching.changes()) as changes:
+            async for change in changes:
+                self.told += 1
+                assert not isinstance(change, Outage)
+                for name, state in change.items():
+                    if state is None:
+                        del self.states[name]
+                    else:
+                        self.states[name] = state
+
+    async def sees(self, so: Callable[[dict[str, Snapshot]], object]) -> None:
+        while not (self.told and so(self.states)):
+            await asyncio.sleep(0.01)
+
+
+def run(server: OneJob, test: Callable[[Watched], Awaitable[None]]) -> None:
+    async def serve() -> None:
+        async with api(server.answer) as client, asyncio.timeout(30):
+            watched = Watched()
+            reading = asyncio.ensure_future(watched.read(Watching(client, "team")))
+            work = asyncio.ensure_future(test(watched))
+            await asyncio.wait([reading, work], return_when=asyncio.FIRST_COMPLETED)
+            for task in (reading, work):
+                if task.done():
+                    task.result()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            while server.watched:  # all is closed
+                await asyncio.sleep(0.01)
+
+    asyncio.run(serve())
+
+
+def test_changes_of_job_and_pod_are_told_and_nothing_else_is_asked() -> None:
+    server = OneJob(pods=labelled())
+
+    async def test(watched: Watched) -> None:
+        await watched.sees(lambda states: states[NAME].phase == "running")
+        server.set("jobs", a_job(**COMPLETE))
+        await watched.sees(lambda states: states[NAME].phase == "succeeded")
+        server.set("jobs", None)
+        await watched.sees(lambda states: not states)
+        assert server.asked.count("jobs") == server.asked.count("pods") == 1
+        assert server.asked.count("watch jobs") == server.asked.count("watch pods") == 1
+        assert "events" not in server.asked
+
+    run(server, test)
+
+
+def test_a_place_without_jobs_is_told_as_such() -> None:
+    async def test(watched: Watched) -> None:
+        await watched.sees(lambda states: not states)
+
+    run(OneJob(jobs={}, pods={}), test)
+
+
+def test_why_a_job_has_no_pod_is_asked_for_until_it_has_one() -> None:
+    server = OneJob(pods={}, events=OVER_QUOTA)
+
+    async def test(watched: Watched) -> None:
+        await watched.sees(lambda states: states[NAME].cause and states[NAME].cause.kind == "quota")
+        server.set("pods", labelled())
+        await watched.sees(lambda states: states[NAME].phase == "running" and states[NAME].cause is None)
+        asked = server.asked.count("events")
+        await asyncio.sleep(1.2)  # the next one would have come within a second
+        assert server.asked.count("events") == asked
+
+    run(server, test)
+
+
+def test_who_may_not_list_jobs_is_told_so() -> None:
+    server = OneJob()
+    server.refusals["jobs"].extend([403] * 3)
+    server.refusals["watch jobs"].extend([403] * 3)
+
+    async def test(_: Watched) -> None:
+        await asyncio.sleep(20)
+
+    with pytest.raises(errors.Forbidden):
+        run(server, test)
+
+
+def test_what_is_kept_of_a_job_is_small() -> None:
+    bundle = {"name": "KUBE_MAGICS_BUNDLE", "value": "A" * 65_000}
+    pod = {"containers": [{"name": "main", "env": [bundle, {"name": "X", "value": "1"}], "command": ["python"]}]}
+    job: dict[str, Any] = a_job()
+    job["metadata"]["managedFields"] = [{}]
+    job["spec"] = {**job.get("spec", {}), "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}}
+    kept = slim(job)
+    assert len(repr(kept)) < len(repr(job)) - 65_000 + LONGEST_VALUE
+    assert kept["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "X", "value": "1"}]
+    assert kept["metadata"]["name"] == NAME
+    assert "managedFields" not in kept["metadata"]
