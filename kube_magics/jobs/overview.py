@@ -121,6 +121,8 @@ def _is_mine() -> Callable[[str | None], bool]:
 
     @functools.cache
     def found(submission_id: str) -> bool:
-        return records.file_of(submission_id) is not None
+        # What stands on a Job anybody may have written, also a pattern that finds others' files.
+        record = records.find(submission_id)
+        return record is not None and record.submission_id == submission_id
 
     return lambda submission_id: bool(submission_id) and found(submission_id or "")

@@ -16,6 +16,9 @@ _EXPLAINED = (PENDING, INCOMPLETE, SUSPENDED, "failed")
 """Phases whose cause is told in the table."""
 LIVE = (PENDING, RUNNING, SUSPENDED, INCOMPLETE)
 
+LONGEST_IDENTITY = 200
+"""Characters; anybody may have written a submission's id on a Job."""
+
 
 @dataclass(frozen=True)
 class Delta:
@@ -94,4 +97,4 @@ def row(state: Snapshot, *, mine: bool = False) -> Row:
 
 def identity(state: Snapshot) -> str:
     """Another job of the same name has another one."""
-    return state.uid or state.submission_id or str(state.created_at or "")
+    return (state.uid or state.submission_id or str(state.created_at or ""))[:LONGEST_IDENTITY]

@@ -64,10 +64,14 @@ function fits(row, { not, key, word }) {
   return texts.some((text) => text.toLowerCase().includes(word)) !== not;
 }
 
-// What a cell says; `now` in seconds since the epoch, by the clock of the kernel.
+// What a cell says; `now` in seconds since the epoch, by the clock of the kernel. One line, and nothing for a terminal.
 export function cell(row, key, now) {
+  return String(said(row, key, now)).replace(/[\x00-\x1f\x7f-\x9f]/g, " ");
+}
+
+function said(row, key, now) {
   if (key === "status") return row.shown;
-  if (key === "gpus") return row.gpus === null ? "?" : String(row.gpus);
+  if (key === "gpus") return row.gpus ?? "?";
   if (key === "age") return row.created_at === null ? "?" : seconds(now - row.created_at);
   if (key === "took") return took(row, now) === null ? "-" : seconds(took(row, now));
   if (key === "notebook") return origin(row);

@@ -85,7 +85,7 @@ class Table {
     COLUMNS.forEach(({ key }, number) => {
       const text = cell(row, key, now);
       put(cells[number], key === "status" ? `${SIGNS[row.status] ?? "?"} ${text}` : text);
-      if (["name", "why", "notebook"].includes(key)) cells[number].title = key === "notebook" ? row.notebook : text;
+      if (["name", "why", "notebook"].includes(key)) cells[number].title = key === "notebook" ? `${row.notebook} ${row.cell}` : text;
     });
   }
 

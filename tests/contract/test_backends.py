@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import functools
 import re
@@ -159,3 +160,42 @@ def check(seen: dict[str, Any], case: Case) -> None:
     if case.frames:
         # Which cell it is depends on the cases before; that they are the notebook's own cells does not.
         assert [re.sub(r"In\[\d+\]", "In[N]", line) for line in seen["traceback"]] == list(case.frames)
+
+
+WATCHED = """\
+from contextlib import aclosing
+from kube_magics.jobs import defaults, loop
+from kube_magics.jobs.choose import backend_for
+
+async def phases(backend, name):
+    seen = []
+    async with aclosing(backend.watch()) as changes:
+        async for change in changes:
+            if name in change:
+                seen.append("gone" if change[name] is None else change[name].phase)
+                if seen[-1] == "gone":
+                    return seen
+                if change[name].over:
+                    await backend.delete(name)
+"""
+
+
+def check_watch(kernel: Kernel) -> None:
+    """All jobs are watched from what they are to their removal."""
+    job = "%%kubetrain --detach --cpus 100m --name watched\nimport time\ntime.sleep(2)"
+    for cell in (WATCHED, job):
+        assert kernel.run(cell).error is None
+    seen = kernel.value("loop.wait(phases(backend_for(defaults.spec({})), 'watched'))")
+    phases = ast.literal_eval(seen)
+    assert phases[-2:] == ["succeeded", "gone"]
+    assert set(phases[:-2]) <= {"pending", "running", "succeeded"}
+    assert "running" in phases
+
+
+def test_watch_local(local: Kernel) -> None:
+    check_watch(local)
+
+
+@pytest.mark.cluster
+def test_watch_kubernetes(kubernetes: Kernel) -> None:
+    check_watch(kubernetes)
