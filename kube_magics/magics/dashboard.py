@@ -29,7 +29,7 @@ INTRODUCED_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 """Until a page has been heard it is told everything at these pauses: while a cell runs, no page is heard."""
 
 
-class Live:
+class AllJobs:
     """All jobs of one backend, in the page or, where that cannot be, as a table. Not to be used on the loop."""
 
     def __init__(self, backend: Backend) -> None:
@@ -169,7 +169,7 @@ class Live:
         self._send("log", id=wish.id, text=said, over=True)
 
 
-class Dashboard(Live):
+class Dashboard(AllJobs):
     """All jobs of a namespace, or of this machine, live: filter, sort, look into one, stop or delete it.
 
     `namespace`, `context` and `backend` say where, as for `train`; where one is None, what is configured holds. Raises

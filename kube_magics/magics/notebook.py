@@ -66,9 +66,9 @@ def _live(shell: Any) -> Callable[[Backend], object] | None:
     from kube_magics.widgets.dashboard import supported
 
     def made(backend: Backend) -> object:
-        from kube_magics.magics.dashboard import Live
+        from kube_magics.magics.dashboard import AllJobs
 
-        return Live(backend)
+        return AllJobs(backend)
 
     return made if hasattr(shell, "kernel") and supported() else None
 

@@ -60,7 +60,8 @@ function render({ model, el }) {
     drawing ||= requestAnimationFrame(show);
   };
 
-  const hello = () => kernel.wish("hello", null, { busy: () => rows.version === null && put(said, "kernel busy: the jobs come once it tells of them") });
+  const unheard = "nothing is heard of the kernel: it is busy, or was restarted; then run the cell again";
+  const hello = () => kernel.wish("hello", null, { busy: () => put(said, unheard), answer: () => {} });
   const told = (message) => {
     if (message.kind !== "rows") return kernel.told(message);
     ahead = message.now - Date.now() / 1000;
@@ -89,6 +90,7 @@ function render({ model, el }) {
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(root);
   model.on("msg:custom", told);
+  model.on("comm_live_update", hello); // the kernel was restarted, or is there again
   const clock = setInterval(() => document.hidden || table.paint(now()), 1000);
   const sized = new ResizeObserver(draw);
   sized.observe(table.body);
@@ -100,6 +102,7 @@ function render({ model, el }) {
     kernel.close();
     title.close();
     model.off("msg:custom", told);
+    model.off("comm_live_update", hello);
     clearInterval(clock);
     clearTimeout(choosing);
     sized.disconnect();

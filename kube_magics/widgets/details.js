@@ -18,7 +18,11 @@ class Kernel {
     const id = `${this.view}-${(this.last += 1)}`;
     const timer = setTimeout(() => hears.busy?.(), BUSY_MS);
     this.asked.set(id, { ...hears, timer });
-    this.model.send({ id, what, view: this.view, name: row?.name ?? "", identity: row?.identity ?? "" });
+    try {
+      this.model.send({ id, what, view: this.view, name: row?.name ?? "", identity: row?.identity ?? "" });
+    } catch {
+      // The kernel is gone, and with it whom this would be sent to: nobody hears it.
+    }
     return id;
   }
 
