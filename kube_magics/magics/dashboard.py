@@ -8,7 +8,6 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.jobs import defaults, loop
 from kube_magics.jobs.choose import backend_for
@@ -164,7 +163,7 @@ class AllJobs:
             await wishes.read(
                 self._backend, wish.name, lambda text: self._send("log", id=wish.id, text=text, over=False)
             )
-        except errors.KubeMagicsError as error:
+        except Exception as error:  # noqa: BLE001 - the page is the only place where it can be said
             said = f"[kube_magics: {error}]\n"
         self._send("log", id=wish.id, text=said, over=True)
 

@@ -72,7 +72,9 @@ class Picture:
 
     def close(self) -> None:
         """Nothing is shown any more, anywhere."""
+        layout = self._widget.layout  # a widget of its own, with a comm of its own
         self._widget.close()
+        layout.close()
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
         wish = wish_of(content)
