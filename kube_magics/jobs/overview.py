@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import aclosing
@@ -17,6 +17,8 @@ BATCH_S = 0.25
 """What changes within it is told at once."""
 AGAIN_S = 30.0
 """After what ends a watch: rights that were taken, credentials that ran out."""
+LIST_S = 2.0
+"""Between two listings of what this user has submitted."""
 Tell = Callable[[Delta | None, str], None]
 """Is given what is new, if anything, and what there is to say of the watch, if anything; on the loop."""
 
@@ -53,7 +55,7 @@ class Overview:
         self._tells.append(tell)
         if self._task is None:
             self._ready, self._failure = asyncio.Event(), None
-            self.board, self.said = Board(mine=_is_mine()), ""
+            self.board, self.said = Board(mine=_Mine()), ""
             self._task = asyncio.ensure_future(self._watch())
         try:
             await self._ready.wait()
@@ -116,13 +118,22 @@ class Overview:
             tell(delta, said)
 
 
-def _is_mine() -> Callable[[str | None], bool]:
-    """Whether this user has submitted it from here; what was found out once is not looked for again."""
+class _Mine:
+    """Whether this user has submitted it from here: from one listing of all records, not a search for each job."""
 
-    @functools.cache
-    def found(submission_id: str) -> bool:
-        # What stands on a Job anybody may have written, also a pattern that finds others' files.
-        record = records.find(submission_id)
-        return record is not None and record.submission_id == submission_id
+    def __init__(self) -> None:
+        self._known: frozenset[str] = frozenset()
+        self._strange: set[str] = set()
+        self._listed_at = -LIST_S
 
-    return lambda submission_id: bool(submission_id) and found(submission_id or "")
+    def __call__(self, submission_id: str | None) -> bool:
+        if not submission_id or submission_id in self._strange:
+            return False
+        if submission_id in self._known:
+            return True
+        if time.monotonic() - self._listed_at < LIST_S:
+            return False  # for now: its record may be younger than the list
+        self._known, self._listed_at = records.ids(), time.monotonic()
+        if submission_id not in self._known:
+            self._strange.add(submission_id)
+        return submission_id in self._known

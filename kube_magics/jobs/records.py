@@ -142,6 +142,11 @@ def file_of(submission_id: str) -> Path | None:
     return None
 
 
+def ids() -> frozenset[str]:
+    """Of all submissions, open and closed."""
+    return frozenset(path.stem for pattern in ("*/*.json", f"*/{DONE}/*.json") for path in _root().glob(pattern))
+
+
 def opened(notebook: str | None = None) -> list[Record]:
     """Those whose values have not been fetched, newest first: of a notebook (or its folder), or all."""
     folders = [_folder(notebook)] if notebook is not None else [path for path in _root().glob("*") if path.is_dir()]
