@@ -86,8 +86,6 @@ function render({ model, el }) {
   filter.oninput = mine.onchange = draw;
   const bar = make("div", { className: "km-bar" }, filter, make("label", {}, mine, " mine"), count, where);
   const root = make("div", { className: "km-dashboard" }, bar, said, table.node, details.node);
-  // Else JupyterLab takes the keys: in its command mode `d d` deletes the cell.
-  root.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(root);
   model.on("msg:custom", told);
   model.on("comm_live_update", hello); // the kernel was restarted, or is there again

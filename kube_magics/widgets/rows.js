@@ -2,13 +2,13 @@
 
 export const COLUMNS = [
   { key: "name", title: "Name", width: "minmax(9em, 2fr)", rank: (row) => row.name.toLowerCase() },
-  { key: "status", title: "Status", width: "minmax(7em, 1fr)", rank: (row) => row.shown },
-  { key: "why", title: "Why", width: "minmax(6em, 3fr)", rank: (row) => row.why.toLowerCase() },
-  { key: "gpus", title: "GPUs", width: "4.5em", rank: (row) => row.gpus, down: true },
+  { key: "status", title: "Status", width: "minmax(8.5em, 1fr)", rank: (row) => row.shown },
+  { key: "why", title: "Why", width: "minmax(6em, 2fr)", rank: (row) => row.why.toLowerCase() },
+  { key: "gpus", title: "GPUs", width: "4em", rank: (row) => row.gpus, down: true },
   { key: "age", title: "Age", width: "7em", rank: (row) => row.created_at, down: true },
   { key: "took", title: "Took", width: "7em", rank: (row, now) => took(row, now), down: true },
-  { key: "node", title: "Node", width: "minmax(5em, 1fr)", rank: (row) => row.node.toLowerCase() },
-  { key: "notebook", title: "Notebook", width: "minmax(7em, 2fr)", rank: (row) => origin(row).toLowerCase() },
+  { key: "node", title: "Node", width: "minmax(4.5em, 1fr)", rank: (row) => row.node.toLowerCase() },
+  { key: "notebook", title: "Notebook", width: "minmax(9em, 2fr)", rank: (row) => origin(row).toLowerCase() },
 ];
 
 // What was told so far. A version that does not follow ours means that something was missed.

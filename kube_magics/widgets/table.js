@@ -8,6 +8,8 @@ function make(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), rest);
   if (role) node.setAttribute("role", role);
   if (label) node.setAttribute("aria-label", label);
+  // Else JupyterLab takes its keys: in its command mode `d d` deletes the cell. It looks at what has the focus, not around it.
+  if (node.tabIndex >= 0) node.setAttribute("data-lm-suppress-shortcuts", "true");
   node.append(...children);
   return node;
 }

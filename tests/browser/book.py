@@ -30,6 +30,10 @@ class Book:
         """The ■ button."""
         self.page.locator("[data-jp-item-name='interrupt'] jp-button").click()
 
+    def save(self) -> None:
+        """What is not saved is gone after a reload."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
     def reload(self, *, busy: bool = False) -> None:
         """`busy`: a cell runs; the page cannot hear from its kernel until that is over."""
         self.page.reload()

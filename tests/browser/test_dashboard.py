@@ -116,70 +116,88 @@ def test_live_while_a_cell_blocks_and_what_a_click_says_then(state: Path, tmp_pa
         found.counts("0 of 1 jobs")
         found.press("Delete")
         expect(found.says).to_contain_text("NotFound: There is no job outside", timeout=PATIENCE_MS)
+        found.book.save()
         found.book.reload()
-        found.filter("")
         found.shows("inside", "succeeded")
 
 
-def test_thousands_of_jobs_by_keys(state: Path, tmp_path: Path) -> None:
+def test_thousands_of_jobs_by_keys_and_what_they_say_is_text(state: Path, tmp_path: Path) -> None:
     for number in range(2000):
         ended(state, f"job-{number:04d}", age_s=60.0 * number, gpus=number % 8, code=number % 2)
+    _hostile(state)
     with board(tmp_path / "work", state, "'never'") as found:
-        found.counts("2000 of 2000 jobs")
-        assert found.names()[:2] == ["job-0000", "job-0001"]
-        body = found.root.locator(".km-body")
-        body.focus()
-        for key in ("d", "d", "End", "ArrowUp", "Enter"):
-            found.page.keyboard.press(key)
-        expect(found.root.locator(".km-title")).to_have_text("job-1998")
-        expect(found.row("job-1998")).to_have_attribute("aria-selected", "true")
-        expect(found.text).to_contain_text("succeeded", timeout=PATIENCE_MS)
-        assert found.names()[-1] == "job-1999"
-        assert found.page.locator(".jp-CodeCell").count() == 3, "`d d` is no cell's"
-        found.page.keyboard.press("Escape")
-        expect(found.root.locator(".km-details")).to_be_hidden()
-        found.root.get_by_role("button", name="GPUs").click()
-        body.evaluate("body => { body.scrollTop = 0; }")
-        expect(found.root.locator(".km-row[aria-rowindex='2'] .km-gpus")).to_have_text("7")
-        found.filter("status:failed job-000")
-        found.counts("5 of 2000 jobs")
-        assert sorted(found.names()) == [f"job-000{digit}" for digit in (1, 3, 5, 7, 9)]
-        assert 0 < found.root.locator(".km-row").count() <= MOST_ROW_NODES
+        found.counts("2002 of 2002 jobs")
+        _by_keys(found)
+        _as_text(found)
 
 
-def test_what_jobs_say_is_text_in_every_place(state: Path, tmp_path: Path) -> None:
-    hostile = f"{BAIT}{CONTROLS}"
-    name = "<img src=x onerror='window.bitten=1'>"
-    facts = {"notebook": f"/home/{hostile}.ipynb", "label": hostile, "artifacts": hostile, "pid": hostile}
-    more = {"gpus": hostile, "returns": [hostile], "devices": [hostile], "submission_id": hostile}
-    ended(state, name, log=f"{hostile}\n\x1b[31m{BAIT}\x1b[0m\nend\n", **facts, **more)
+def _by_keys(found: Board) -> None:
+    found.filter("job-")
+    found.counts("2000 of 2002 jobs")
+    assert found.names()[:2] == ["job-0000", "job-0001"]
+    body = found.root.locator(".km-body")
+    body.focus()
+    for key in ("d", "d", "End", "ArrowUp", "Enter"):
+        found.page.keyboard.press(key)
+    expect(found.root.locator(".km-title")).to_have_text("job-1998")
+    expect(found.row("job-1998")).to_have_attribute("aria-selected", "true")
+    expect(found.text).to_contain_text("succeeded", timeout=PATIENCE_MS)
+    assert found.names()[-1] == "job-1999"
+    found.root.get_by_role("button", name="Copy").focus()
+    for key in ("d", "d"):
+        found.page.keyboard.press(key)
+    assert found.page.locator(".jp-CodeCell").count() == 3, "`d d` is no cell's"
+    body.focus()
+    found.page.keyboard.press("Escape")
+    expect(found.root.locator(".km-details")).to_be_hidden()
+    found.root.get_by_role("button", name="GPUs").click()
+    body.evaluate("body => { body.scrollTop = 0; }")
+    expect(found.root.locator(".km-row[aria-rowindex='2'] .km-gpus")).to_have_text("7")
+    found.filter("status:failed job-000")
+    found.counts("5 of 2002 jobs")
+    assert sorted(found.names()) == [f"job-000{digit}" for digit in (1, 3, 5, 7, 9)]
+    assert 0 < found.root.locator(".km-row").count() <= MOST_ROW_NODES
+
+
+HOSTILE = f"{BAIT}{CONTROLS}"
+HOSTILE_NAME = "<img src=x onerror='window.bitten=1'>"
+
+
+def _hostile(state: Path) -> None:
+    """Two jobs, one of which has ended and one of which could not begin."""
+    facts = {"notebook": f"/home/{HOSTILE}.ipynb", "label": HOSTILE, "artifacts": HOSTILE, "pid": HOSTILE}
+    more = {"gpus": HOSTILE, "returns": [HOSTILE], "devices": [HOSTILE], "submission_id": HOSTILE}
+    ended(state, HOSTILE_NAME, log=f"{HOSTILE}\n\x1b[31m{BAIT}\x1b[0m\nend\n", **facts, **more)
     told = ended(state, "told", **facts)
     (told / "end.json").write_text("")
     (told / "log").write_text("")
-    (told / "runner.err").write_text(hostile)
-    with board(tmp_path / "work", state) as found:
-        found.counts("2 of 2 jobs")
-        expect(found.row("told").locator(".km-why")).to_contain_text("<img src=x onerror")
-        expect(found.row("told").locator(".km-notebook")).to_contain_text("<script>")
-        expect(found.row(name).locator(".km-gpus")).to_contain_text("<img")
-        for each, word in ((name, "<img"), ("told", "<script>")):
-            found.row(each).click()
-            expect(found.text).to_contain_text(word, timeout=PATIENCE_MS)
-            for tab in ("Events", "YAML", "Log"):
-                found.tab(tab)
-            found.tab("Details")
-        found.row(name).click()
-        found.tab("Log")
-        expect(found.text).to_contain_text("end", timeout=PATIENCE_MS)
-        expect(found.text.locator(".km-fg-red")).to_contain_text("<img")
-        shown = found.text.inner_text()
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown), "nothing for a terminal"
-        assert "owned" not in shown, "a terminal's title is no text"
-        found.root.locator(".km-end", has_text="Delete").click()
-        expect(found.root.locator(".km-yes")).to_contain_text("<img")
-        found.root.locator(".km-yes").click()
-        expect(found.says).to_contain_text("<img", timeout=PATIENCE_MS)
-        strange = "img, script, b, iframe, a, style, link, object, svg"
-        assert found.root.locator(strange).count() == 0
-        assert found.page.evaluate("window.bitten") is None
-        assert "owned" not in found.page.title()
+    (told / "runner.err").write_text(HOSTILE)
+
+
+def _as_text(found: Board) -> None:
+    found.filter("-job-")
+    found.counts("2 of 2002 jobs")
+    expect(found.row("told").locator(".km-why")).to_contain_text("<img src=x onerror")
+    expect(found.row("told").locator(".km-notebook")).to_contain_text("<script>")
+    expect(found.row(HOSTILE_NAME).locator(".km-gpus")).to_contain_text("<img")
+    for each, word in ((HOSTILE_NAME, "<img"), ("told", "<script>")):
+        found.row(each).click()
+        expect(found.text).to_contain_text(word, timeout=PATIENCE_MS)
+        for tab in ("Events", "YAML", "Log"):
+            found.tab(tab)
+        found.tab("Details")
+    found.row(HOSTILE_NAME).click()
+    found.tab("Log")
+    expect(found.text).to_contain_text("end", timeout=PATIENCE_MS)
+    expect(found.text.locator(".km-fg-red").last).to_contain_text("<img")
+    shown = found.text.inner_text()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown), "nothing for a terminal"
+    assert "owned" not in shown, "a terminal's title is no text"
+    found.root.locator(".km-end", has_text="Delete").click()
+    expect(found.root.locator(".km-yes")).to_contain_text("<img")
+    found.root.locator(".km-yes").click()
+    expect(found.says).to_contain_text("<img", timeout=PATIENCE_MS)
+    strange = "img, script, b, iframe, a, style, link, object, svg"
+    assert found.root.locator(strange).count() == 0
+    assert found.page.evaluate("window.bitten") is None
+    assert "owned" not in found.page.title()
