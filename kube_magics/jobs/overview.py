@@ -133,7 +133,7 @@ class _Mine:
             return True
         if time.monotonic() - self._listed_at < LIST_S:
             return False  # for now: its record may be younger than the list
-        self._known, self._listed_at = records.ids(), time.monotonic()
+        self._known, self._listed_at = frozenset(records.files()), time.monotonic()
         if submission_id not in self._known:
             self._strange.add(submission_id)
         return submission_id in self._known

@@ -16,6 +16,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -142,9 +143,9 @@ def file_of(submission_id: str) -> Path | None:
     return None
 
 
-def ids() -> frozenset[str]:
-    """Of all submissions, open and closed."""
-    return frozenset(path.stem for pattern in ("*/*.json", f"*/{DONE}/*.json") for path in _root().glob(pattern))
+def files() -> dict[str, Path]:
+    """Where the record of each submission stands, open or closed, by its id: in one look, for who asks of many."""
+    return {path.stem: path for pattern in (f"*/{DONE}/*.json", "*/*.json") for path in _root().glob(pattern)}
 
 
 def opened(notebook: str | None = None) -> list[Record]:
@@ -206,9 +207,13 @@ def _this_process() -> tuple[str, int, str]:
     return socket.gethostname(), os.getpid(), process_started(os.getpid()) or ""
 
 
-def kernel_of(submission_id: str | None) -> str | None:
-    """Of the process that submitted it: `this`, `alive` or `gone`; None: it is another machine's, or another user's."""
-    record = find(submission_id) if submission_id else None
+def kernel_of(submission_id: str | None, known: Mapping[str, Path] | None = None) -> str | None:
+    """Of the process that submitted it: `this`, `alive` or `gone`; None: it is another machine's, or another user's.
+
+    `known` is what `files` gave.
+    """
+    path = (file_of if known is None else known.get)(submission_id or "")
+    record = _read(path) if path is not None else None
     if record is None or record.process[0] != socket.gethostname():
         return None
     if record.process == _this_process():

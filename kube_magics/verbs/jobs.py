@@ -38,8 +38,8 @@ def dashboard(call: Call) -> object:
 
 def rows_of(found: Sequence[Snapshot]) -> list[Row]:
     """A row a job."""
-    now, folder = time.time(), str(Path.cwd())
-    return [row(each, records.kernel_of(each.submission_id), now, folder) for each in found]
+    now, folder, known = time.time(), str(Path.cwd()), records.files()
+    return [row(each, records.kernel_of(each.submission_id, known), now, folder) for each in found]
 
 
 def row(each: Snapshot, kernel: str | None, now: float, folder: str = "") -> Row:

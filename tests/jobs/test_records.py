@@ -14,6 +14,7 @@ from kube_magics.cells.notebook import Sent
 from kube_magics.jobs import records
 from kube_magics.jobs.records import Record
 from kube_magics.telemetry.snapshot import Snapshot
+from tests.jobs.local import backend_in, prepared
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,18 @@ def test_what_has_been_fetched_is_known_and_not_open() -> None:
     assert records.find("s1") == RECORD
     assert records.is_own(STATE)
     assert records.find("s2") is None
+
+
+def test_of_many_the_kernels_are_known_from_one_look(tmp_path: Path) -> None:
+    backend = backend_in(tmp_path)
+    submission = prepared(backend, "1").submission
+    for number in range(4):
+        records.begin(replace(submission, submission_id=f"s{number}", notebook=f"{number % 2}.ipynb"), backend)
+    records.close("s1")
+    known = records.files()
+    assert {each: records.kernel_of(each, known) for each in known} == dict.fromkeys(("s0", "s1", "s2", "s3"), "this")
+    assert records.kernel_of("s1") == "this"
+    assert records.kernel_of("s9", known) is records.kernel_of(None, known) is records.kernel_of(None) is None
 
 
 @pytest.mark.parametrize(
