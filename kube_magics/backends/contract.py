@@ -228,8 +228,9 @@ class Backend(Protocol):
     async def jobs(self, selector: str | None = None) -> list[Snapshot]:
         """All jobs here that the user may see, newest first; `selector`: only those with these labels."""
 
-    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
-        """All jobs here that the user may see, by name, then whatever changes of them (None: it is gone), for ever."""
+    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage | str, None]:
+        """All jobs here that the user may see, by name, then whatever changes of them (None: it is gone), for ever; a
+        sentence for what of them cannot be seen, an empty one where it can be by now."""
 
     async def gpus(self) -> GpuReport:
         """GPUs by node: total and in use."""

@@ -297,7 +297,7 @@ class KubernetesBackend:
         found = await asyncio.gather(*(bundles.whole(self.client, self.namespace, job, seen(job)) for job in jobs))
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
-    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
+    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage | str, None]:
         return Watching(self.client, self.namespace).changes()
 
     async def gpus(self) -> GpuReport:

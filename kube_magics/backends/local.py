@@ -331,7 +331,7 @@ class LocalBackend:
         found = [self._snapshot(home) for home in self._homes()]
         return sorted(found, key=lambda s: s.created_at or 0, reverse=True)
 
-    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
+    def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage | str, None]:
         return localwatch.changes(self._homes, self._snapshot)
 
     async def names(self, kind: str) -> list[str]:

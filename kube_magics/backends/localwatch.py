@@ -20,7 +20,7 @@ async def changes(
     seen: dict[str, _Seen] | None = None
     while True:
         before = seen or {}
-        now = {home.name: found for home in homes() if (found := _look(home, before.get(home.name), snapshot))}
+        now = await asyncio.to_thread(_all, homes, before, snapshot)  # thousands take seconds
         changed: dict[str, Snapshot | None] = {
             name: found[1] for name, found in now.items() if name not in before or before[name][1] != found[1]
         }
@@ -29,6 +29,12 @@ async def changes(
             yield changed
         seen = now
         await asyncio.sleep(WATCH_S)
+
+
+def _all(
+    homes: Callable[[], Iterable[Path]], before: Mapping[str, _Seen], snapshot: Callable[[Path], Snapshot]
+) -> dict[str, _Seen]:
+    return {home.name: found for home in homes() if (found := _look(home, before.get(home.name), snapshot))}
 
 
 def _look(home: Path, before: _Seen | None, snapshot: Callable[[Path], Snapshot]) -> _Seen | None:

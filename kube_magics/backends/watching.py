@@ -18,10 +18,14 @@ from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, Snapshot, incomp
 
 ASK_S, LONGEST_ASK_S = 0.5, 60.0
 """For the events of Jobs without a pod: soon after the first of them came, then ever more rarely."""
+REFUSED_S = 60.0
+"""Until pods are asked for again that the user may not see."""
+SLICE = 50
+"""Snapshots that are made at once: thousands take seconds, in which the loop has others to serve."""
 LONGEST_VALUE = 1024
 """Characters of an environment value that are kept: a bundle may be one of 64 KiB, of each of thousands of Jobs."""
 
-_News = tuple[str, Listed | Changed | Outage | None] | BaseException
+_News = tuple[str, Listed | Changed | Outage | str | None] | BaseException
 _Object = Mapping[str, Any]
 
 
@@ -39,6 +43,8 @@ class Watching:
         self._told: set[str] = set()
         self._changed: set[str] = set()
         """Names of Jobs."""
+        self._blind = False
+        """The user may not see pods, and was told so."""
         self._begun = False
         """Something was told, if only that there are no Jobs."""
         self._events: dict[str, list[_Object]] | None = {}
@@ -50,23 +56,23 @@ class Watching:
         self._arrived = asyncio.Event()
         """One more of them."""
 
-    async def changes(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
-        """As `Backend.watch`; raises what `watch` raises."""
+    async def changes(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage | str, None]:
+        """As `Backend.watch`; raises what `watch` raises of Jobs."""
         jobs, pods = (
             f"/apis/batch/v1/namespaces/{self._namespace}/jobs",
             f"/api/v1/namespaces/{self._namespace}/pods",
         )
-        work = (self._read("jobs", jobs, {}), self._read("pods", pods, {"labelSelector": "job-name"}), self._ask())
+        work = (self._read("jobs", jobs, {}), self._read_pods(pods), self._ask())
         tasks = [asyncio.ensure_future(self._guarded(each)) for each in work]
         try:
             while True:
                 found = [await self._news.get()]
                 while not self._news.empty():
                     found.append(self._news.get_nowait())
-                for outage in self._take(found):
-                    yield outage
+                for said in self._take(found):
+                    yield said
                 if self._listed == {"jobs", "pods"} and (self._changed or not self._begun):
-                    yield self._snapshots()
+                    yield await self._snapshots()
         finally:
             for task in tasks:
                 task.cancel()
@@ -83,19 +89,33 @@ class Watching:
             async for change in found:
                 self._news.put_nowait((kind, change))
 
-    def _take(self, found: Sequence[_News]) -> list[Outage]:
-        outages = []
+    async def _read_pods(self, path: str) -> None:
+        while True:
+            try:
+                await self._read("pods", path, {"labelSelector": "job-name"})
+            except errors.Forbidden as refused:
+                self._news.put_nowait(("pods", f"{refused.message} Jobs are shown by what they say of themselves."))
+            await asyncio.sleep(REFUSED_S)
+
+    def _take(self, found: Sequence[_News]) -> list[Outage | str]:
+        said: list[Outage | str] = []
         for each in found:
             if isinstance(each, BaseException):
                 raise each
             kind, change = each
             if isinstance(change, Outage):
-                outages += [change] if kind == "jobs" else []  # the other watch has it too
+                said += [change] if kind == "jobs" else []  # the other watch has it too
+            elif isinstance(change, str):
+                said.append(change)
+                self._replace(kind, ())
+                self._blind = True
             elif isinstance(change, Listed):
+                said += [""] if kind == "pods" and self._blind else []
+                self._blind &= kind != "pods"
                 self._replace(kind, change.items)
             elif change is not None:
                 self._put(kind, change.object, gone=change.type == "DELETED")
-        return outages
+        return said
 
     def _replace(self, kind: str, items: Sequence[_Object]) -> None:
         self._listed.add(kind)
@@ -120,16 +140,18 @@ class Watching:
         elif not pods:
             del self._pods[name]
 
-    def _snapshots(self) -> dict[str, Snapshot | None]:
+    async def _snapshots(self) -> dict[str, Snapshot | None]:
         found: dict[str, Snapshot | None] = {}
-        for name in self._changed:
+        changed, self._changed = self._changed, set()
+        for number, name in enumerate(changed, 1):
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
             job = self._jobs.get(name)
             if job is not None:
                 found[name] = self._snapshot(name, job)
             elif name in self._told:
                 found[name] = None
             self._note_waiting(name, found.get(name))
-        self._changed.clear()
         self._told |= found.keys()
         self._told -= {name for name, state in found.items() if state is None}
         self._begun = True

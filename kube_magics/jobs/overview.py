@@ -89,12 +89,16 @@ class Overview:
 
     async def _read(self, backend: Backend) -> None:
         await backend.connect()
-        first, known = True, set(self.board.rows)
+        first, known, unseen = True, set(self.board.rows), ""
         async with aclosing(backend.watch()) as changes:
             async for change in changes:
+                if isinstance(change, str):
+                    unseen = change
+                    self._say(unseen)
+                    continue
                 if isinstance(change, Outage):
-                    said = "" if change.over else f"no word from the cluster for {change.lasted_s:.0f} s"
-                    if said and not self._ready.is_set():
+                    said = unseen if change.over else f"no word from the cluster for {change.lasted_s:.0f} s"
+                    if not change.over and not self._ready.is_set():
                         raise errors.Unreachable(f"There is {said}.", hint="%kube doctor")
                     self._say(said)
                     continue
@@ -102,7 +106,7 @@ class Overview:
                 delta = self.board.take({**dict.fromkeys(known), **change} if first else change)
                 if first:
                     first = False
-                    self._say("")
+                    self._say(unseen)
                 self._ready.set()
                 if delta is not None:
                     self._tell(delta, self.said)

@@ -228,7 +228,8 @@ def _by_its_objects(job: Mapping[str, Any], pod: Mapping[str, Any] | None, attem
     if phase == "Failed" and attempts.in_turn(job):
         return PENDING  # until the next attempt
     state = part(_container_status(pod), "state")
-    return RUNNING if state.get("running") or state.get("terminated") else PENDING
+    unseen = pod is None and part(job, "status").get("ready")  # of pods that the user may not list
+    return RUNNING if state.get("running") or state.get("terminated") or unseen else PENDING
 
 
 def _queued(job: Mapping[str, Any]) -> bool:

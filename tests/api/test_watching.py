@@ -38,12 +38,16 @@ class Watched:
     def __init__(self) -> None:
         self.states: dict[str, Snapshot] = {}
         self.told = 0
+        self.said: list[str] = []
 
     async def read(self, watching: Watching) -> None:
         async with aclosing(watching.changes()) as changes:
             async for change in changes:
-                self.told += 1
                 assert not isinstance(change, Outage)
+                if isinstance(change, str):
+                    self.said.append(change)
+                    continue
+                self.told += 1
                 for name, state in change.items():
                     if state is None:
                         del self.states[name]
@@ -120,6 +124,23 @@ def test_who_may_not_list_jobs_is_told_so() -> None:
 
     with pytest.raises(errors.Forbidden):
         run(server, test)
+
+
+def test_who_may_not_see_pods_sees_jobs_and_why() -> None:
+    server = OneJob(jobs=a_job(active=1))
+    server.refusals["pods"].extend([403] * 3)
+    server.refusals["watch pods"].extend([403] * 3)
+
+    async def test(watched: Watched) -> None:
+        await watched.sees(lambda states: states[NAME].phase == "pending")
+        assert len(watched.said) == 1
+        assert "what they say of themselves" in watched.said[0]
+        server.set("jobs", a_job(active=1, ready=1))
+        await watched.sees(lambda states: states[NAME].phase == "running")
+        server.set("jobs", a_job(**COMPLETE))
+        await watched.sees(lambda states: states[NAME].phase == "succeeded")
+
+    run(server, test)
 
 
 def test_what_is_kept_of_a_job_is_small() -> None:

@@ -38,15 +38,15 @@ class Looker:
 
 
 class Counting(LocalBackend):
-    """Counts its watches; the next one may be made to fail, or to say that nothing is known."""
+    """Counts its watches; the next one may be made to fail, or to say what is not known."""
 
     opened = closed = 0
     fails: errors.KubeMagicsError | None = None
     breaks: errors.KubeMagicsError | None = None
     """With the next change, which is lost."""
-    away: Outage | None = None
+    away: Outage | str | None = None
 
-    async def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage, None]:
+    async def watch(self) -> AsyncGenerator[Mapping[str, Snapshot | None] | Outage | str, None]:
         self.opened += 1
         try:
             if self.fails is not None:
@@ -71,8 +71,10 @@ def test_a_job_is_seen_from_its_start_to_its_removal(tmp_path: Path) -> None:
         looker = Looker()
         await overview(backend).look(looker.tell)
         await looker.sees()
-        await backend.submit(prepared(backend, "import time; time.sleep(0.7)", name="short").submission)
+        waits = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.05)"
+        await backend.submit(prepared(backend, waits, name="short").submission)
         await looker.sees(short="running")
+        (tmp_path / "go").touch()
         await looker.sees(short="succeeded")
         late = Looker()
         await overview(backend).look(late.tell)
@@ -116,6 +118,17 @@ def test_what_keeps_jobs_from_being_listed_is_raised(tmp_path: Path) -> None:
         with pytest.raises(errors.Unreachable):
             await overview(backend).look(looker.tell)
         assert not overview(backend).open
+
+    run(test, tmp_path)
+
+
+def test_what_of_the_jobs_cannot_be_seen_is_said(tmp_path: Path) -> None:
+    async def test(backend: Counting) -> None:
+        backend.away = "You may not list pods."
+        looker = Looker()
+        await overview(backend).look(looker.tell)
+        assert overview(backend).said == "You may not list pods."
+        overview(backend).leave(looker.tell)
 
     run(test, tmp_path)
 
