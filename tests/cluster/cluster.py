@@ -155,4 +155,5 @@ _GIVEN_IMAGES = {
     "uv": "IMAGE_UV",
     "torch": "IMAGE_TORCH",
     "notebook": "IMAGE_NOTEBOOK",
+    "server": "IMAGE_SERVER",
 }

@@ -30,6 +30,7 @@ _TORCH = (
     "python3", "ca-certificates", "python3-torch", "python3-mpi4py", "openmpi-bin", "python3-numpy", "python3-sklearn",
     "python3-tqdm",
 )  # fmt: skip
+_SERVER_PACKAGES = ("jupyterhub", "jupyterlab")
 _NOTEBOOK_PACKAGES = ("ipykernel", "ipywidgets", "nbclient", "nbval", "pytest")
 
 _PAUSE = """
@@ -90,6 +91,12 @@ class Images:
     def notebook(self) -> str:
         """The torch image with ipykernel, nbclient, nbval, pytest, and this checkout's ``kube_magics`` as it is now."""
         return self.ensure("notebook")
+
+    @property
+    def server(self) -> str:
+        """What hub-config/images/server/Containerfile has, above the quickstart image: JupyterLab, JupyterHub's
+        single-user server, and this checkout's ``kube_magics`` as it is now."""
+        return self.ensure("server")
 
     @property
     def pause(self) -> str:
@@ -182,6 +189,10 @@ class GivenImages:
     @property
     def notebook(self) -> str:
         return self.ensure("notebook")
+
+    @property
+    def server(self) -> str:
+        return self.ensure("server")
 
     def ensure(self, name: str) -> str:
         image = self.names.get(name)
@@ -277,6 +288,22 @@ def _notebook(_: components.Binaries) -> Recipe:
     return Recipe("notebook", key, build, base="torch")
 
 
+def _server(_: components.Binaries) -> Recipe:
+    constraints = _constraints()
+    packages = (*_SERVER_PACKAGES, *_own_requirements())
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        server = layers.python_packages(base, "3.11", packages, constraints, "server")
+        return [base, stack, server, layers.checkout("3.11")]
+
+    key = layers.digest(
+        _QUICKSTART, _QUICKSTART_PACKAGES, packages, constraints.read_bytes(), layers.checkout_digest("3.11")
+    )
+    return Recipe("server", key, build, base="quickstart")
+
+
 _RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "pause": _pause,
     "coredns": _coredns,
@@ -286,6 +313,7 @@ _RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "uv": _uv,
     "torch": _torch,
     "notebook": _notebook,
+    "server": _server,
 }
 
 

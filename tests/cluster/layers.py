@@ -116,7 +116,7 @@ def checkout(python: str) -> oci.Layer:
             shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
             oci.write_tree(target, {f"usr/local/lib/python{python}/dist-packages/kube_magics": copy})
 
-    return _cached("checkout", checkout_digest(python), build)
+    return _cached(f"checkout-{python}", checkout_digest(python), build)
 
 
 def checkout_digest(python: str) -> str:

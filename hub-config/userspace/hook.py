@@ -1,0 +1,55 @@
+"""KubeSpawner's hooks: before the claim and the pod the namespace that they are made in, and what differs by user."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from . import defaults
+from .accounts import namespace
+from .apply import apply, found
+from .settings import Site, User
+from .space import objects
+
+
+def prepare(site: Site) -> Callable[[Any], Awaitable[None]]:
+    """`pre_spawn_hook`; raises SpaceError, whose message JupyterHub shows."""
+
+    async def before_spawn(spawner: Any) -> None:
+        api = spawner.api.api_client
+        made = objects(site, user_of(spawner), await found(api, site))
+        await apply(api, made)
+        # KubeSpawner asks for the namespace again: as it is, since the hub is held to such (rbac/bounds.yaml).
+        meta = namespace(site, user_of(spawner))["metadata"]
+        spawner.user_namespace_labels, spawner.user_namespace_annotations = meta["labels"], meta["annotations"]
+        spawner.log.info("Namespace %s is ready: %d objects", spawner.namespace, len(made))
+
+    return before_spawn
+
+
+def mount(site: Site) -> Callable[[Any, Any], Any]:
+    """`modify_pod_hook`: the shares of this user."""
+
+    def before_create(spawner: Any, pod: Any) -> Any:
+        for volume, place in defaults.volumes(site, user_of(spawner)):
+            pod.spec.volumes = [*(pod.spec.volumes or []), volume]
+            main = pod.spec.containers[0]
+            main.volume_mounts = [*(main.volume_mounts or []), place]
+        return pod
+
+    return before_create
+
+
+def environment(site: Site) -> dict[str, Callable[[Any], str]]:
+    """`environment`: each variable is worked out at the spawn, from the groups that the user then has."""
+
+    def of(name: str) -> Callable[[Any], str]:
+        return lambda spawner: defaults.variables(site, user_of(spawner))[name]
+
+    return {name: of(name) for name in defaults.names(site)}
+
+
+def user_of(spawner: Any) -> User:
+    """Whose server it is."""
+    groups = frozenset(group.name for group in spawner.user.groups)
+    return User(spawner.user.name, spawner.namespace, groups)

@@ -1,0 +1,68 @@
+"""The hub's account as hub-config/rbac makes it, under names of this test run's own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from userspace.settings import NAMESPACE_TEMPLATE, Site, User
+
+from tests.cluster import Cluster, kubeconfigs
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.paths import CHECKOUT
+
+RBAC = CHECKOUT / "hub-config" / "rbac"
+
+
+@dataclass(frozen=True)
+class HubAccount:
+    site: Site
+    kubeconfig: Path
+    """The hub's own."""
+    kubectl: Kubectl
+    """As the hub."""
+    admin: Kubectl
+
+    def user(self, name: str, *groups: str) -> User:
+        """A user of this test run."""
+        name = f"{name}-{self.site.hub_namespace}"
+        return User(name, NAMESPACE_TEMPLATE.format(username=name), frozenset(groups))
+
+
+@contextmanager
+def hub_account(cluster: Cluster, folder: Path) -> Iterator[HubAccount]:
+    """The account with its rights and bounds; all of it, and each namespace that it made, is gone afterwards."""
+    space = f"hub-{secrets.token_hex(3)}"
+    admin = cluster.kubectl
+    manifests = rendered(admin, space)
+    admin("create", "namespace", space)
+    try:
+        admin("apply", "--server-side", "--filename=-", input=manifests)
+        token = admin("create", "token", "hub", f"--namespace={space}", "--duration=24h").stdout.strip()
+        content = kubeconfigs.with_token(yaml.safe_load(admin.kubeconfig.read_text()), "hub", token, space)
+        kubeconfig = kubeconfigs.write(folder / "hub.yaml", content)
+        site = Site(hub_namespace=space, user_role=f"user-{space}")
+        yield HubAccount(site, kubeconfig, Kubectl(admin.program, kubeconfig), admin)
+    finally:
+        users = admin.get("namespaces", f"--selector=kube-magics.io/hub={space}")["items"]
+        spaces = [each["metadata"]["name"] for each in users]
+        for each in spaces:
+            admin(
+                "delete", "jobs,pods", "--all", f"--namespace={each}", "--grace-period=1", "--wait=false", check=False
+            )
+        admin("delete", "--filename=-", "--wait=false", "--ignore-not-found", input=manifests, check=False)
+        admin("delete", "namespace", space, *spaces, "--wait=false", check=False)
+
+
+def rendered(kubectl: Kubectl, space: str | None = None) -> str:
+    """What `kubectl apply -k hub-config/rbac` applies; with `space`, for a hub of that namespace, beside others."""
+    text = kubectl("kustomize", str(RBAC)).stdout
+    if space is None:
+        return text
+    for name, own in (("jupyterhub", space), ("kube-magics-hub", space), ("kube-magics-user", f"user-{space}")):
+        text = text.replace(name, own)
+    return text

@@ -1,0 +1,79 @@
+"""hub-config/jupyterhub_config.py as JupyterHub reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.paths import CHECKOUT
+
+pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
+
+FILE = CHECKOUT / "hub-config" / "jupyterhub_config.py"
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:
+    """The configuration where these HUB_ variables are set."""
+    from traitlets.config.loader import PyFileConfigLoader
+
+    for name, value in given.items():
+        monkeypatch.setenv(f"HUB_{name}", value)
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    return PyFileConfigLoader(FILE.name, path=str(FILE.parent)).load_config()
+
+
+def test_every_setting_is_one_that_its_class_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelled one would be passed over in silence."""
+    from jupyterhub.app import JupyterHub
+    from jupyterhub.auth import Authenticator
+    from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
+    from jupyterhub.spawner import Spawner
+    from kubespawner import KubeSpawner
+    from oauthenticator.generic import GenericOAuthenticator
+
+    known = {
+        each.__name__: set(each.class_trait_names(config=True))
+        for each in (
+            JupyterHub,
+            Authenticator,
+            SharedPasswordAuthenticator,
+            Spawner,
+            KubeSpawner,
+            GenericOAuthenticator,
+        )
+    }
+    for login in ("oidc", "shared-password"):
+        found = read(monkeypatch, LOGIN=login)
+        for section, values in found.items():
+            # `environment` is one of Spawner's.
+            assert set(values) <= known[section], section
+
+
+def test_groups_of_the_login_say_who_may_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(monkeypatch, ALLOWED_GROUPS="ml, vision", ADMIN_GROUPS="ops").GenericOAuthenticator
+    assert (found.allowed_groups, found.admin_groups, found.manage_groups) == ({"ml", "vision"}, {"ops"}, True)
+    assert "allow_all" not in found
+
+
+def test_a_login_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="HUB_LOGIN=native: it is oidc or shared-password"):
+        read(monkeypatch, LOGIN="native")
+
+
+def test_a_home_is_a_claim_or_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    spawner = read(monkeypatch, HOME_SIZE="20Gi").KubeSpawner
+    assert (spawner.storage_capacity, spawner.volumes[0]["persistentVolumeClaim"]) == ("20Gi", {"claimName": "home"})
+    spawner = read(monkeypatch, HOME_SIZE="none").KubeSpawner
+    assert (spawner.storage_pvc_ensure, spawner.volumes) == (False, [{"name": "home", "emptyDir": {}}])
+
+
+def test_the_servers_pod_passes_pod_security(monkeypatch: pytest.MonkeyPatch) -> None:
+    spawner = read(monkeypatch).KubeSpawner
+    assert spawner.container_security_context == {
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert (spawner.allow_privilege_escalation, spawner.uid) == (False, 1000)
+    assert spawner.service_account == "kube-magics-notebook"
