@@ -58,6 +58,9 @@ c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
 c.JupyterHub.cleanup_servers = False
 # One namespace and one quota a user: a second server would share them, and the priority of a server is given once.
 c.JupyterHub.allow_named_servers = False
+if given("CONNECT_URL"):
+    # Whole: a server in another namespace does not find a hub that is called by the service's name alone.
+    c.JupyterHub.hub_connect_url = given("CONNECT_URL")
 # A hub that went while a server started finds it again.
 c.JupyterHub.init_spawners_timeout = 30
 

@@ -31,6 +31,7 @@ _TORCH = (
     "python3-tqdm",
 )  # fmt: skip
 _SERVER_PACKAGES = ("jupyterhub", "jupyterlab")
+_SERVER_SETTINGS = CHECKOUT / "hub-config" / "images" / "server" / "ipython_config.py"
 _NOTEBOOK_PACKAGES = ("ipykernel", "ipywidgets", "nbclient", "nbval", "pytest")
 
 _PAUSE = """
@@ -296,11 +297,11 @@ def _server(_: components.Binaries) -> Recipe:
         base = layers.debian("bookworm", _QUICKSTART)
         stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
         server = layers.python_packages(base, "3.11", packages, constraints, "server")
-        return [base, stack, server, layers.checkout("3.11")]
+        settings = layers.programs("settings", {"etc/ipython/ipython_config.py": _SERVER_SETTINGS})
+        return [base, stack, server, settings, layers.checkout("3.11")]
 
-    key = layers.digest(
-        _QUICKSTART, _QUICKSTART_PACKAGES, packages, constraints.read_bytes(), layers.checkout_digest("3.11")
-    )
+    settings, ours = _SERVER_SETTINGS.read_bytes(), layers.checkout_digest("3.11")
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, packages, constraints.read_bytes(), settings, ours)
     return Recipe("server", key, build, base="quickstart")
 
 

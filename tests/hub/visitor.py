@@ -56,11 +56,16 @@ class Visitor:
     def base(self) -> str:
         return f"{self.address}/user/{self.name}"
 
-    def start(self) -> float:
-        """Their server, from nothing to a JupyterLab page; the seconds that it took."""
+    def start(self, profile: str | None = None) -> float:
+        """Their server, from nothing to a JupyterLab page; the seconds that it took. `profile`: what they choose."""
         began = time.monotonic()
+        page = f"{self.address}/hub/spawn/{self.name}"
         # A server that starts within a few seconds is there at once; else the page says that it is pending.
-        self.web.get(f"{self.address}/hub/spawn/{self.name}", timeout=SPAWN_TIMEOUT_S)
+        if profile is None:
+            self.web.get(page, timeout=SPAWN_TIMEOUT_S)
+        else:
+            form = {"profile": profile, "_xsrf": self._cookie("/hub/")}
+            self.web.post(page, data=form, timeout=SPAWN_TIMEOUT_S).raise_for_status()
         while not self.is_there():
             if time.monotonic() > began + SPAWN_TIMEOUT_S:
                 raise TimeoutError(f"no server for {self.name} after {SPAWN_TIMEOUT_S} s")

@@ -38,14 +38,20 @@ def hub_account(cluster: Cluster, folder: Path) -> Iterator[HubAccount]:
     """The account with its rights and bounds; all of it, and each namespace that it made, is gone afterwards."""
     space = f"hub-{secrets.token_hex(3)}"
     admin = cluster.kubectl
-    manifests = rendered(admin, space)
+    names = own_names(space)
+    manifests = f"{rendered(admin, space)}\n---\n{_classes(space)}"
     admin("create", "namespace", space)
     try:
         admin("apply", "--server-side", "--filename=-", input=manifests)
         token = admin("create", "token", "hub", f"--namespace={space}", "--duration=24h").stdout.strip()
         content = kubeconfigs.with_token(yaml.safe_load(admin.kubeconfig.read_text()), "hub", token, space)
         kubeconfig = kubeconfigs.write(folder / "hub.yaml", content)
-        site = Site(hub_namespace=space, user_role=f"user-{space}")
+        site = Site(
+            hub_namespace=space,
+            user_role=names["kube-magics-user"],
+            server_priority=names["kube-magics-server"],
+            job_priority=names["kube-magics-batch"],
+        )
         yield HubAccount(site, kubeconfig, Kubectl(admin.program, kubeconfig), admin)
     finally:
         users = admin.get("namespaces", f"--selector=kube-magics.io/hub={space}")["items"]
@@ -63,6 +69,20 @@ def rendered(kubectl: Kubectl, space: str | None = None) -> str:
     text = kubectl("kustomize", str(RBAC)).stdout
     if space is None:
         return text
-    for name, own in (("jupyterhub", space), ("kube-magics-hub", space), ("kube-magics-user", f"user-{space}")):
+    names = {"jupyterhub": space, "kube-magics-hub": space, **own_names(space)}
+    for name, own in names.items():
         text = text.replace(name, own)
+    return text
+
+
+def own_names(space: str) -> dict[str, str]:
+    """Of what has one name in a cluster, for this test run."""
+    return {f"kube-magics-{each}": f"{each}-{space}" for each in ("user", "server", "batch")}
+
+
+def _classes(space: str) -> str:
+    """Its priority classes."""
+    text = (RBAC.parent / "manifests" / "priority-classes.yaml").read_text()
+    for name, own in own_names(space).items():
+        text = text.replace(f"name: {name}", f"name: {own}")
     return text

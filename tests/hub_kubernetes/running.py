@@ -1,0 +1,112 @@
+"""The hub of hub-config, really run as a process under its own account, its users' servers as pods of the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from tests.cluster import Cluster, settings
+from tests.cluster.paths import CHECKOUT
+from tests.hub.visitor import Visitor
+from tests.hub_kubernetes.accounts import HubAccount
+from tests.ports import free_port
+
+PASSWORD = "open-sesame-for-users"
+ADMIN_PASSWORD = "open-sesame-for-administrators-only"
+_PATIENCE_S = 120.0
+_SMALL = Path(__file__).with_name("small_hub.py")
+
+
+@dataclass(frozen=True)
+class Hub:
+    account: HubAccount
+    address: str
+    """`http://127.0.0.1:20123`."""
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def visitor(self, name: str) -> Visitor:
+        """Not logged in yet; the name is made this test run's own."""
+        return Visitor(self.address, self.account.user(name).name)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+@contextmanager
+def hub(account: HubAccount, cluster: Cluster, folder: Path, given: Mapping[str, str] = {}) -> Iterator[Hub]:
+    """`given`: variables beside those that every installation sets."""
+    site = account.site
+    public, private, proxy = free_port(), free_port(), free_port()
+    environment = os.environ | {
+        "KUBECONFIG": str(account.kubeconfig),
+        "HUB_NAMESPACE": site.hub_namespace,
+        "HUB_USER_ROLE": site.user_role,
+        "HUB_SERVER_PRIORITY": site.server_priority or "",
+        "HUB_JOB_PRIORITY": site.job_priority or "",
+        "HUB_SERVER_IMAGE": cluster.images.server,
+        "HUB_JOB_IMAGE": cluster.images.quickstart,
+        "HUB_HOME_SIZE": "none",
+        "HUB_LOGIN": "shared-password",
+        "HUB_USER_PASSWORD": PASSWORD,
+        "HUB_ADMIN_PASSWORD": ADMIN_PASSWORD,
+        "TEST_CONFIG": str(CHECKOUT / "hub-config" / "jupyterhub_config.py"),
+        "TEST_PORTS": f"{public} {private} {proxy}",
+        "TEST_ADDRESS": settings.own_address(),
+        # A hub asks itself and its servers, not the world outside.
+        "NO_PROXY": "*",
+        **given,
+    }
+    log = folder / "hub.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterhub", "--config", str(_SMALL)],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        made = Hub(account, f"http://127.0.0.1:{public}", log, process)
+        _wait(made)
+        yield made
+    finally:
+        _stop(process)
+
+
+def _wait(made: Hub) -> None:
+    """Until it answers through its proxy."""
+    until = time.monotonic() + _PATIENCE_S
+    with requests.Session() as web:
+        web.trust_env = False
+        while True:
+            assert made.process.poll() is None, made.said()
+            assert time.monotonic() < until, made.said()
+            try:
+                if web.get(f"{made.address}/hub/health", timeout=10).status_code == 200:
+                    return
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.1)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """With its proxy, which is a child in the same session."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(30)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
