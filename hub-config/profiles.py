@@ -38,6 +38,7 @@ PROFILES: tuple[Profile, ...] = (
     Profile("large", "Large memory", "For data that must be in the notebook's own memory.", "4", "64G"),
     Profile("gpu", "1 GPU", "A GPU in the notebook itself, taken as long as the server runs.", "4", "32G", 1),
     Profile("gpus", "2 GPUs", "The same, for code that needs two in one process.", "8", "64G", 2),
+    Profile("eight", "8 GPUs", "A whole node of them; for groups with such a quota.", "32", "256G", 8),
     Profile("h100", "1 H100", "An H100 in the notebook, and for its jobs.", "4", "64G", 1, "NVIDIA-H100-80GB-HBM3"),
 )
 """The first is the default."""

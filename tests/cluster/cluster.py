@@ -156,4 +156,5 @@ _GIVEN_IMAGES = {
     "torch": "IMAGE_TORCH",
     "notebook": "IMAGE_NOTEBOOK",
     "server": "IMAGE_SERVER",
+    "kubectl": "IMAGE_KUBECTL",
 }

@@ -289,6 +289,16 @@ def _notebook(_: components.Binaries) -> Recipe:
     return Recipe("notebook", key, build, base="torch")
 
 
+def _kubectl(binaries: components.Binaries) -> Recipe:
+    """In the place of registry.k8s.io/kubectl: the program, and nothing else."""
+    program = Path(binaries["kubectl"])
+
+    def build() -> list[oci.Layer]:
+        return [layers.programs("kubectl", {"usr/local/bin/kubectl": program})]
+
+    return Recipe("kubectl", layers.digest(program.parent.name), build)
+
+
 def _server(_: components.Binaries) -> Recipe:
     constraints = _constraints()
     packages = (*_SERVER_PACKAGES, *_own_requirements())
@@ -315,6 +325,7 @@ _RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "torch": _torch,
     "notebook": _notebook,
     "server": _server,
+    "kubectl": _kubectl,
 }
 
 

@@ -29,57 +29,71 @@ _SMALL = Path(__file__).with_name("small_hub.py")
 
 @dataclass(frozen=True)
 class Hub:
-    account: HubAccount
     address: str
     """`http://127.0.0.1:20123`."""
     log: Path
     process: subprocess.Popen[bytes]
 
     def visitor(self, name: str) -> Visitor:
-        """Not logged in yet; the name is made this test run's own."""
-        return Visitor(self.address, self.account.user(name).name)
+        """Not logged in yet."""
+        return Visitor(self.address, name)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
 
 
-@contextmanager
-def hub(account: HubAccount, cluster: Cluster, folder: Path, given: Mapping[str, str] = {}) -> Iterator[Hub]:
-    """`given`: variables beside those that every installation sets."""
+def in_cluster(account: HubAccount, cluster: Cluster) -> dict[str, str]:
+    """The variables of a hub with this account."""
     site = account.site
-    public, private, proxy = free_port(), free_port(), free_port()
-    environment = os.environ | {
+    return {
         "KUBECONFIG": str(account.kubeconfig),
         "HUB_NAMESPACE": site.hub_namespace,
         "HUB_USER_ROLE": site.user_role,
         "HUB_SERVER_PRIORITY": site.server_priority or "",
         "HUB_JOB_PRIORITY": site.job_priority or "",
-        "HUB_SERVER_IMAGE": cluster.images.server,
+        "HUB_SERVER_IMAGE": cluster.images.ensure("server"),
         "HUB_JOB_IMAGE": cluster.images.quickstart,
         "HUB_HOME_SIZE": "none",
+        **shared_password(),
+    }
+
+
+def shared_password() -> dict[str, str]:
+    """The variables of the login by it."""
+    return {
         "HUB_LOGIN": "shared-password",
         "HUB_USER_PASSWORD": PASSWORD,
         "HUB_ADMIN_PASSWORD": ADMIN_PASSWORD,
+        "HUB_ADMINS": "olga",
+    }
+
+
+@contextmanager
+def hub(folder: Path, given: Mapping[str, str]) -> Iterator[Hub]:
+    """`given`: its variables, but for those that a chart would set."""
+    public, private, proxy = free_port(), free_port(), free_port()
+    address = f"http://127.0.0.1:{public}"
+    ours = {
         "TEST_CONFIG": str(CHECKOUT / "hub-config" / "jupyterhub_config.py"),
         "TEST_PORTS": f"{public} {private} {proxy}",
         "TEST_ADDRESS": settings.own_address(),
+        "OAUTH_CALLBACK_URL": f"{address}/hub/oauth_callback",
         # A hub asks itself and its servers, not the world outside.
         "NO_PROXY": "*",
-        **given,
     }
     log = folder / "hub.log"
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyterhub", "--config", str(_SMALL)],
             cwd=folder,
-            env=environment,
+            env=os.environ | ours | dict(given),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        made = Hub(account, f"http://127.0.0.1:{public}", log, process)
+        made = Hub(address, log, process)
         _wait(made)
         yield made
     finally:
@@ -94,11 +108,9 @@ def _wait(made: Hub) -> None:
         while True:
             assert made.process.poll() is None, made.said()
             assert time.monotonic() < until, made.said()
-            try:
+            with contextlib.suppress(requests.ConnectionError):
                 if web.get(f"{made.address}/hub/health", timeout=10).status_code == 200:
                     return
-            except requests.ConnectionError:
-                pass
             time.sleep(0.1)
 
 

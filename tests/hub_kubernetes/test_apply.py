@@ -16,6 +16,7 @@ from userspace.space import objects
 from tests.acceptance.desk import eventually
 from tests.cluster import Cluster
 from tests.cluster.paths import CHECKOUT
+from tests.hub_kubernetes import attacks
 from tests.hub_kubernetes.accounts import HubAccount, hub_account, rendered
 
 pytest.importorskip("kubernetes_asyncio", reason="the hub's own packages are not installed")
@@ -142,6 +143,35 @@ def test_a_right_that_is_missing_is_named(hub: HubAccount) -> None:
     site = replace(hub.site, pull_secret="of-somebody-else")
     with pytest.raises(SpaceError, match=r'secrets "of-somebody-else" is forbidden.*kubectl apply -k hub-config/rbac'):
         made_by(replace(hub, site=site), hub.user("hedy"))
+
+
+ESCAPES: dict[str, tuple[dict[str, Any], str]] = {
+    "a folder of the node": ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, "PodSecurity"),
+    "the node's network": ({"hostNetwork": True}, "PodSecurity"),
+    "the node's processes": ({"hostPID": True}, "PodSecurity"),
+    "Kubernetes' own priority": ({"priorityClassName": "system-node-critical"}, "priority-system"),
+    "more GPUs than a user has": ({}, "maximum nvidia.com/gpu usage per Container is 2"),
+    "every right on the node": ({}, "PodSecurity"),
+}
+
+
+@pytest.mark.parametrize("what", ESCAPES)
+def test_no_pod_of_a_users_namespace_gets_out_of_it(hub: HubAccount, what: str) -> None:
+    """Not even an administrator's there; in a namespace without bounds the same pod is accepted."""
+    user = hub.user("lise")
+    made_by(hub, user)
+    spec, refusal = ESCAPES[what]
+    pod = attacks.server(user.namespace, "example/none:1")
+    pod["spec"].update(spec)
+    container = pod["spec"]["containers"][0]
+    if "GPUs" in what:
+        container["resources"] = {"limits": {"nvidia.com/gpu": "3"}}
+    if "every right" in what:
+        container["securityContext"] = {"privileged": True}
+    dry = ("create", "--dry-run=server", "--filename=-")
+    elsewhere = {**pod, "metadata": {**pod["metadata"], "namespace": "default"}}
+    hub.admin(*dry, input=json.dumps(elsewhere))
+    assert refusal in hub.admin(*dry, input=json.dumps(pod), check=False).stderr
 
 
 OUT_OF_BOUNDS = {

@@ -74,6 +74,7 @@ def test_more_than_the_quota_is_refused_before_anything_is_sent() -> None:
 
 def test_only_profiles_that_fit_are_offered_and_the_first_is_the_default() -> None:
     assert list(listed(profiles.QUOTA)) == ["cpu", "large", "gpu", "gpus", "h100"]
+    assert "eight" in listed(profiles.GROUP_QUOTAS["gpu-heavy"])
     assert list(listed(Quota(gpus=0, cpus="2", memory="8Gi"))) == ["cpu"]
     offered = profiles.profile_list("nvidia.com/gpu", profiles.QUOTA)
     assert [each["slug"] for each in offered if each["default"]] == ["cpu"]

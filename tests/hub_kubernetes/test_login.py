@@ -1,0 +1,123 @@
+"""Login by OpenID Connect, at a real provider: groups say who may in, who is an administrator, and how much somebody has.
+
+No cluster is asked before a server starts, so there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+import requests
+import yaml
+
+from tests.acceptance.desk import NOWHERE
+from tests.hub.visitor import Visitor
+from tests.hub_kubernetes.running import Hub, hub
+from tests.ports import free_port
+
+pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
+pytestmark = [
+    pytest.mark.jobs,
+    # Its own import warns of what it is made of, and it runs as a program.
+    pytest.mark.skipif(find_spec("oidc_provider_mock") is None, reason="the tests' login provider is not installed"),
+]
+
+PEOPLE = {"ada": ["ml", "gpu-heavy"], "bob": ["ml"], "eve": ["sales"], "olga": ["ops"]}
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
+    """Its address."""
+    port = free_port()
+    claims = [
+        json.dumps({"sub": f"id-{name}", "preferred_username": name, "groups": groups})
+        for name, groups in PEOPLE.items()
+    ]
+    command = [sys.executable, "-m", "oidc_provider_mock", f"--port={port}"]
+    command += [f"--user-claims={each}" for each in claims]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + PATIENCE_S
+    try:
+        while not _answers(address):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(address: str) -> bool:
+    with requests.Session() as web:
+        web.trust_env = False
+        try:
+            return web.get(f"{address}/.well-known/openid-configuration", timeout=10).ok
+        except requests.ConnectionError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def running(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("hub")
+    kubeconfig = folder / "config"
+    kubeconfig.write_text(yaml.safe_dump(NOWHERE))
+    given = {
+        "KUBECONFIG": str(kubeconfig),
+        "HUB_LOGIN": "oidc",
+        "HUB_ALLOWED_GROUPS": "ml",
+        "HUB_ADMIN_GROUPS": "ops",
+        "OAUTH_CLIENT_ID": "hub",
+        "OAUTH_CLIENT_SECRET": "of-the-hub",
+        "OAUTH2_AUTHORIZE_URL": f"{provider}/oauth2/authorize",
+        "OAUTH2_TOKEN_URL": f"{provider}/oauth2/token",
+        "OAUTH2_USERDATA_URL": f"{provider}/userinfo",
+    }
+    with hub(folder, given) as made:
+        yield made
+
+
+def logged_in(running: Hub, name: str) -> tuple[Visitor, requests.Response]:
+    """Through the provider's page, as a browser goes; with the page at the end."""
+    visitor = running.visitor(name)
+    page = visitor.web.get(f"{running.address}/hub/oauth_login?next=%2Fhub%2Fhome", timeout=60)
+    assert "Authorize Client" in page.text, page.text
+    return visitor, visitor.web.post(page.url, data={"sub": f"id-{name}"}, timeout=60)
+
+
+def profiles(visitor: Visitor) -> set[str]:
+    """What the page offers that starts a server."""
+    page = visitor.web.get(f"{visitor.address}/hub/spawn", timeout=60).text
+    return {slug for slug in ("cpu", "large", "gpu", "gpus", "eight") if f'value="{slug}"' in page}
+
+
+def test_whoever_is_in_an_allowed_group_is_in(running: Hub) -> None:
+    _, page = logged_in(running, "ada")
+    assert (page.status_code, page.url) == (200, f"{running.address}/hub/home"), page.text
+
+
+def test_whoever_is_in_none_is_not(running: Hub) -> None:
+    visitor, page = logged_in(running, "eve")
+    assert page.status_code == 403
+    assert visitor.web.get(f"{running.address}/hub/home", timeout=60).url != f"{running.address}/hub/home"
+
+
+def test_an_admins_group_makes_administrators_and_no_other_does(running: Hub) -> None:
+    pages = {
+        name: logged_in(running, name)[0].web.get(f"{running.address}/hub/admin", timeout=60)
+        for name in ("olga", "ada")
+    }
+    assert {name: page.status_code for name, page in pages.items()} == {"olga": 200, "ada": 403}
+
+
+def test_a_groups_quota_decides_what_is_offered(running: Hub) -> None:
+    assert profiles(logged_in(running, "ada")[0]) == {"cpu", "large", "gpu", "gpus", "eight"}
+    assert profiles(logged_in(running, "bob")[0]) == {"cpu", "large", "gpu", "gpus"}
