@@ -13,15 +13,17 @@ there; a fact without a line is "not supported". Two keys make errors: ``error``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 COUNT = 8
 PRODUCT = "NVIDIA H100 80GB HBM3"
 GPU_IS_LOST = 15
 NOT_SUPPORTED = 3
+NO_PERMISSION = 4
 
 _MEMORY_BYTES = 81559 * 1024**2
+_MIG_BYTES = 9984 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Device:
     mig: int | None = 0
     """1: MIG mode is on."""
     max_mig: int | None = 7
+    parent: int | None = None
+    """Of a MIG device: the number of its GPU."""
     processes: str = ""
     """``PID:BYTES PID:BYTES``."""
     error: int | None = None
@@ -77,6 +81,29 @@ def uuid(index: int) -> str:
 def idle(count: int = COUNT) -> Numbers:
     """A node whose GPUs do nothing."""
     return Numbers([Device(uuid(index), index) for index in range(count)])
+
+
+def divided(index: int, used: Sequence[int]) -> list[Device]:
+    """The GPU with this number in MIG mode, as a container sees it, and a MIG device for each number of bytes `used`.
+
+    Of the GPU neither utilisation nor, to who is shown a part of it, memory is told; of a MIG device only memory is.
+    """
+    no = dict.fromkeys(("nvmlDeviceGetMemoryInfo", "nvmlDeviceGetMemoryInfo_v2"), NO_PERMISSION)
+    whole = Device(uuid(index), index, utilisation=None, memory_utilisation=None, mig=1, errors=no)
+    part = Device(
+        "", index, name=f"{PRODUCT} MIG 1g.10gb", utilisation=None, memory_utilisation=None, memory_total=_MIG_BYTES,
+        memory_reserved=0, power_mw=None, temperature=None, mig=None, max_mig=None, parent=index,
+    )  # fmt: skip
+    return [
+        whole,
+        *(replace(part, uuid=f"MIG-{uuid(index)[4:-4]}{at:04d}", memory_used=size) for at, size in enumerate(used)),
+    ]
+
+
+def offered(devices: Sequence[Device]) -> list[Device]:
+    """What a device plugin gives out, with MIG strategy "single": parts in the place of GPUs that are divided."""
+    whole = {device.parent for device in devices}
+    return [device for index, device in enumerate(devices) if index not in whole]
 
 
 def encode(numbers: Numbers) -> str:

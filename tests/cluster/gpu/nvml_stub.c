@@ -23,6 +23,7 @@ enum {
     UNINITIALIZED = 1,
     INVALID_ARGUMENT = 2,
     NOT_SUPPORTED = 3,
+    NO_PERMISSION = 4,
     NOT_FOUND = 6,
     INSUFFICIENT_SIZE = 7,
     DRIVER_NOT_LOADED = 9,
@@ -148,7 +149,7 @@ static int get_text(int index, const char *function, const char *key, char *into
 /* ---- which devices this process sees ---------------------------------------------------------------------------- */
 
 /* NVIDIA_VISIBLE_DEVICES as NVIDIA's container toolkit reads it: indices or UUIDs, "all", or "void"/"none"/empty. */
-static int is_visible(const char *file, int index) {
+static int is_wanted(const char *file, int index) {
     char uuid[MAX_VALUE], digits[16];
     const char *wanted = getenv("NVIDIA_VISIBLE_DEVICES");
     if (!find(file, index, "uuid", uuid)) return 0;
@@ -162,6 +163,27 @@ static int is_visible(const char *file, int index) {
         item += size + (item[size] == ',');
     }
     return 0;
+}
+
+/* The GPU of a MIG device; -1 of a GPU. */
+static int parent_of(const char *file, int index) {
+    char value[MAX_VALUE];
+    return find(file, index, "parent", value) ? (int)number(value) : -1;
+}
+
+/* A GPU also where one of its MIG devices is wanted; a MIG device also where its GPU is. */
+static int is_visible(const char *file, int index) {
+    int parent = parent_of(file, index);
+    if (parent >= 0) return is_wanted(file, index) || is_wanted(file, parent);
+    if (is_wanted(file, index)) return 1;
+    for (int i = 0; i < MAX_DEVICES; i++)
+        if (parent_of(file, i) == index && is_wanted(file, i)) return 1;
+    return 0;
+}
+
+/* MIG devices are counted with their GPU. */
+static int is_visible_gpu(const char *file, int index) {
+    return parent_of(file, index) < 0 && is_visible(file, index);
 }
 
 /* ---- the API ---------------------------------------------------------------------------------------------------- */
@@ -191,7 +213,7 @@ EXPORT int nvmlDeviceGetCount_v2(unsigned *count) {
     if (error) return error;
     if (!count) return INVALID_ARGUMENT;
     *count = 0;
-    for (int i = 0; i < MAX_DEVICES; i++) *count += (unsigned)is_visible(file, i);
+    for (int i = 0; i < MAX_DEVICES; i++) *count += (unsigned)is_visible_gpu(file, i);
     return SUCCESS;
 }
 
@@ -201,7 +223,7 @@ EXPORT int nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *device) {
     if (error) return error;
     if (!device) return INVALID_ARGUMENT;
     for (int i = 0; i < MAX_DEVICES; i++) {
-        if (!is_visible(file, i) || index--) continue;
+        if (!is_visible_gpu(file, i) || index--) continue;
         if (find(file, i, "error", value)) return (int)number(value);
         *device = &devices[i];
         return SUCCESS;
@@ -229,7 +251,7 @@ EXPORT int nvmlDeviceGetIndex(nvmlDevice_t device, unsigned *index) {
     if (error) return error;
     if (!index) return INVALID_ARGUMENT;
     *index = 0;
-    for (int i = 0; i < device->index; i++) *index += (unsigned)is_visible(file, i);
+    for (int i = 0; i < device->index; i++) *index += (unsigned)is_visible_gpu(file, i);
     return SUCCESS;
 }
 
@@ -307,6 +329,38 @@ EXPORT int nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned *count) 
     return get_unsigned(device, "nvmlDeviceGetMaxMigDeviceCount", "max_mig", count);
 }
 
+EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned index, nvmlDevice_t *instance) {
+    char file[MAX_FILE];
+    int error = enter(file, device ? device->index : MAX_DEVICES, "nvmlDeviceGetMigDeviceHandleByIndex");
+    if (error) return error;
+    if (!instance) return INVALID_ARGUMENT;
+    for (int i = 0; i < MAX_DEVICES; i++) {
+        if (parent_of(file, i) != device->index || !is_visible(file, i) || index--) continue;
+        *instance = &devices[i];
+        return SUCCESS;
+    }
+    return NOT_FOUND;
+}
+
+EXPORT int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t instance, nvmlDevice_t *device) {
+    char file[MAX_FILE];
+    int error = enter(file, instance ? instance->index : MAX_DEVICES, "nvmlDeviceGetDeviceHandleFromMigDeviceHandle");
+    if (error) return error;
+    int parent = parent_of(file, instance->index);
+    if (!device || parent < 0) return INVALID_ARGUMENT;
+    *device = &devices[parent];
+    return SUCCESS;
+}
+
+EXPORT int nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned *is_instance) {
+    char file[MAX_FILE];
+    int error = enter(file, device ? device->index : MAX_DEVICES, "nvmlDeviceIsMigDeviceHandle");
+    if (error) return error;
+    if (!is_instance) return INVALID_ARGUMENT;
+    *is_instance = parent_of(file, device->index) >= 0;
+    return SUCCESS;
+}
+
 /* "PID:BYTES PID:BYTES". With too little room: the count needed, as the real one does. */
 EXPORT int nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsigned *count, nvmlProcessInfo_t *processes) {
     char file[MAX_FILE], value[MAX_VALUE] = "";
@@ -350,6 +404,7 @@ EXPORT const char *nvmlErrorString(int result) {
     case UNINITIALIZED: return "Uninitialized";
     case INVALID_ARGUMENT: return "Invalid Argument";
     case NOT_SUPPORTED: return "Not Supported";
+    case NO_PERMISSION: return "Insufficient Permissions";
     case NOT_FOUND: return "Not Found";
     case INSUFFICIENT_SIZE: return "Insufficient Size";
     case DRIVER_NOT_LOADED: return "Driver Not Loaded";

@@ -68,7 +68,7 @@ class Plugin(services.DevicePluginServicer):  # type: ignore[misc, name-defined]
         )
 
     def _health(self) -> dict[str, str]:
-        devices = numbers.read(self._numbers_file).devices
+        devices = numbers.offered(numbers.read(self._numbers_file).devices)
         return {device.uuid: "Healthy" if device.healthy else "Unhealthy" for device in devices}
 
 
