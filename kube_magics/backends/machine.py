@@ -22,7 +22,8 @@ def visible() -> list[Gpu]:
     """The NVIDIA GPUs of this machine, by NVML; empty where there are none or no driver."""
     with _driver() as driver:
         found = driver.devices() if driver else []
-    return [Gpu(d["index"], d["uuid"], d["name"], d["memory_bytes"]) for d in found]
+    # One that the driver has lost has no UUID, and nobody can compute on it.
+    return [Gpu(d["index"], d["uuid"], d["name"], d["memory_bytes"]) for d in found if d["uuid"]]
 
 
 def computing() -> dict[str, set[int]]:

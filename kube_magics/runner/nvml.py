@@ -1,31 +1,28 @@
-"""NVIDIA GPUs: NVML through ctypes (the library that the container runtime mounts), else nvidia-smi, else nothing.
+"""NVIDIA GPUs, by NVML through ctypes: the library that the container runtime mounts.
 
-Both can hang for seconds on a sick driver, so `Gpus` reads them in a thread of its own and remembers the last reading.
-NVML's structures and numbers: nvml.h of the driver, as the nvidia-ml-py package states them. On an H200 (driver
-580.159.04) a reading takes 12 µs; utilisation is of the last fifth of a second, power the mean of the last one.
+Its structures and numbers: nvml.h of the driver, as the nvidia-ml-py package states them. On an H200 (driver
+580.159.04) a reading takes 12 µs; utilisation is of the last fifth of a second, power the mean of the last one. Of MIG
+devices NVML tells the memory alone: utilisation, power and temperature are those of the whole GPU, which others share.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
-
-    from .smi import Smi
 
     Reading = list["float | None"]
 
 LIBRARIES = ("libnvidia-ml.so.1", "libnvidia-ml.so")
 TEMPERATURE_GPU = 0
-INTERVAL_S = 1.0
-STALE_S = 15.0
-"""A reading that is older says nothing of now: the driver hangs."""
+GONE = (15, 16)
+"""GPU_IS_LOST: it has fallen off the bus, or cannot be reached for another reason; RESET_REQUIRED."""
 UNKNOWN: Reading = [None] * 5
+LOST: Reading = []
+"""Of a device that the driver has lost."""
 
 
 class Memory(ctypes.Structure):
@@ -69,46 +66,63 @@ class Nvml:
         count = ctypes.c_uint()
         if self._library.nvmlDeviceGetCount_v2(ctypes.byref(count)) != 0:
             raise OSError("NVML does not count devices")
-        self._handles: list[ctypes.c_void_p] = []
-        self._indices: list[int] = []
+        self._lost = False
+        """A call was answered so."""
+        self._found: list[tuple[int, ctypes.c_void_p | None]] = []
+        """By the index of the GPU; a handle is None where the driver had lost the device before."""
         for index in range(count.value):
             handle = ctypes.c_void_p()
-            if self._library.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) == 0:
-                self._handles.append(handle)
-                self._indices.append(index)
+            error = self._library.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle))
+            if error == 0:
+                self._found += [(index, each) for each in list(self._instances(handle)) or [handle]]
+            elif error in GONE:
+                self._found.append((index, None))
 
     def devices(self) -> list[dict[str, Any]]:
+        """Of MIG devices the index is that of their GPU. Of one that was lost before nothing else is known."""
         return [
             {
                 "index": index,
-                "uuid": self._text("nvmlDeviceGetUUID", handle),
-                "name": self._text("nvmlDeviceGetName", handle),
-                "memory_bytes": self._memory(handle)[1],
+                "uuid": handle and self._text("nvmlDeviceGetUUID", handle),
+                "name": handle and self._text("nvmlDeviceGetName", handle),
+                "memory_bytes": handle and self._memory(handle)[1],
             }
-            for index, handle in zip(self._indices, self._handles)
+            for index, handle in self._found
         ]
 
     def read(self, chosen: list[int]) -> list[Reading]:
         """Of these, by their place among `devices`: utilisation %, memory used and total in bytes, W, degrees C."""
-        readings = []
-        for handle in [self._handles[at] for at in chosen]:
-            used, total = self._memory(handle)
-            power = self._number("nvmlDeviceGetPowerUsage", handle)
-            readings.append(
-                [
-                    self._utilization(handle),
-                    used,
-                    total,
-                    None if power is None else round(power / 1000, 1),
-                    self._number("nvmlDeviceGetTemperature", handle, ctypes.c_uint(TEMPERATURE_GPU)),
-                ]
-            )
-        return readings
+        return [self._reading(self._found[at][1]) for at in chosen]
+
+    def _reading(self, handle: ctypes.c_void_p | None) -> Reading:
+        if handle is None:
+            return LOST
+        self._lost = False
+        used, total = self._memory(handle)
+        power = self._number("nvmlDeviceGetPowerUsage", handle)
+        found = [
+            self._utilization(handle),
+            used,
+            total,
+            None if power is None else round(power / 1000, 1),
+            self._number("nvmlDeviceGetTemperature", handle, ctypes.c_uint(TEMPERATURE_GPU)),
+        ]
+        return LOST if self._lost and found == UNKNOWN else found
+
+    def _instances(self, handle: ctypes.c_void_p) -> Iterator[ctypes.c_void_p]:
+        """The MIG devices of a GPU that this container is shown; none of a GPU that is not divided."""
+        mode, pending = ctypes.c_uint(), ctypes.c_uint()
+        if not self._call("nvmlDeviceGetMigMode", handle, ctypes.byref(mode), ctypes.byref(pending)) or not mode.value:
+            return
+        for at in range(self._number("nvmlDeviceGetMaxMigDeviceCount", handle) or 0):
+            instance = ctypes.c_void_p()
+            if self._call("nvmlDeviceGetMigDeviceHandleByIndex", handle, ctypes.c_uint(at), ctypes.byref(instance)):
+                yield instance
 
     def computing(self) -> dict[str, set[int]]:
         """Ids of the processes on each device, by its UUID; 0 is one whose id is not told."""
         found = {}
-        for handle in self._handles:
+        for handle in [handle for _, handle in self._found if handle]:
             uuid = self._text("nvmlDeviceGetUUID", handle)
             pids = self._processes(handle)
             if pids and uuid:
@@ -133,7 +147,9 @@ class Nvml:
 
     def _call(self, name: str, *args: Any) -> bool:
         function = getattr(self._library, name, None)
-        return function is not None and function(*args) == 0
+        error = None if function is None else function(*args)
+        self._lost = self._lost or error in GONE
+        return error == 0
 
     def _text(self, name: str, handle: ctypes.c_void_p) -> str | None:
         buffer = ctypes.create_string_buffer(96)
@@ -155,58 +171,6 @@ class Nvml:
     def _utilization(self, handle: ctypes.c_void_p) -> int | None:
         rates = Utilization()
         return rates.gpu if self._call("nvmlDeviceGetUtilizationRates", handle, ctypes.byref(rates)) else None
-
-
-class Gpus(threading.Thread):
-    """Reads the job's devices once a second, in the background. `devices` is None until they have been looked for."""
-
-    def __init__(self, strangers: set[int]) -> None:
-        """`strangers`: the processes below the runner that are none of the job's, in which nvidia-smi is kept."""
-        super().__init__(name="gpus", daemon=True)
-        self.devices: list[dict[str, Any]] | None = None
-        self._latest: list[Reading] = []
-        self._read_at = 0.0
-        self._strangers = strangers
-        self._stop = threading.Event()
-
-    def run(self) -> None:
-        source = self._source()
-        try:
-            found = source.devices() if source else []
-            chosen = _of_this_job(found)
-            self.devices = [found[at] for at in chosen]
-            while source and not self._stop.wait(INTERVAL_S):
-                self._latest, self._read_at = source.read(chosen), time.monotonic()
-        except (OSError, ValueError):
-            self._latest = []
-            self.devices = self.devices or []
-
-    def latest(self, now: float) -> list[Reading]:
-        """Of each device; nothing before the first."""
-        return self._latest if now - self._read_at < STALE_S else [UNKNOWN] * len(self._latest)
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def _source(self) -> Nvml | Smi | None:
-        try:
-            return Nvml()
-        except (OSError, AttributeError):
-            return self._second_source()
-
-    def _second_source(self) -> Smi | None:
-        try:
-            from .smi import Smi
-
-            return Smi(self._strangers)
-        except (OSError, ImportError):  # ImportError: the program has removed our files
-            return None
-
-
-def _of_this_job(devices: list[dict[str, Any]]) -> list[int]:
-    """A container is shown its own only; a job on this machine is told which are its own, by UUID."""
-    own = (os.environ.get("CUDA_VISIBLE_DEVICES") or "").split(",")
-    return [at for at, device in enumerate(devices) if device["uuid"] in own] or list(range(len(devices)))
 
 
 def _open(names: tuple[str, ...]) -> Any:

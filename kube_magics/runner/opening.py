@@ -9,9 +9,9 @@ from . import protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .gpus import Gpus
     from .launch import Child
     from .messages import Messages
-    from .nvml import Gpus
     from .pump import Pump
 
 DEVICES_PATIENCE_S = 10.0

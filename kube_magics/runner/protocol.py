@@ -30,10 +30,12 @@ Events (a reader ignores names and keys that it does not know; null means unknow
               from report(), those that were given
     metric    step values
               from report(), step may be null; values by name: numbers, or "NaN", "Infinity", "-Infinity"
-    sample    t dt cpu mem gpu [thin]
+    sample    t dt cpu mem gpu [thin seen idle]
               arrays, one entry for each dt seconds; t: Unix time of the first. cpu: cores in use; mem: bytes; gpu: for
               each device an array of entries [utilization_percent, memory_used_bytes, memory_total_bytes, power_w,
-              temperature_c] or null. With thin=true a device has two entries: mean and peak of the interval
+              temperature_c], each of them may be null; an empty entry: the driver has lost the device. With thin=true a
+              device has three: mean and peak of the interval, and the first two numbers of its last reading; seen and
+              idle: for each device, how many readings knew its utilisation, and of them those below IDLE_PERCENT
     image     name i n d [sha256 bytes text note]
               a picture, PNG, in chunks as a result has them; name: its number. text: what stands for it where no
               picture can be shown; note: why it is smaller than it was, or (then bytes is 0) why it is not there
@@ -70,6 +72,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
+IDLE_PERCENT = 5
+"""A GPU below this utilisation is idle."""
 MAX_EVENT_BYTES = 12 * 1024
 """A whole line of an event, newline included: below the 16 KiB at which container runtimes split lines."""
 RESULT_LIMIT_BYTES = 1024 * 1024

@@ -1,8 +1,8 @@
 """Processor, memory and GPUs, read once a second and told in few words.
 
 Budget: half a megabyte an hour for each worker, because the log rotates and telemetry must not push the user's lines
-out. So readings travel in arrays, every 5 s for the first ten minutes and every 15 s afterwards; of several devices
-only mean and peak of each interval.
+out. So readings travel in arrays, every 5 s for the first ten minutes and every 15 s afterwards; those of several
+devices are thinned (`gpus.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .nvml import Gpus, Reading
+    from .gpus import Gpus
 
 EVERY_S = 1.0
 BATCH_S = 5.0
@@ -59,7 +59,6 @@ class Sampler:
     def _clear(self) -> None:
         self._cpu: list[float | None] = []
         self._memory: list[int | None] = []
-        self._readings: list[list[Reading]] = []
 
     def due(self) -> float:
         return self._next
@@ -85,9 +84,12 @@ class Sampler:
         self._memory.append(memory_bytes)
         if memory_bytes is not None:
             self.peak_memory_bytes = max(memory_bytes, self.peak_memory_bytes or 0)
-        devices = self._gpus.latest(now) if self._gpus is not None else None
-        if devices:
-            self._readings.append(devices)
+        if self._gpus:
+            self._gpus.take(now)
+
+    def rest(self, now: float, unix_time: float) -> dict[str, Any] | None:
+        """What was read since the last event, at the end."""
+        return self._batch(now, unix_time) if self._cpu else None
 
     def _batch(self, now: float, unix_time: float) -> dict[str, Any]:
         took = now - self._batch_began
@@ -99,26 +101,11 @@ class Sampler:
             "mem": self._memory,
             "gpu": [],
         }
-        if self._readings:
-            by_device = [list(readings) for readings in zip(*self._readings)]
-            if len(by_device) > 1:
-                by_device = [thinned(readings) for readings in by_device]
-                event["thin"] = True
-            event["gpu"] = by_device
+        if self._gpus:
+            event.update(self._gpus.batch())
         self._batch_began = now
         self._clear()
         return event
-
-
-def thinned(readings: list[Reading]) -> list[Reading]:
-    """Mean and peak of each column; unknown where no reading knows."""
-    mean: Reading = []
-    peak: Reading = []
-    for column in zip(*readings):
-        known = [value for value in column if value is not None]
-        mean.append(round(sum(known) / len(known)) if known else None)
-        peak.append(max(known) if known else None)
-    return [mean, peak]
 
 
 def descendants(pid: int) -> Iterator[int]:

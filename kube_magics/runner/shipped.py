@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 STAY = ("bare.py", "boot.py", "paced.py", "shipped.py")
 _INSTALLING = ("install.py", "installers.py", "venv.py", "shelf.py", "distributions.py", "refusals.py")
 ONLY_WITH = {
+    "gpus.py": "gpus",
     "nvml.py": "gpus",
     "smi.py": "gpus",
     "commands.py": "commands",

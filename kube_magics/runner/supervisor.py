@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from .closing import Closing
     from .gallery import Gallery
+    from .gpus import Gpus
     from .launch import Child, Launcher
-    from .nvml import Gpus
     from .sampler import Sampler
 
 PIPE_GRACE_S = 2.0
@@ -92,7 +92,7 @@ class Supervisor:
         """The whole life of the job; the runner's exit code."""
         try:
             if self._spec.get("gpus") and self._child.pid:
-                from .nvml import Gpus
+                from .gpus import Gpus
 
                 self._gpus = self._opening.gpus = Gpus(self._strangers)
                 self._gpus.start()
@@ -323,6 +323,10 @@ class Supervisor:
         if self._sampler is None or self._closing is None:
             returns = self._spec.get("returns") or []
             return spoiled.end(self._status, self._custody.asked, returns, self._ran_s, self._pump)
+        now = time.monotonic()
+        sample = self._sampler.rest(now, time.time())
+        if sample:
+            self._pump.event(sample, now)
         self._closing.error = self._error
         self._closing.peak_memory_bytes = self._sampler.peak_memory_bytes
         return self._closing.finish(self._status, self._ran_s, self._custody, self._cgroup, self._killed_before)

@@ -56,7 +56,7 @@ class Card:
     duration_s: float | None
     """Of its program alone."""
     held_s: float | None
-    """For how long it has had, or had, its node's GPUs."""
+    """For how long it has had, or had, its node's GPUs: since it was given them, its image's pull included."""
     end: Mapping[str, Any] | None
     """The runner's last word."""
     progress: Progress | None
@@ -103,7 +103,8 @@ def card(
     ended_at = heard.ended_at if state.finished_at is None else state.finished_at
     over = phase == SUCCEEDED or phase in ENDS
     until = ended_at if over else now
-    began = state.started_at if state.started else None
+    given_at = state.started_at if state.scheduled_at is None else state.scheduled_at
+    began = given_at if state.started else None
     return Card(
         name=state.name,
         namespace=state.namespace,

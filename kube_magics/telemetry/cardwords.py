@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kube_magics.telemetry.card import Card
 
 UNKNOWN = "unknown"
+LOST = "lost"
 LATELY = "lately"
 SO_FAR = "so far"
 MOST_METRICS = 8
@@ -107,6 +108,8 @@ def facts(card: Card) -> dict[str, str]:
     found = {name: said[:LONGEST] for name, said in _why(card)}
     if not card.over and not found and (said := hung(card.stages, card.earlier)):
         found["hung?"] = said
+    if lost := [at for at, device in enumerate(card.usage.devices) if device.lost]:
+        found["lost"] = _lost(lost)
     if not card.over and (said := hint(card.usage)):
         found["hint"] = said
     if card.over:
@@ -168,9 +171,10 @@ def _range(curve: Curve) -> tuple[str, str]:
 def _of_device(at: int, device: Device) -> Iterator[Row]:
     busy, used, total = device.utilization_percent, device.memory_bytes, device.memory_total_bytes
     name = f"GPU {at}" + (f" {device.name[:_LONGEST_NAME]}" if device.name else "")
-    yield Row(name, _percent(busy.now), _curve(busy, 100.0), _percent(busy.peak), "")
+    now = (LOST, LOST) if device.lost else (_percent(busy.now), _bytes(used.now))
+    yield Row(name, now[0], _curve(busy, 100.0), _percent(busy.peak), "")
     top = total or used.peak or 0.0
-    yield Row(f"GPU {at} memory", _bytes(used.now), _curve(used, top), _bytes(used.peak), _bytes(total))
+    yield Row(f"GPU {at} memory", now[1], _curve(used, top), _bytes(used.peak), _bytes(total))
 
 
 def _cpu(card: Card) -> Row:
@@ -183,6 +187,15 @@ def _memory(card: Card) -> Row:
     used, peak = card.usage.memory_bytes, card.peak_memory_bytes
     top = max(_number(card.memory), peak or 0.0)
     return Row("memory", _quantity(used.now), _curve(used, top), _quantity(peak), _asked(card.memory))
+
+
+def _lost(places: Sequence[int]) -> str:
+    """Said as NVML says it of a device that cannot be reached any more."""
+    which = f"GPU{'' if len(places) == 1 else 's'} {', '.join(map(str, places))}"
+    return (
+        f"{which}: fallen off the bus, or must be reset; what ran there is lost, and only an administrator of the node "
+        "can bring it back"
+    )
 
 
 def _why(card: Card) -> Iterator[tuple[str, str]]:
@@ -212,8 +225,13 @@ def _hours(card: Card) -> Mapping[str, str]:
 
 
 def _in_hours(seconds: float) -> str:
+    """Two digits or more, and never `1e-05` or `1e+02`."""
     hours = seconds / 3600
-    return f"{hours:.0f}" if hours >= 100 else f"{hours:.2g}"
+    if hours >= 10:
+        return f"{hours:.0f}"
+    if 0 < hours < 0.0001:
+        return "under 0.0001"
+    return f"{float(f'{hours:.2g}'):.5f}".rstrip("0").rstrip(".")
 
 
 def _back(card: Card) -> str:

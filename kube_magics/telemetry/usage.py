@@ -5,18 +5,20 @@ The readings come from a pod where anything may run: what is no number reads as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
+
+from kube_magics.runner.protocol import IDLE_PERCENT
 
 MOST_POINTS = 48
 """Batches of readings that are kept: four minutes of a job's first ten, then twelve."""
 MOST_DEVICES = 64
 MOST_READINGS = 64
 """Of one batch."""
-IDLE_PERCENT = 5.0
-"""A GPU below this utilisation is idle."""
+LONGEST_INTERVAL_S = 5.0
+"""No reading stands for a longer time: in between, everything stood still, or nobody was listening."""
 UTILIZATION, MEMORY_USED, MEMORY_TOTAL = 0, 1, 2
 """Places in a device's reading."""
 BYTES_AT_MOST = 2.0**60
@@ -32,16 +34,12 @@ class Series:
     """The mean of each batch of readings, the oldest first; None: unknown."""
     peak: float | None = None
     """Of all readings, also those that are no longer kept."""
+    now: float | None = None
+    """The last reading: a mean would be late, by up to a whole batch."""
 
-    @property
-    def now(self) -> float | None:
-        """The mean of the last batch: of a load that comes and goes a single reading says nothing."""
-        return self.points[-1] if self.points else None
-
-    def after(self, mean: float | None, peak: float | None) -> Series:
+    def after(self, mean: float | None, peak: float | None, now: float | None) -> Series:
         """With one more batch."""
-        peaks = [each for each in (self.peak, peak) if each is not None]
-        return Series((*self.points, mean)[-MOST_POINTS:], max(peaks) if peaks else None)
+        return Series((*self.points, mean)[-MOST_POINTS:], _peak((self.peak, peak)), now)
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,8 @@ class Device:
     """How long its utilisation was known."""
     idle_s: float = 0.0
     """How long of that it was idle."""
+    lost: bool = False
+    """Its driver has lost it."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,13 @@ class Usage:
     def _sampled(self, event: Mapping[str, Any]) -> Usage:
         cpu = _numbers(event.get("cpu"), 65536.0)
         memory = _numbers(event.get("mem"), BYTES_AT_MOST)
-        interval_s = number(event.get("dt"), 3600.0)
-        count = max(len(cpu), len(memory))
-        thin = event.get("thin") is True
-        told = _listed(event.get("gpu"), MOST_DEVICES)
-        pairs = list(zip_longest(told, self.devices)) if told else [(None, each) for each in self.devices]
-        took_s = (interval_s or 0.0) * count
+        interval_s = min(number(event.get("dt"), BYTES_AT_MOST) or 0.0, LONGEST_INTERVAL_S)
+        pairs = zip_longest(_batches(event), self.devices)
         return Usage(
-            cpu_cores=self.cpu_cores.after(_mean(cpu), _peak(cpu)),
-            memory_bytes=self.memory_bytes.after(_mean(memory), _peak(memory)),
-            devices=tuple(_with_readings(known or Device(), told, took_s, thin=thin) for told, known in pairs),
-            batches_s=(*self.batches_s, took_s)[-MOST_POINTS:],
+            cpu_cores=self.cpu_cores.after(_mean(cpu), _peak(cpu), cpu[-1] if cpu else None),
+            memory_bytes=self.memory_bytes.after(_mean(memory), _peak(memory), memory[-1] if memory else None),
+            devices=tuple(_with_batch(known or Device(), batch or Batch(), interval_s) for batch, known in pairs),
+            batches_s=(*self.batches_s, interval_s * max(len(cpu), len(memory)))[-MOST_POINTS:],
         )
 
 
@@ -126,23 +122,53 @@ def _named(device: Device, told: object) -> Device:
     )
 
 
-def _with_readings(device: Device, told: object, took_s: float, *, thin: bool) -> Device:
-    readings = [_listed(each, 8) for each in _listed(told, MOST_READINGS)]
-    busy = [_at(each, UTILIZATION, 100.0) for each in readings]
-    used = [_at(each, MEMORY_USED, BYTES_AT_MOST) for each in readings]
-    totals = [total for each in readings if (total := _at(each, MEMORY_TOTAL, BYTES_AT_MOST))]
-    # Of several devices a batch is its mean and its peak.
-    means, memories = (busy[:1], used[:1]) if thin else (busy, used)
-    each_s = took_s / len(means) if means else 0.0
-    known = [value for value in means if value is not None]
+@dataclass(frozen=True)
+class Batch:
+    """What one event tells of one device, by readings."""
+
+    mean: Sequence[Sequence[Any]] = ()
+    """The batch's mean is theirs."""
+    every: Sequence[Sequence[Any]] = ()
+    """The peak is one of theirs."""
+    last: Sequence[Any] = ()
+    lost: bool = False
+    seen: float = 0.0
+    """How many knew its utilisation."""
+    idle: float = 0.0
+    """In how many of those it was idle."""
+
+
+def _batches(event: Mapping[str, Any]) -> Iterator[Batch]:
+    seen, idle = (_numbers(event.get(key), MOST_READINGS) for key in ("seen", "idle"))
+    for at, told in enumerate(_listed(event.get("gpu"), MOST_DEVICES)):
+        every = [_listed(each, 8) for each in _listed(told, MOST_READINGS)]
+        lost = bool(every) and told[-1] == []
+        if event.get("thin") is not True:
+            busy = _known(_at(each, UTILIZATION, 100.0) for each in every)
+            waits = [percent for percent in busy if percent < IDLE_PERCENT]
+            yield Batch(every, every, every[-1] if every else (), lost, len(busy), len(waits))
+        else:
+            known = _at(seen, at, MOST_READINGS) or 0.0
+            waited = min(known, _at(idle, at, MOST_READINGS) or 0.0)
+            yield Batch(every[:1], every, every[2] if len(every) > 2 else (), lost, known, waited)
+
+
+def _with_batch(device: Device, batch: Batch, interval_s: float) -> Device:
+    totals = _known(_at(each, MEMORY_TOTAL, BYTES_AT_MOST) or None for each in batch.every)
     return replace(
         device,
         memory_total_bytes=totals[-1] if totals else device.memory_total_bytes,
-        utilization_percent=device.utilization_percent.after(_mean(means), _peak(busy)),
-        memory_bytes=device.memory_bytes.after(_mean(memories), _peak(used)),
-        seen_s=device.seen_s + each_s * len(known),
-        idle_s=device.idle_s + each_s * sum(value < IDLE_PERCENT for value in known),
+        utilization_percent=_after(device.utilization_percent, batch, UTILIZATION, 100.0),
+        memory_bytes=_after(device.memory_bytes, batch, MEMORY_USED, BYTES_AT_MOST),
+        seen_s=device.seen_s + interval_s * batch.seen,
+        idle_s=device.idle_s + interval_s * batch.idle,
+        lost=batch.lost,
     )
+
+
+def _after(series: Series, batch: Batch, place: int, most: float) -> Series:
+    mean, every = ([_at(each, place, most) for each in readings] for readings in (batch.mean, batch.every))
+    return series.after(_mean(mean), _peak(every), _at(batch.last, place, most))
 
 
 def _listed(found: object, most: int) -> Sequence[Any]:
@@ -165,9 +191,13 @@ def _at(reading: Sequence[Any], place: int, most: float) -> float | None:
 
 
 def _mean(numbers: Numbers) -> float | None:
-    known = [each for each in numbers if each is not None]
+    known = _known(numbers)
     return sum(known) / len(known) if known else None
 
 
 def _peak(numbers: Numbers) -> float | None:
-    return max((each for each in numbers if each is not None), default=None)
+    return max(_known(numbers), default=None)
+
+
+def _known(numbers: Iterable[float | None]) -> list[float]:
+    return [each for each in numbers if each is not None]

@@ -17,6 +17,8 @@ from typing import Any
 import pynvml
 import pytest
 
+from kube_magics.runner import nvml
+
 from .gpu import numbers
 from .gpu.stub import SOURCE, build
 
@@ -126,6 +128,45 @@ def test_a_pod_sees_only_its_devices(library: Path, tmp_path: Path, visible: str
     assert [device["index"] for device in answer["devices"]] == list(range(len(expected)))
 
 
+PARTS = """
+pynvml.nvmlInit()
+gpus = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+def parts(gpu):
+    for index in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(gpu)):
+        try:
+            yield pynvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, index)
+        except pynvml.NVMLError_NotFound:
+            pass
+def read(part):
+    whole = pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(part)
+    return [
+        pynvml.nvmlDeviceGetUUID(whole), pynvml.nvmlDeviceGetUUID(part), pynvml.nvmlDeviceIsMigDeviceHandle(part).value,
+        memory.used, attempt(pynvml.nvmlDeviceGetUtilizationRates, part),
+    ]
+answer = [
+    [pynvml.nvmlDeviceGetMigMode(gpu)[0], pynvml.nvmlDeviceIsMigDeviceHandle(gpu).value, attempt(pynvml.nvmlDeviceGetMemoryInfo, gpu)]
+    for gpu in gpus[:1]
+] + [read(part) for gpu in gpus for part in parts(gpu)]
+"""
+
+
+@pytest.mark.parametrize(("visible", "seen"), [("all", [1, 2]), (numbers.uuid(0), [1, 2]), (None, [2])])
+def test_a_gpu_in_mig_mode_has_parts(library: Path, tmp_path: Path, visible: str | None, seen: list[int]) -> None:
+    path, devices = tmp_path / "numbers", numbers.divided(0, [4096, 8192])
+    numbers.write(path, numbers.Numbers([*devices, dataclasses.replace(numbers.idle(4).devices[3])]))
+    whole, *parts = ask(library, path, PARTS, {"NVIDIA_VISIBLE_DEVICES": visible or devices[2].uuid})
+    assert whole == [1, 0, ["error", pynvml.NVML_ERROR_NO_PERMISSION]]
+    unsupported = ["error", pynvml.NVML_ERROR_NOT_SUPPORTED]
+    assert parts == [[devices[0].uuid, devices[at].uuid, 1, 4096 * at, unsupported] for at in seen]
+
+
+def test_parts_are_given_out_in_the_place_of_their_gpu() -> None:
+    whole, *parts = numbers.divided(0, [1, 2])
+    other = numbers.idle(4).devices[3]
+    assert numbers.offered([whole, *parts, other]) == [*parts, other]
+
+
 def test_errors_are_set_by_the_file_while_the_process_runs(library: Path, tmp_path: Path) -> None:
     path, lost = tmp_path / "numbers", tmp_path / "lost"
     first, second = numbers.idle(2).devices
@@ -167,10 +208,12 @@ def test_constants_are_nvidias() -> None:
     assert {name: int(code) for name, code in ours.items()} == {
         name: getattr(pynvml, f"NVML_ERROR_{name}") for name in ours
     }
-    assert (numbers.GPU_IS_LOST, numbers.NOT_SUPPORTED) == (
+    assert (numbers.GPU_IS_LOST, numbers.NOT_SUPPORTED, numbers.NO_PERMISSION) == (
         pynvml.NVML_ERROR_GPU_IS_LOST,
         pynvml.NVML_ERROR_NOT_SUPPORTED,
+        pynvml.NVML_ERROR_NO_PERMISSION,
     )
+    assert (*nvml.GONE,) == (pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED)
     assert pynvml.NVML_TEMPERATURE_GPU == 0
 
 
@@ -198,5 +241,5 @@ def test_numbers_round_trip() -> None:
     device = dataclasses.replace(
         numbers.idle(1).devices[0], power_mw=None, error=15, healthy=0, processes="1:2", errors={"nvmlDeviceGetName": 3}
     )
-    content = numbers.Numbers([device], errors={"nvmlInit_v2": 9})
+    content = numbers.Numbers([device, *numbers.divided(1, [1, 2])], errors={"nvmlInit_v2": 9})
     assert numbers.decode(numbers.encode(content)) == content

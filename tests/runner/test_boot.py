@@ -88,7 +88,7 @@ def test_unpacking_reads_what_zipfile_writes(tmp_path: Path) -> None:
 
 def test_what_travels_is_the_code_and_nothing_but_the_code() -> None:
     with_gpus, without = shipped.files({"gpus": 1}), shipped.files({"gpus": 0})
-    assert set(with_gpus) - set(without) == {"kube_magics_runner/nvml.py", "kube_magics_runner/smi.py"}
+    assert set(with_gpus) - set(without) == {f"kube_magics_runner/{name}.py" for name in ("gpus", "nvml", "smi")}
     assert {"main.py", "kube_magics/__init__.py", "kube_magics_runner/__main__.py"} < set(without)
     for path, content in with_gpus.items():
         compile(content, path, "exec")

@@ -113,7 +113,7 @@ def test_a_job_that_is_over_by_its_own_word() -> None:
         "done: over",
     ]
     assert [each.state for each in shown.stages] == ["over"] * 6
-    assert shown.held_s == 112.5 - 78
+    assert shown.held_s == 112.5 - 4
 
 
 def test_a_job_of_this_machine_waits_for_nobody() -> None:
@@ -191,7 +191,7 @@ def test_the_card_of_a_job_that_has_ended() -> None:
     shown = card(on_cluster(RUNNING), heard, BEGAN + 999, phase="succeeded", brought=brought)
     assert repr(shown).splitlines()[0] == "job digits-x7k2p  succeeded after 30 s  (team, on node-1)"
     assert facts(shown) == {
-        "GPU-hours": "0.019",  # two devices for 34.5 s
+        "GPU-hours": "0.06",  # two devices for 108.5 s, the pull of the image among them
         "idle GPU-hours": "0.0014 of 0.0028 that were measured",
         "back": "model, score, 1 file (2.0 MB)",
         "log": ".kube_magics/logs/digits-x7k2p.log",
@@ -203,6 +203,33 @@ def test_gpus_that_nobody_can_read_are_unknown() -> None:
     shown = card(on_cluster(RUNNING), told(stage("running", 82), sample(), END), BEGAN + 999, phase="succeeded")
     assert facts(shown)["idle GPU-hours"] == "unknown"
     assert rows(shown)[0].peak == "unknown"
+
+
+def test_a_gpu_that_falls_off_the_bus_is_called_lost_to_the_end() -> None:
+    gone = {"gpu": [[reading(90)] * 2, [reading(70), []]]}
+    heard = told(stage("running", 82), {**sample(), **gone})
+    shown = card(on_cluster(RUNNING), heard, BEGAN + 100)
+    assert [(row.name, row.now, row.peak) for row in rows(shown)[:4]] == [
+        ("GPU 0", "90 %", "90 %"),
+        ("GPU 0 memory", "1.1 GB", "1.1 GB"),
+        ("GPU 1", "lost", "70 %"),
+        ("GPU 1 memory", "lost", "1.1 GB"),
+    ]
+    assert facts(shown)["lost"].startswith("GPU 1: fallen off the bus, or must be reset; ")
+    ended = card(
+        on_cluster(RUNNING), told(stage("running", 82), {**sample(), **gone}, END), BEGAN + 999, phase="failed"
+    )
+    assert facts(ended)["lost"] == facts(shown)["lost"]
+
+
+@pytest.mark.parametrize(
+    ("held_s", "hours"),
+    [(0.01, "under 0.0001"), (1, "0.00028"), (60, "0.017"), (3600, "1"), (9.96 * 3600, "10"), (99.7 * 3600, "100")],
+)
+def test_hours_are_plain_numbers(held_s: float, hours: str) -> None:
+    state = Snapshot("job", "local", "running", scheduled=True, started=True, started_at=1e9, gpus=1)
+    ended = replace(state, phase="succeeded", finished_at=1e9 + held_s)
+    assert facts(card(ended, told(END), 2e9))["GPU-hours"] == hours
 
 
 @pytest.mark.parametrize(

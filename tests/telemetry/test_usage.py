@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube_magics.runner.sampler import thinned
+from kube_magics.runner.gpus import Gpus
 from kube_magics.telemetry.heard import Heard
-from kube_magics.telemetry.usage import MOST_DEVICES, MOST_POINTS, Usage
+from kube_magics.telemetry.usage import LONGEST_INTERVAL_S, MOST_DEVICES, MOST_POINTS, Usage
 
 GIB = 2**30
 
@@ -32,21 +32,62 @@ def heard(*events: dict[str, Any]) -> Usage:
     return usage
 
 
+def told(*seconds: list[list[float | None]]) -> dict[str, Any]:
+    """The event of a runner that has read its devices so, second by second."""
+    gpus = Gpus(set())
+    for each in seconds:
+        gpus._latest, gpus._read_at = each, float("inf")
+        gpus.take(0.0)
+    return {**sample(cpu=[1.0] * len(seconds), mem=[GIB] * len(seconds)), **gpus.batch()}
+
+
 def test_of_one_device_every_reading_counts() -> None:
-    usage = heard(sample([reading(0), reading(0), reading(100, 3 * GIB), reading(100), reading(50)]))
+    usage = heard(told(*([reading(each, GIB * (1 + each / 50))] for each in (0, 0, 100, 100, 25))))
     (device,) = usage.devices
-    assert (device.utilization_percent.now, device.utilization_percent.peak) == (50.0, 100.0)
+    assert (device.utilization_percent.points, device.utilization_percent.peak) == ((45.0,), 100.0)
+    assert (device.utilization_percent.now, device.memory_bytes.now) == (25.0, 1.5 * GIB)
     assert (device.memory_bytes.peak, device.memory_total_bytes) == (3 * GIB, 80 * GIB)
     assert (device.idle_s, device.seen_s) == (2.0, 5.0)
 
 
-def test_of_several_a_batch_is_a_mean_and_a_peak() -> None:
-    batch = [reading(each) for each in (0, 0, 0, 90, 0)]
-    usage = heard(sample(thinned(batch), thinned([reading(1)] * 5), thin=True))
-    assert [each.utilization_percent.now for each in usage.devices] == [18, 1]
+def test_of_several_devices_the_same_is_known() -> None:
+    one = heard(told(*([reading(each)] for each in (0, 0, 0, 90, 0))))
+    usage = heard(told(*([reading(each), reading(1)] for each in (0, 0, 0, 90, 0))))
+    assert [each.utilization_percent.points for each in usage.devices] == [(18.0,), (1.0,)]
+    assert [each.utilization_percent.now for each in usage.devices] == [0, 1]
     assert [each.utilization_percent.peak for each in usage.devices] == [90, 1]
-    assert [(each.idle_s, each.seen_s) for each in usage.devices] == [(0.0, 5.0), (5.0, 5.0)]
-    assert (usage.idle_gpu_s, usage.seen_gpu_s) == (5.0, 10.0)
+    assert [(each.idle_s, each.seen_s) for each in usage.devices] == [(4.0, 5.0), (5.0, 5.0)]
+    assert (usage.idle_gpu_s, usage.seen_gpu_s) == (9.0, 10.0)
+    assert one.devices == usage.devices[:1]
+
+
+def test_of_a_part_of_a_gpu_only_its_memory_is_known() -> None:
+    part = [None, GIB, 10 * GIB, None, None]
+    usage = heard(told(*[[part, part]] * 5))
+    assert [(each.utilization_percent.now, each.memory_bytes.now) for each in usage.devices] == [(None, GIB)] * 2
+    assert (usage.idle_gpu_s, usage.seen_gpu_s) == (None, None)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_device_that_is_lost_counts_as_long_as_it_was_there(others: int) -> None:
+    beside = [reading(50)] * others
+    usage = heard(told(*[[reading(0), *beside]] * 2, *[[[], *beside]] * 3), told(*[[[], *beside]] * 5))
+    lost, *rest = usage.devices
+    assert (lost.lost, lost.utilization_percent.now, lost.memory_bytes.now) == (True, None, None)
+    assert (lost.utilization_percent.points, lost.memory_bytes.peak) == ((0.0, None), GIB)
+    assert (lost.idle_s, lost.seen_s) == (2.0, 2.0)
+    assert [(each.lost, each.seen_s) for each in rest] == [(False, 10.0)] * others
+
+
+def test_a_device_that_is_found_late_has_not_been_seen_before() -> None:
+    late = {**sample(), "gpu": [[reading(0)]]}  # one reading of it, in a batch of five
+    assert heard(late).seen_gpu_s == 1.0
+
+
+def test_a_pause_of_the_whole_job_is_no_idle_time() -> None:
+    """Its container was frozen for an hour, and so was its runner."""
+    (device,) = heard({**sample([reading(0)] * 5), "dt": 720.0}).devices
+    assert device.seen_s == 5 * LONGEST_INTERVAL_S
 
 
 def test_what_is_not_known_is_neither_idle_nor_busy() -> None:
