@@ -48,6 +48,8 @@ NAMES = {
     "stall",
     "runner-start",
     "sampler",
+    "sampler-1",
+    "sampler-8",
 }
 
 
