@@ -80,6 +80,7 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
         started_at=known.get("created_at"),
         finished_at=None if alive else _changed_at(home / (END if end else LOG)),
         gpus=known.get("gpus"),
+        without_gpus=known.get("devices") == [],
         notebook=known.get("notebook"),
         label=known.get("label"),
         ours=True,

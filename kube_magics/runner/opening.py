@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from .messages import Messages
     from .pump import Pump
 
-DEVICES_PATIENCE_S = 10.0
-
 
 class Opening:
     """The start event of one job."""
@@ -47,11 +45,9 @@ class Opening:
         self._pump.event({"e": "stage", "name": name, "t": time.time()}, now)
 
     def devices(self, child: Child, now: float) -> None:
-        """Finding devices may take the driver seconds: the start event is repeated with them."""
-        if not self._devices_open:
-            return
+        """Finding devices may take the driver many seconds: the start event is repeated with them."""
         found = self.gpus.devices if self.gpus else []
-        if found is None and now < child.began + DEVICES_PATIENCE_S:
+        if not self._devices_open or found is None:
             return
         self._devices_open = False
         if found:

@@ -104,7 +104,7 @@ def card(
     over = phase == SUCCEEDED or phase in ENDS
     until = ended_at if over else now
     given_at = state.started_at if state.scheduled_at is None else state.scheduled_at
-    began = given_at if state.started else None
+    began = given_at if state.started and not state.without_gpus else None
     return Card(
         name=state.name,
         namespace=state.namespace,

@@ -87,8 +87,9 @@ def rows(card: Card) -> list[Row]:
     """What it uses; none before anything is known of that."""
     used = card.usage
     found = [row for at, device in enumerate(used.devices) for row in _of_device(at, device)]
-    if not used.devices and card.gpus and card.held_s is not None:
-        found.append(Row("GPU", UNKNOWN, "", UNKNOWN, f"{card.gpus} asked for"))
+    missing = (card.gpus or 0) - len(used.devices)
+    if missing > 0 and card.held_s is not None:
+        found.append(Row("GPU", UNKNOWN, "", UNKNOWN, f"{missing} {'more ' if used.devices else ''}asked for"))
     if used.cpu_cores.points:
         found.append(_cpu(card))
     if used.memory_bytes.points or card.peak_memory_bytes is not None:

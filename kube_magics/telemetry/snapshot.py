@@ -61,6 +61,8 @@ class Snapshot:
     pull: Pull | None = None
     """Of its image, as far as events have told."""
     gpus: int | None = None
+    without_gpus: bool = False
+    """It has none of those: --cpu-ok, where there are none."""
     memory: str | None = None
     """What was asked for, as a quantity; a limit counts before a request."""
     cpus: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,6 +124,26 @@ def test_memory_is_what_programs_have(folder: Path, kernel: Kernel) -> None:
     assert done.stdout == f"[[41, {3 * 1024**3}, {81559 * 1024**2}, 71.0, 31]]\n"
 
 
+@pytest.mark.long
+def test_parts_of_a_gpu_are_given_out_and_shown(folder: Path, kernel: Kernel) -> None:
+    """Each job has its own; of its use NVML tells the memory."""
+    numbers.write(
+        folder / "numbers", numbers.Numbers([*numbers.divided(0, [2**30, 2**31]), numbers.idle(4).devices[3]])
+    )
+    try:
+        ran = kernel.run(f"%%kubetrain --gpus 2 --new --returns seen\n{SHOW}\nimport time\ntime.sleep(8)")
+        listed = kernel.run("%kube gpus").text
+    finally:
+        numbers.write(folder / "numbers", numbers.idle())
+    assert ran.error is None, ran
+    assert kernel.value("seen").count("MIG-") == 2
+    card = ran.cards[-1]["text/plain"]
+    assert re.search(r"^  GPU 0 NVIDIA H100 80GB HBM3 MIG 1g\.10gb +·+ +unknown", card, re.MULTILINE), card
+    assert re.search(r"^  GPU 1 memory .* 2\.1 GB +10\.5 GB", card, re.MULTILINE), card
+    assert "idle GPU-hours  unknown" in card
+    assert re.search(r"this machine .* 3 +0 +3", listed), listed
+
+
 def test_a_job_that_has_told_its_end_holds_no_device(tmp_path: Path) -> None:
     home = tmp_path / "ending"
     home.mkdir()
@@ -148,5 +169,7 @@ def test_without_gpus_the_job_is_refused_unless_told_otherwise(tmp_path: Path) -
         refused = kernel.run(f"%%kubetrain --gpus 1\n{SHOW}")
         assert refused.error == "SubmitError", refused
         assert "no NVIDIA GPU" in refused.message
-        assert kernel.run(f"%%kubetrain --gpus 1 --cpu-ok --returns seen\n{SHOW}").error is None
+        ran = kernel.run(f"%%kubetrain --gpus 1 --cpu-ok --returns seen\n{SHOW}")
+        assert ran.error is None
+        assert "GPU" not in ran.cards[-1]["text/plain"]
         assert kernel.value("seen") == "['']"

@@ -180,6 +180,7 @@ def test_the_card_of_a_job_that_computes() -> None:
         "                     now        lately  peak       of",
         "  GPU 0 NVIDIA H100  90 %       ▁█      90 %",
         "  GPU 0 memory       1.1 GB     ▁▁      1.1 GB     85.9 GB",
+        "  GPU                unknown            unknown    1 more asked for",
         "  CPU                1.5 cores  ▆█      1.5 cores",
         "  memory             3.0Gi      ▃█      3.0Gi      1Gi asked for",
     ]
@@ -220,6 +221,18 @@ def test_a_gpu_that_falls_off_the_bus_is_called_lost_to_the_end() -> None:
         on_cluster(RUNNING), told(stage("running", 82), {**sample(), **gone}, END), BEGAN + 999, phase="failed"
     )
     assert facts(ended)["lost"] == facts(shown)["lost"]
+
+
+def test_a_gpu_that_is_not_told_of_beside_another_is_unknown() -> None:
+    shown = card(on_cluster(RUNNING), told(stage("running", 82), sample([reading(90)] * 5)), BEGAN + 100)
+    assert [(row.name, row.now, row.of) for row in rows(shown)][2] == ("GPU", "unknown", "1 more asked for")
+
+
+def test_a_job_that_does_without_its_gpus_has_no_gpu_hours() -> None:
+    state = Snapshot("job", "local", "succeeded", started=True, started_at=1e9, finished_at=2e9, gpus=1)
+    assert facts(card(state, told(END), 2e9))["idle GPU-hours"] == "unknown"
+    without = card(replace(state, without_gpus=True), told(END), 2e9)
+    assert (facts(without), [row.name for row in rows(without)]) == ({}, ["memory"])
 
 
 @pytest.mark.parametrize(
