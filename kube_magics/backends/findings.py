@@ -15,6 +15,7 @@ from kube_magics.backends.objects import NOT_KEPT, objects
 from kube_magics.backends.workloads import queued
 from kube_magics.cluster.client import Client
 from kube_magics.telemetry import attempts
+from kube_magics.telemetry.causes.deletion import gone
 from kube_magics.telemetry.causes.ended import containers, ended_badly
 from kube_magics.telemetry.causes.program import plain_lines
 from kube_magics.telemetry.causes.scheduling import unplaced
@@ -28,8 +29,12 @@ NO_EVENTS = "You may not list events: ask your administrator for `list` there to
 
 
 async def findings(client: Client, namespace: str, name: str) -> Findings:
-    """The Job, its newest pod, and what each can be explained with; raises NotFound where there is no such Job."""
-    found = await objects(client, namespace, name)
+    """The Job, its newest pod, and what each can be explained with; of one that is gone what its events tell. Raises
+    NotFound where there was no such Job in the last hour."""
+    try:
+        found = await objects(client, namespace, name)
+    except errors.NotFound as absent:
+        return await _gone(client, namespace, name, absent)
     job, pods = found.job, attempts.ordered(found.pods)
     pod = _troubled(job, pods)
     events, nodes, queue, lines = await asyncio.gather(
@@ -41,6 +46,16 @@ async def findings(client: Client, namespace: str, name: str) -> Findings:
         state = replace(state, cause=cause and replace(cause, sentence=f"{_name(pod)}: {cause.sentence}"))
     state = await bundles.whole(client, namespace, job, state)
     return Findings(state, tuple(events or ()), () if events is not None else (NO_EVENTS,))
+
+
+async def _gone(client: Client, namespace: str, name: str, absent: errors.NotFound) -> Findings:
+    try:
+        events = await happened.to_one_gone(client, namespace, name)
+    except errors.Forbidden:
+        events = []
+    if not events:
+        raise absent
+    return Findings(replace(of_job(None, (), name=name, namespace=namespace), cause=gone(events)), tuple(events))
 
 
 def _troubled(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

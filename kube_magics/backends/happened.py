@@ -91,6 +91,13 @@ async def to_job(client: Client, namespace: str, uid: str, pods: Sequence[str]) 
     return sorted([*own, *theirs], key=when)
 
 
+async def to_one_gone(client: Client, namespace: str, name: str) -> Events:
+    """What happened to the newest job that had this name, and to its pods, the oldest first; raises Forbidden."""
+    own = await _selected(client, namespace, f"involvedObject.kind=Job,involvedObject.name={name}")
+    uid = text(max(own, key=when, default=None), "involvedObject", "uid")
+    return await to_job(client, namespace, uid, ()) if uid else []
+
+
 async def to_all_jobs(client: Client, namespace: str) -> Events:
     """What happened to any Job or pod, the oldest first."""
     lists = await asyncio.gather(*(to(client, namespace, kind) for kind in ("Job", "Pod")))

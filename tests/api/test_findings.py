@@ -195,3 +195,29 @@ def test_a_queue(workloads: Any, ahead: Any, sentence: str) -> None:
 def test_a_job_that_is_not_there() -> None:
     with pytest.raises(errors.NotFound):
         look({JOB: 404})
+
+
+def test_a_job_that_is_gone_is_told_by_its_events() -> None:
+    made = {
+        **event("SuccessfulCreate", "Created pod: one-abcde", "Job", "job-uid"),
+        "lastTimestamp": "2026-11-23T21:00:01Z",
+    }
+    older = {**event("Completed", "Job completed", "Job", "older-uid"), "lastTimestamp": "2026-11-23T20:00:00Z"}
+    killed = event("Killing", "Stopping container pi", "Pod", "pod-uid")
+    found, _ = look({JOB: 404, **events_of(killed, made, older)})
+    assert (found.state.phase, [each["reason"] for each in found.events]) == ("gone", ["SuccessfulCreate", "Killing"])
+    assert found.state.cause is not None
+    assert found.state.cause.sentence.startswith(
+        "The job was deleted, by whom Kubernetes does not keep. It was not over"
+    )
+    completed = event("Completed", "Job completed", "Job", "job-uid")
+    found, _ = look({JOB: 404, **events_of(made, completed)})
+    assert found.state.cause is not None
+    assert "It had succeeded before." in found.state.cause.sentence
+    assert found.state.cause.said == "Completed: Job completed"
+
+
+@pytest.mark.parametrize("events", [403, {"items": []}])
+def test_a_job_that_was_never_there(events: Any) -> None:
+    with pytest.raises(errors.NotFound):
+        look({JOB: 404, f"{NS}/events": events})

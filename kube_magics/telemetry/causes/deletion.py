@@ -56,6 +56,25 @@ def going(job: Mapping[str, Any]) -> Cause | None:
     return Cause("deleted", what, f"metadata.finalizers: {', '.join(keeps)}", f"wait until it is gone, then {AGAIN}")
 
 
+_OVER = {
+    "Completed": "It had succeeded before.",
+    "BackoffLimitExceeded": "It had failed before.",
+    "DeadlineExceeded": "It had reached its deadline before.",
+}
+"""By the reason of a Job's event; whatever is over is deleted after its time to live, too."""
+
+
+def gone(events: Sequence[Mapping[str, Any]]) -> Cause:
+    """A Job that is there no more, by its own events, which outlive it by an hour."""
+    own = [event for event in events if text(event, "involvedObject", "kind") == "Job"]
+    ended = newest(own, *_OVER)
+    last = ended or newest(own, *(text(event, "reason") for event in own))
+    before = _OVER.get(text(last, "reason"), "It was not over, for all that its events tell.")
+    what = f"The job was deleted, by whom Kubernetes does not keep. {before}"
+    said = ": ".join(filter(None, (text(last, "reason"), text(last, "message"))))
+    return Cause("deleted", what, said or None, AGAIN)
+
+
 def _finalizers(found: Mapping[str, Any]) -> list[str]:
     named = part(found, "metadata").get("finalizers")
     return [each for each in named if isinstance(each, str)] if isinstance(named, (list, tuple)) else []

@@ -68,6 +68,16 @@ def test_a_pod_that_somebody_deletes(field: Field) -> None:
     assert found in ("deleted", "failed")
 
 
+def test_a_job_that_somebody_has_deleted(field: Field) -> None:
+    here = f"--namespace={field.spaces[FREE].name}"
+    field.plant({"gone": (planted.job(planted.LASTS), FREE), "over": (planted.job(""), FREE)})
+    eventually(lambda: field.why("gone", FREE).sentence.startswith("Nothing is wrong: it runs"), "its start")
+    eventually(lambda: field.why("over", FREE).sentence.startswith("Nothing is wrong: it has succeeded"), "its end")
+    field.cluster.kubectl("delete", "job", "gone", "over", here, "--wait=false")
+    field.tells("gone", Planted("deleted", "by whom Kubernetes does not keep. It was not over", "again", {}))
+    field.tells("over", Planted("deleted", "It had succeeded before.", "again", {}))
+
+
 def test_a_job_that_a_finalizer_keeps(field: Field) -> None:
     here = f"--namespace={field.spaces[FREE].name}"
     kept = planted.job(planted.LASTS) | {"metadata": {"finalizers": ["example.com/backup"]}}
