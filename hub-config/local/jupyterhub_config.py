@@ -86,6 +86,8 @@ if asked.cull_after_s:
         {
             "name": "idle-culler",
             "command": [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={asked.cull_after_s}"],
+            # Left by a hub that was killed, it is known by this.
+            "environment": {options.VARIABLE: asked.encode()},
         }
     ]
     c.JupyterHub.load_roles = [

@@ -29,8 +29,8 @@ def serve(options: Options) -> None:
         before.refuse_private_checkout()
     state = before.state_folder(options)
     with before.lock(state) as lock:
-        if (stale := before.end_stale_proxy(state)) is not None:
-            print(f"Ended the proxy (process {stale}) of a hub that had died.")
+        if stale := before.end_stale(state):
+            print(f"Ended what a hub that had died had left: {', '.join(stale)}.")
         before.free_ports(options)
         taken = proxy()
         if taken.instead:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from onemachine import before
-from onemachine.options import Options, Refused
+from onemachine.options import VARIABLE, Options, Refused
 
 from tests.ports import free_port
 
@@ -20,16 +20,25 @@ WAITS = "import sys; sys.stdin.read()"
 
 
 @contextmanager
-def process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One that waits until it is killed."""
-    started = subprocess.Popen(command, stdin=subprocess.PIPE)
+def process(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """One that waits until it is killed, and is there: its variables can be read."""
+    program = f"print('there', flush=True); {WAITS}"
+    started = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
     try:
+        assert started.stdout
+        assert started.stdout.readline()
         yield started
     finally:
         started.kill()
         started.wait()
         assert started.stdin
         started.stdin.close()
+        started.stdout.close()
 
 
 def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -63,30 +72,25 @@ def test_the_lock_is_the_hubs_too(tmp_path: Path) -> None:
     before.lock(tmp_path).close()
 
 
-def test_the_proxy_of_a_dead_hub_is_ended(tmp_path: Path) -> None:
-    program = tmp_path / before.NAME
-    program.write_text(WAITS)
-    with process(sys.executable, str(program), "--port", "1") as proxy:
-        (tmp_path / before.PROXY_PID).write_text(str(proxy.pid))
-        assert before.end_stale_proxy(tmp_path) == proxy.pid
+def test_what_a_dead_hub_left_is_ended(tmp_path: Path) -> None:
+    (tmp_path / before.PROXY_PID).write_text(str(os.getpid()))
+    of_this = {VARIABLE: Options(state=str(tmp_path)).encode()}
+    with process(of_this) as proxy, process(of_this) as culler:
+        said = before.end_stale(tmp_path)
         assert proxy.poll() is not None
+        assert culler.poll() is not None
+    assert len(said) == 2
+    assert f"(process {culler.pid})" in " ".join(said)
+    # JupyterHub would end whoever has that process id.
     assert not (tmp_path / before.PROXY_PID).exists()
-    assert before.end_stale_proxy(tmp_path) is None
+    assert before.end_stale(tmp_path) == []
 
 
-def test_a_stranger_that_has_the_proxys_process_id_by_now_is_left_alone(tmp_path: Path) -> None:
-    with process(sys.executable, "-c", WAITS) as stranger:
-        (tmp_path / before.PROXY_PID).write_text(str(stranger.pid))
-        assert before.end_stale_proxy(tmp_path) is None
+@pytest.mark.parametrize("value", [None, "", "{}", '"x"', Options(state="/elsewhere").encode()])
+def test_nobody_else_is(tmp_path: Path, value: str | None) -> None:
+    with process({VARIABLE: value} if value is not None else {}) as stranger:
+        assert before.end_stale(tmp_path) == []
         assert stranger.poll() is None
-    assert not (tmp_path / before.PROXY_PID).exists()
-
-
-@pytest.mark.parametrize("text", ["", "x", "-1", "99999999"])
-def test_a_file_that_names_no_process_is_removed(tmp_path: Path, text: str) -> None:
-    (tmp_path / before.PROXY_PID).write_text(text)
-    assert before.end_stale_proxy(tmp_path) is None
-    assert not (tmp_path / before.PROXY_PID).exists()
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2])

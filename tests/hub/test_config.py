@@ -25,6 +25,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return told
 
 
+@pytest.mark.jobs  # JupyterHub's imports take seconds
 def test_every_value_is_one_that_jupyterhub_has(told: Any) -> None:
     from jupyterhub.app import JupyterHub
     from jupyterhub.auth import Authenticator, PAMAuthenticator
@@ -98,5 +99,7 @@ def test_the_culler_may_see_who_is_idle_and_stop_their_server(told: Any) -> None
     config = told(cull_after_s=60)
     (role,) = config.JupyterHub.load_roles
     assert role["scopes"] == ["list:users", "read:users:activity", "read:servers", "delete:servers"]
-    assert config.JupyterHub.services[0]["command"][-1] == "--timeout=60"
+    (culler,) = config.JupyterHub.services
+    assert culler["command"][-1] == "--timeout=60"
+    assert Options.decode(culler["environment"][VARIABLE]).cull_after_s == 60
     assert "services" not in told(cull_after_s=0).JupyterHub

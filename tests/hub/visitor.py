@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import requests
@@ -38,10 +39,20 @@ class Visitor:
     """The hub's: `http://127.0.0.1:8000`."""
     name: str
     web: requests.Session = field(default_factory=requests.Session)
+    open: list[Notebook] = field(default_factory=list)
+    """What it has open, closed with it."""
 
     def __post_init__(self) -> None:
         # A machine's proxy settings are for the world outside.
         self.web.trust_env = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for notebook in self.open:
+            notebook.close()
+        self.web.close()
 
     def log_in(self, password: str) -> Self:
         """Through the form; raises `Turned` with what the page says."""
@@ -86,11 +97,23 @@ class Visitor:
         token = {"X-XSRFToken": self._cookie(f"/user/{self.name}/")}
         return self.web.post(f"{self.base}{path}", json=body, headers=token, timeout=120)
 
-    def kernel(self) -> Notebook:
-        """A new kernel, in their home."""
-        answer = self.post("/api/kernels", {"name": "python3"})
+    def notebook(self, path: str) -> Notebook:
+        """A new kernel for the notebook at `path`, as JupyterLab asks for one."""
+        wanted = {"path": path, "name": Path(path).name, "type": "notebook", "kernel": {"name": "python3"}}
+        answer = self.post("/api/sessions", wanted)
         assert answer.status_code == 201, answer.text
-        return Notebook(self, answer.json()["id"])
+        return self.connect(answer.json()["kernel"]["id"])
+
+    def connect(self, kernel: str) -> Notebook:
+        """To a kernel that runs."""
+        self.open.append(Notebook(self, kernel))
+        return self.open[-1]
+
+    def cells(self, path: str) -> list[str]:
+        """The code cells of a notebook of theirs, as the server has it."""
+        answer = self.get(f"/api/contents/{path}")
+        assert answer.status_code == 200, answer.text
+        return [each["source"] for each in answer.json()["content"]["cells"] if each["cell_type"] == "code"]
 
     def cookies(self) -> str:
         """For a WebSocket, which `requests` does not speak."""
@@ -105,6 +128,7 @@ class Notebook:
     """A kernel of a visitor's server, through hub, proxy and server."""
 
     def __init__(self, visitor: Visitor, kernel: str) -> None:
+        self.kernel = kernel
         address = visitor.base.replace("http", "ws", 1)
         self._link = websocket.create_connection(
             f"{address}/api/kernels/{kernel}/channels",

@@ -15,8 +15,7 @@ from typing import IO
 
 import psutil
 
-from onemachine.options import Options, Refused
-from onemachine.proxy import NAME
+from onemachine.options import VARIABLE, Options, Refused
 
 LOCK = "lock"
 PROXY_PID = "proxy.pid"
@@ -60,28 +59,29 @@ def tell(lock_file: IO[str], url: str, pid: int) -> None:
     lock_file.flush()
 
 
-def end_stale_proxy(state: Path) -> int | None:
-    """End the proxy of a hub of ours that is dead; its process id, or None: there was none.
+def end_stale(state: Path) -> list[str]:
+    """End what a hub of this folder has left, its proxy and its culler, and say what that was.
 
-    A process id may be somebody else's by now, so what it runs is looked at before it is touched: JupyterHub itself
-    would end whatever has that id.
+    They are known by a variable that the hub gives them: a process id in a file may be somebody else's by now, and
+    JupyterHub would end whoever has it. To be called with the lock held, so that no hub lives.
     """
-    path = state / PROXY_PID
-    ended = None
-    with suppress(OSError, ValueError, psutil.Error):
-        process = psutil.Process(int(path.read_text(encoding="utf-8")))
-        if process.uids().real == os.getuid() and is_proxy(process.cmdline()):
-            ended = process.pid
-            process.terminate()
-            if psutil.wait_procs([process], timeout=ENDING_S)[1]:
-                process.kill()
-                psutil.wait_procs([process], timeout=ENDING_S)
-    path.unlink(missing_ok=True)
-    return ended
+    (state / PROXY_PID).unlink(missing_ok=True)
+    left = [each for each in psutil.process_iter() if each.pid != os.getpid() and _is_of(state, each)]
+    said = []
+    for each in left:
+        with suppress(psutil.Error):
+            said.append(f"{each.name()} (process {each.pid})")
+            each.terminate()
+    for each in psutil.wait_procs(left, timeout=ENDING_S)[1]:
+        with suppress(psutil.Error):
+            each.kill()
+    return said
 
 
-def is_proxy(command: list[str]) -> bool:
-    return any(Path(word).name == NAME for word in command)
+def _is_of(state: Path, process: psutil.Process) -> bool:
+    with suppress(psutil.Error, OSError, ValueError, KeyError, TypeError):
+        return process.uids().real == os.getuid() and Options.decode(process.environ()[VARIABLE]).state == str(state)
+    return False
 
 
 def free_ports(options: Options, patience_s: float = LETTING_GO_S) -> None:

@@ -51,8 +51,8 @@ def run(options: Options, proxy: Sequence[str], lock: IO[str], ready: Callable[[
             raise Refused(f"JupyterHub has ended ({hub.returncode}). {_last_words(options)}")
     finally:
         stop(hub, again)
-        # One that ends by itself, or cannot begin, leaves it.
-        before.end_stale_proxy(Path(options.state))
+        # One that ends by itself, or cannot begin, leaves its proxy.
+        before.end_stale(Path(options.state))
 
 
 def start(options: Options, proxy: Sequence[str], lock: int) -> subprocess.Popen[bytes]:

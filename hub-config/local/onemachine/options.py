@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 VARIABLE = "KUBE_MAGICS_HUB_OPTIONS"
-"""How they reach jupyterhub_config.py."""
+"""How they reach jupyterhub_config.py, and what proxy and culler of a hub that was killed are known by."""
 LOGINS = {"password": "shared-password", "pam": "pam"}
 """The names of JupyterHub's own authenticators."""
 

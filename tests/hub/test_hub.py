@@ -1,0 +1,206 @@
+"""People at a hub of one machine: a real one, with real servers, kernels and jobs."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.hub.accounts import PASSWORD, accounts, why_not
+from tests.hub.running import Hub, hub
+from tests.hub.visitor import Notebook, Turned, Visitor
+
+pytestmark = pytest.mark.jobs
+if importlib.util.find_spec("jupyterhub") is None:
+    pytest.skip("not installed: jupyterhub (make hub brings it)", allow_module_level=True)
+
+ADA, BOB = "hub-ada", "hub-bob"
+QUICKSTART = "kube_magics-notebooks/quickstart.ipynb"
+TRAINED = "score = accuracy(model, X_test, y_test)"
+"""The last line of the quickstart's job."""
+
+
+@pytest.fixture
+def exits() -> Iterator[ExitStack]:
+    """What a test opens is closed at its end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@dataclass(frozen=True)
+class Place:
+    hub: Hub
+    homes: Path
+    system_users: bool
+
+
+@pytest.fixture(scope="module", params=["system users", pytest.param("one account", marks=pytest.mark.long)])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    state = tmp_path_factory.mktemp("hub") / "state"
+    with ExitStack() as exits:
+        if request.param == "one account":
+            running = exits.enter_context(hub(state, path="/nowhere"))
+            assert "The proxy is the one in Python: node and npm not found." in running.text
+            yield Place(running, state / "homes", system_users=False)
+            return
+        if reason := why_not():
+            pytest.skip(reason)
+        made = exits.enter_context(accounts(ADA, BOB))
+        yield Place(
+            exits.enter_context(hub(state, "--system-users", within=made.within)), made.homes, system_users=True
+        )
+
+
+def work(visitor: Visitor) -> Notebook:
+    """From the login to a trained model: the quickstart up to its job, with nothing loaded by hand."""
+    visitor.start()
+    notebook = visitor.notebook(QUICKSTART)
+    for cell in visitor.cells(QUICKSTART):
+        if cell.startswith("%load_ext"):
+            continue
+        ran = notebook.run(cell)
+        assert ran.error is None, f"{cell}\n{ran}"
+        if TRAINED in cell:
+            return notebook
+    raise AssertionError(f"{QUICKSTART} has no cell with {TRAINED}")
+
+
+def test_who_is_not_let_in(place: Place, exits: ExitStack) -> None:
+    for name, password in [(ADA, "wrong-password"), (ADA, ""), ("..", place.hub.password), ("a/b", place.hub.password)]:
+        with pytest.raises(Turned, match="403"):
+            exits.enter_context(place.hub.visitor(name)).log_in(password)
+    if place.system_users:
+        # The password is right, and the account is there.
+        for name in ("root", "daemon"):
+            with pytest.raises(Turned, match="403"):
+                exits.enter_context(place.hub.visitor(name)).log_in(place.hub.password)
+    else:
+        with pytest.raises(Turned, match="403"):
+            exits.enter_context(place.hub.visitor("admin")).log_in(place.hub.password)
+        exits.enter_context(place.hub.visitor("admin")).log_in(place.hub.admin_password)
+
+
+def test_two_people_each_with_their_own_jobs_and_files(place: Place, exits: ExitStack) -> None:
+    people = [exits.enter_context(place.hub.visitor(name)).log_in(place.hub.password) for name in (ADA, BOB)]
+    with ThreadPoolExecutor() as threads:
+        ada, bob = threads.map(work, people)
+
+    # Each has the value of their own job, and sees no other.
+    for notebook in (ada, bob):
+        assert notebook.run("assert score > 0.9").error is None
+    listed = [notebook.run("%kube jobs").text.splitlines()[1:] for notebook in (ada, bob)]
+    (hers,), (his,) = [[line.split()[0] for line in lines] for lines in listed]
+    assert hers.startswith("quickstart-")
+    assert his.startswith("quickstart-")
+    assert hers != his
+    assert bob.run(f"%kube logs {hers}").error == "NotFound"
+
+    # Nor her files, by her server's door or by his own.
+    assert people[1].get(f"/user/{BOB}/api/contents").status_code == 200
+    assert people[1].get(f"/user/{ADA}/api/contents").status_code in (403, 404)
+    home = bob.run("import os; print(sorted(os.listdir()), os.path.expanduser('~'))").text
+    assert home.split()[-1] == str(place.homes / BOB)
+    assert ADA not in home
+
+    # What the system keeps apart, it keeps apart only between accounts.
+    pid = ada.run("import os; os.getppid()").text.strip()
+    for attempt in (
+        f"open({str(place.homes / ADA / QUICKSTART)!r}).close()",
+        f"open({str(place.hub.state / 'passwords.json')!r}).close()",
+        f"open('/proc/{pid}/environ').close()",  # her server's token
+        f"import os; os.kill({pid}, 0)",
+    ):
+        assert ada.run(attempt).error == (
+            None if "passwords" not in attempt or not place.system_users else "PermissionError"
+        )
+        assert bob.run(attempt).error == ("PermissionError" if place.system_users else None), attempt
+
+
+def test_a_hub_that_is_killed_is_no_trouble_for_the_next_one(tmp_path: Path, exits: ExitStack) -> None:
+    with hub(tmp_path / "state") as first:
+        ada = exits.enter_context(first.visitor(ADA)).log_in(first.password)
+        ada.start()
+        # The first cell of a notebook that nobody has touched.
+        notebook = ada.notebook("Untitled.ipynb")
+        ran = notebook.run("%%kubetrain --returns answer\nanswer = 6 * 7\nprint('trained')")
+        assert (ran.error, "trained" in ran.text) == (None, True)
+        alive = first.everything()
+        first.kill()
+        # Neither proxy nor server has noticed.
+        assert notebook.run("print(answer)").text == "42\n"
+
+    port = int(first.address.rpartition(":")[2])
+    with hub(tmp_path / "state", port=port) as second:
+        assert "Ended what a hub that had died had left: " in second.text
+        assert first.password not in second.text
+        assert ada.is_there()
+        (kernel,) = ada.get("/api/kernels").json()
+        assert ada.connect(kernel["id"]).run("print(answer)").text == "42\n"
+        assert second.end() == 0
+    # The kernel of a server that was taken up notices within a second or so that it is gone.
+    assert not psutil.wait_procs(alive, timeout=60)[1]
+
+
+@pytest.mark.long
+def test_accounts_with_their_own_passwords(tmp_path: Path, exits: ExitStack) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    within = exits.enter_context(accounts(ADA, BOB)).within
+    running = exits.enter_context(
+        hub(tmp_path / "state", "--system-users", "--login", "pam", "--user", ADA, within=within)
+    )
+    assert "password" not in running.text.replace("its password", "")
+    for name, password in [(ADA, "wrong-password"), (BOB, PASSWORD), ("root", PASSWORD)]:
+        with pytest.raises(Turned, match="403"):
+            exits.enter_context(running.visitor(name)).log_in(password)
+    exits.enter_context(running.visitor(ADA)).log_in(PASSWORD)
+
+
+@pytest.mark.long
+def test_with_tls(tmp_path: Path, exits: ExitStack) -> None:
+    files = [str(tmp_path / name) for name in ("key.pem", "cert.pem")]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", files[0], "-out", files[1]]
+    subprocess.run(made, check=True, capture_output=True)
+    tls = ("--tls-key", files[0], "--tls-cert", files[1], "--host", "0.0.0.0")
+    running = exits.enter_context(hub(tmp_path / "state", *tls))
+    address = running.address.replace("THIS-MACHINE", "127.0.0.1")
+    assert address.startswith("https://")
+    ada = exits.enter_context(Visitor(address, ADA))
+    ada.web.verify = files[1]
+    ada.log_in(running.password).start()
+    cookies = [each for each in ada.web.cookies if each.name.startswith("jupyterhub-")]
+    assert cookies
+    assert all(each.secure for each in cookies)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_twenty_people_at_once(tmp_path: Path, exits: ExitStack) -> None:
+    running = exits.enter_context(hub(tmp_path / "state"))
+    people = [exits.enter_context(running.visitor(f"user-{number}")) for number in range(20)]
+    alone = exits.enter_context(running.visitor("first")).log_in(running.password).start()
+    with ThreadPoolExecutor(20) as threads:
+        took = sorted(threads.map(lambda each: each.log_in(running.password).start(), people))
+    print(
+        f"\nlogin to JupyterLab: one person {alone:.1f} s; of twenty at once {took[10]:.1f} s, the last {took[-1]:.1f} s"
+    )
+    print("memory (PSS):", *(f"{name} {size / 2**20:.0f} MB" for name, size in memory(running).items()))
+    assert len({each.notebook("Untitled.ipynb").run("import os; os.getcwd()").text for each in people}) == 20
+
+
+def memory(running: Hub) -> dict[str, int]:
+    """Bytes of each kind of process, the mean where there are several; what they share counts once among them."""
+    sizes: dict[str, list[int]] = {"hub": [psutil.Process(running.pid).memory_full_info().pss]}
+    kinds = {"jupyterhub.singleuser": "server", "jupyterhub_idle_culler": "culler", "configurable-http-proxy": "proxy"}
+    for each in psutil.Process(running.pid).children():
+        kind = next(name for part, name in kinds.items() if part in " ".join(each.cmdline()))
+        sizes.setdefault(kind, []).append(each.memory_full_info().pss)
+    return {kind: sum(found) // len(found) for kind, found in sizes.items()}
