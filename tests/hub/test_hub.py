@@ -109,6 +109,10 @@ def test_two_people_each_with_their_own_jobs_and_files(place: Place, exits: Exit
     assert home.split()[-1] == str(place.homes / BOB)
     assert ADA not in home
 
+    # Nor what her cells print, on their way over loopback.
+    encrypted = "from ipykernel.connect import get_connection_info as info\nassert info(unpack=True)['curve_publickey']"
+    assert ada.run(encrypted).error is None
+
     # What the system keeps apart, it keeps apart only between accounts.
     pid = ada.run("import os; os.getppid()").text.strip()
     for attempt in (

@@ -97,6 +97,12 @@ class Visitor:
         token = {"X-XSRFToken": self._cookie(f"/user/{self.name}/")}
         return self.web.post(f"{self.base}{path}", json=body, headers=token, timeout=120)
 
+    def kernel(self) -> Notebook:
+        """A new kernel, in their home."""
+        answer = self.post("/api/kernels", {"name": "python3"})
+        assert answer.status_code == 201, answer.text
+        return self.connect(answer.json()["id"])
+
     def notebook(self, path: str) -> Notebook:
         """A new kernel for the notebook at `path`, as JupyterLab asks for one."""
         wanted = {"path": path, "name": Path(path).name, "type": "notebook", "kernel": {"name": "python3"}}
