@@ -31,6 +31,7 @@ FIRST = (
     "tests/notebooks/",
     "tests/acceptance/test_torch.py",
     "tests/browser/",
+    "tests/hub/test_hub.py",
     "tests/acceptance/",
     "tests/packages/",
     "tests/jobs/",

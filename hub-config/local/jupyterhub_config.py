@@ -82,6 +82,11 @@ c.Spawner.http_timeout = 300
 
 # --- what ends by itself ----------------------------------------------------------------------------------------------
 if asked.cull_after_s:
+    # The hub hears of what people do every five minutes (the defaults): where less time counts as idle, it would stop
+    # the servers of people who work.
+    heard_every_s = max(1, min(300, asked.cull_after_s // 4))
+    c.JupyterHub.last_activity_interval = heard_every_s
+    c.Spawner.environment["JUPYTERHUB_ACTIVITY_INTERVAL"] = str(heard_every_s)
     c.JupyterHub.services = [
         {
             "name": "idle-culler",

@@ -102,4 +102,8 @@ def test_the_culler_may_see_who_is_idle_and_stop_their_server(told: Any) -> None
     (culler,) = config.JupyterHub.services
     assert culler["command"][-1] == "--timeout=60"
     assert Options.decode(culler["environment"][VARIABLE]).cull_after_s == 60
+    # Who works is heard of several times within what counts as idle.
+    assert config.JupyterHub.last_activity_interval == 15
+    assert config.Spawner.environment["JUPYTERHUB_ACTIVITY_INTERVAL"] == "15"
+    assert told().JupyterHub.last_activity_interval == 300
     assert "services" not in told(cull_after_s=0).JupyterHub

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.acceptance.desk import eventually
 from tests.hub.accounts import PASSWORD, accounts, why_not
 from tests.hub.running import Hub, hub
 from tests.hub.visitor import Notebook, Turned, Visitor
@@ -56,6 +57,13 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield Place(
             exits.enter_context(hub(state, "--system-users", within=made.within)), made.homes, system_users=True
         )
+
+
+TRAINS = """%%kubetrain --name train-on --detach
+import os, time
+while not os.path.exists("go"):
+    time.sleep(0.1)
+print("trained")"""
 
 
 def work(visitor: Visitor) -> Notebook:
@@ -153,6 +161,26 @@ def test_a_hub_that_is_killed_is_no_trouble_for_the_next_one(tmp_path: Path, exi
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_job_outlives_the_server_that_nobody_uses(tmp_path: Path, exits: ExitStack) -> None:
+    running = exits.enter_context(hub(tmp_path / "state", "--cull-after", "10"))
+    ada = exits.enter_context(running.visitor(ADA)).log_in(running.password)
+    ada.start()
+    ran = ada.notebook("train.ipynb").run(TRAINS)
+    assert ran.error is None, ran
+    ada.close()
+    eventually(lambda: "Culling server" in running.log(), "the culler", 120)
+    # Until then a page says that it is being stopped.
+    eventually(lambda: ada.get("/lab").status_code == 424, "the end of the server", 60)
+
+    # What it waits for comes only now, and it goes on.
+    (tmp_path / "state" / "homes" / ADA / "go").touch()
+    ada.start()
+    ran = ada.notebook("train.ipynb").run("%kube attach train-on")
+    assert (ran.error, "trained" in ran.text) == (None, True), ran
+
+
+@pytest.mark.long
 def test_accounts_with_their_own_passwords(tmp_path: Path, exits: ExitStack) -> None:
     if reason := why_not():
         pytest.skip(reason)
@@ -196,15 +224,23 @@ def test_twenty_people_at_once(tmp_path: Path, exits: ExitStack) -> None:
     print(
         f"\nlogin to JupyterLab: one person {alone:.1f} s; of twenty at once {took[10]:.1f} s, the last {took[-1]:.1f} s"
     )
-    print("memory (PSS):", *(f"{name} {size / 2**20:.0f} MB" for name, size in memory(running).items()))
+    for line in costs(running):
+        print(line)
     assert len({each.notebook("Untitled.ipynb").run("import os; os.getcwd()").text for each in people}) == 20
 
 
-def memory(running: Hub) -> dict[str, int]:
-    """Bytes of each kind of process, the mean where there are several; what they share counts once among them."""
-    sizes: dict[str, list[int]] = {"hub": [psutil.Process(running.pid).memory_full_info().pss]}
+def costs(running: Hub) -> list[str]:
+    """A line for each kind of process: memory as `ps` has it, and with what they share counted once among them."""
     kinds = {"jupyterhub.singleuser": "server", "jupyterhub_idle_culler": "culler", "configurable-http-proxy": "proxy"}
-    for each in psutil.Process(running.pid).children():
+    found: dict[str, list[psutil.Process]] = {"hub": [psutil.Process(running.pid)]}
+    for each in found["hub"][0].children():
         kind = next(name for part, name in kinds.items() if part in " ".join(each.cmdline()))
-        sizes.setdefault(kind, []).append(each.memory_full_info().pss)
-    return {kind: sum(found) // len(found) for kind, found in sizes.items()}
+        found.setdefault(kind, []).append(each)
+    return [f"{len(all_)} {kind}: {_costs(all_)}" for kind, all_ in found.items()]
+
+
+def _costs(processes: list[psutil.Process]) -> str:
+    each = [process.memory_full_info() for process in processes]
+    rss, pss = (sum(sizes) / len(sizes) / 2**20 for sizes in ([m.rss for m in each], [m.pss for m in each]))
+    cpu_s = sum(sum(process.cpu_times()[:2]) for process in processes) / len(processes)
+    return f"RSS {rss:.0f} MB, PSS {pss:.0f} MB, CPU time {cpu_s:.1f} s each"

@@ -50,9 +50,13 @@ class Visitor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for notebook in self.open:
-            notebook.close()
+        self.close()
         self.web.close()
+
+    def close(self) -> None:
+        """Their notebooks; they stay logged in."""
+        while self.open:
+            self.open.pop().close()
 
     def log_in(self, password: str) -> Self:
         """Through the form; raises `Turned` with what the page says."""
@@ -80,7 +84,7 @@ class Visitor:
         while not self.is_there():
             if time.monotonic() > began + SPAWN_TIMEOUT_S:
                 raise TimeoutError(f"no server for {self.name} after {SPAWN_TIMEOUT_S} s")
-            time.sleep(0.2)
+            time.sleep(0.5)  # a page that is waited for asks less often, and twenty of them ask one hub
         return time.monotonic() - began
 
     def is_there(self) -> bool:
