@@ -20,7 +20,7 @@ from tests.hub.visitor import Visitor
 from tests.ports import free_port
 
 START = Path(__file__).resolve().parents[2] / "hub-config" / "local" / "start.py"
-READY_S = 150.0
+READY_S = 240.0
 ENDING_S = 60.0
 
 

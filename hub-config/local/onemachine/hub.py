@@ -23,7 +23,7 @@ from onemachine.options import VARIABLE, Options, Refused
 CONFIG = Path(__file__).resolve().parents[1] / "jupyterhub_config.py"
 PROXY_VARIABLE = "KUBE_MAGICS_HUB_PROXY"
 LOG = "hub.log"
-READY_S = 120.0
+READY_S = 180.0
 STOPPING_S = 40.0
 """JupyterHub gives each server 20 s, in three steps."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
