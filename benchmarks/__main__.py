@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks import (
     capture,
+    card,
     cuts,
     done,
     first_line,
@@ -32,6 +33,7 @@ from benchmarks.place import CannotRun, Place, place
 ALONE: dict[str, Callable[[int], list[Sample]]] = {
     "load": load.measure,
     "capture": capture.measure,
+    "card": card.measure,
     "notebook-flood": notebook_flood.measure,
     "runner-line": runner_line.measure,
     "sampler": sampler.measure,

@@ -150,7 +150,7 @@ def lines(card: Card) -> list[str]:
 
 def plain(text: str) -> str:
     """One line that does nothing to a terminal and turns no text round, whoever wrote it."""
-    return "".join(each if each.isprintable() else " " for each in text)
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:

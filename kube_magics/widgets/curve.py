@@ -8,7 +8,7 @@ told of it: in `metadata`. `desc` and `title` would be read out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 WIDTH, HEIGHT = 240, 40
@@ -51,18 +51,18 @@ def _thinned(points: Sequence[tuple[float, float]]) -> Iterator[Place]:
 
 def _placed(points: Sequence[tuple[float, float]]) -> Iterator[Place]:
     finite = [value for _, value in points if math.isfinite(value)]
-    least, most = min(finite, default=0.0), max(finite, default=0.0)
-    first, last = points[0][0], points[-1][0]
+    across = _scale(points[0][0], points[-1][0], WIDTH)
+    down = _scale(max(finite, default=0.0), min(finite, default=0.0), HEIGHT)
     for x, value in points:
-        down = _at(value, most, least, HEIGHT) if math.isfinite(value) else None
-        yield _at(x, first, last, WIDTH), down
+        yield across(x), down(value) if math.isfinite(value) else None
 
 
-def _at(value: float, start: float, end: float, length: int) -> int:
-    """Where `value` is between the edges; in the middle where all values are the same."""
-    span = end / 2 - start / 2  # the whole may be more than a float holds
-    share = (value / 2 - start / 2) / span if math.isfinite(span) and span else 0.5
-    return round(EDGE + min(1.0, max(0.0, share)) * (length - 2 * EDGE))
+def _scale(start: float, end: float, length: int) -> Callable[[float], int]:
+    """Where a value is between the edges; in the middle where all values are the same."""
+    half, span, inner = start / 2, end / 2 - start / 2, length - 2 * EDGE  # halves: the whole may overflow
+    if not span or not math.isfinite(span):
+        return lambda _: length // 2
+    return lambda value: round(EDGE + (value / 2 - half) / span * inner)
 
 
 def _down(place: Place) -> int:

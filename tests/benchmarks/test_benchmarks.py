@@ -21,6 +21,8 @@ NAMES = {
     "capture",
     "capture-large",
     "capture-memory",
+    "card",
+    "card-bytes",
     "submit-warm",
     "first-line",
     "first-line-large",
@@ -77,7 +79,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     command = [sys.executable, "-m", "benchmarks", "lod"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "no benchmark lod; there are load, capture, notebook-flood, runner-line, sampler, submit-warm" in done.stderr
+    assert "no benchmark lod; there are load, capture, card, notebook-flood, runner-line, sampler" in done.stderr
 
 
 def test_a_run_of_some_keeps_the_numbers_of_the_others(tmp_path: Path) -> None:

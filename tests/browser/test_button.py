@@ -22,6 +22,10 @@ LASTS = (
     "%%kubetrain --name {} --cpus 100m --returns n\nimport time\nprint('up', flush=True)\n"
     "for _ in range({}):\n    time.sleep(0.1)\nn = 42"
 )
+UNTIL = (
+    "%%kubetrain --name lasting --returns n\nimport pathlib, time\nprint('up', flush=True)\n"
+    "while not pathlib.Path({!r}).exists():\n    time.sleep(0.1)\nn = 42"
+)
 FAILS = "%%kubetrain --name fails --cpus 100m\ndef deep(n):\n    raise ValueError(f'no {n}')\ndeep(3)"
 
 
@@ -35,13 +39,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def test_interrupted_then_taken_up_by_the_next_kernel(environment: dict[str, str], tmp_path: Path) -> None:
     """Run All halts, the job goes on; after a reload and a restart the same cell is the same job, and has its value."""
-    cells = [LOADS, LASTS.format("lasting", 200), "print('never')", "n"]
+    end = tmp_path / "end"
+    cells = [LOADS, UNTIL.format(str(end)), "print('never')", "n"]
     with lab(tmp_path / "work", cells, {**environment, "KUBE_MAGICS_BACKEND": "local"}) as opened:
         opened.run_all()
-        taken_up_after_an_interrupt(Book(opened.page))
+        taken_up_after_an_interrupt(Book(opened.page), end)
 
 
-def taken_up_after_an_interrupt(book: Book) -> None:
+def taken_up_after_an_interrupt(book: Book, end: Path) -> None:
     book.says(1, "up")
     book.interrupt()
     book.says(1, "interrupt again to STOP job lasting; it goes on running otherwise")
@@ -54,7 +59,9 @@ def taken_up_after_an_interrupt(book: Book) -> None:
     book.run(0)
     book.run(1)
     book.says(1, re.compile("job lasting of this same cell is there already since .*: attached"))
+    end.touch()
     book.says(1, re.compile(r"up\n*job lasting done in .*; back: n;"))
+    assert "succeeded after" in book.card(1).inner_text()
     book.run(3)
     book.says(3, "42")
 

@@ -11,6 +11,7 @@ import pytest
 from nbconvert import HTMLExporter, MarkdownExporter
 from playwright.sync_api import Page, expect
 
+from tests.acceptance.desk import eventually
 from tests.browser.accessible import contrasts, spoken
 from tests.browser.book import PATIENCE_MS, Book
 from tests.browser.lab import Lab, lab, why_not
@@ -158,3 +159,53 @@ def a_record_without_jupyter(opened: Lab) -> None:
     text = MarkdownExporter().from_filename(str(opened.path))[0]
     assert "<strong>job shown</strong>" in text
     assert "    nearly <b>half</b>\n" in text
+
+
+LASTS = """\
+%%kubetrain --name lasting --returns n
+import pathlib, time
+print("begun", flush=True)
+while not pathlib.Path({go!r}).exists():
+    time.sleep(0.1)
+print("went on", flush=True)
+while not pathlib.Path({end!r}).exists():
+    time.sleep(0.1)
+n = 42
+"""
+
+
+@pytest.mark.long
+def test_a_page_reloaded_in_the_middle(environment: dict[str, str], tmp_path: Path) -> None:
+    """JupyterLab drops what the running cell goes on to say; the job goes on, and an attach has all of it."""
+    go, end = tmp_path / "go", tmp_path / "end"
+    cells = [LOADS, LASTS.format(go=str(go), end=str(end)), "%kube attach lasting", "n"]
+    with lab(tmp_path / "work", cells, environment) as opened:
+        book = Book(opened.page)
+        book.run(0)
+        book.run(1)
+        book.says(1, "begun")
+        assert opened.save(PATIENCE_MS / 1000)
+        book.reload(busy=True)
+        go.touch()
+        log = tmp_path / "work" / ".kube_magics" / "logs" / "lasting.log"
+        eventually(lambda: "went on" in log.read_text("utf-8"), "the job, which goes on")
+        left_as_it_was(book)
+        book.interrupt()
+        book.ready()
+        left_as_it_was(book)
+        book.run(2)
+        book.says(2, "went on")
+        assert "begun" in book.output(2)
+        expect(book.card(2)).to_contain_text("● running", timeout=PATIENCE_MS)
+        end.touch()
+        book.says(2, "job lasting done in")
+        expect(book.card(2)).to_contain_text("succeeded after", timeout=PATIENCE_MS)
+        book.run(3)
+        book.says(3, "42")
+
+
+def left_as_it_was(book: Book) -> None:
+    """As the notebook was saved, with the time at which it was so."""
+    assert "begun" in book.output(1)
+    assert "went on" not in book.output(1)
+    assert re.search(r"job lasting\s+running\s.*; at \d\d:\d\d UTC", book.card(1).inner_text())
