@@ -151,6 +151,7 @@ def test_one_that_ends_each_time_is_not_started_each_second(tmp_path: Path, monk
     """As once a device is lost, whatever others there are."""
     monkeypatch.setenv("PATH", smi(tmp_path, ONCE)["PATH"])
     monkeypatch.setattr(smi_module, "LATE_S", 0.1)
+    monkeypatch.setattr(smi_module, "PAUSE_S", 3600.0)
     strangers: set[int] = set()
     source = Smi(strangers)
     until(source, [UNKNOWN, UNKNOWN])
