@@ -125,13 +125,14 @@ JSON = st.recursive(
 
 
 @given(
-    st.dictionaries(st.sampled_from(["t", "dt", "cpu", "mem", "gpu", "thin", "name", "devices"]), JSON),
+    st.dictionaries(st.sampled_from(["t", "dt", "cpu", "mem", "gpu", "thin", "seen", "idle", "name", "devices"]), JSON),
     st.sampled_from(["start", "sample", "stage", "end", "progress"]),
 )
 def test_whatever_a_job_writes_is_no_error_and_no_impossible_number(event: dict[str, Any], kind: str) -> None:
     usage = Heard().after({"e": "start", "devices": [{}]}).after({**event, "e": kind}).usage
     for series in (usage.cpu_cores, usage.memory_bytes, *(each.utilization_percent for each in usage.devices)):
         assert all(each is None or 0 <= each < 2**61 for each in (series.now, series.peak))
+    assert all(0 <= each.idle_s <= each.seen_s < 1000 for each in usage.devices)
 
 
 @pytest.mark.parametrize("many", [10_000])
