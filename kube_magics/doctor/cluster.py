@@ -20,7 +20,7 @@ from kube_magics.cluster.client import Client
 from kube_magics.cluster.exchange import Answer
 from kube_magics.cluster.permissions import BEYOND, ROLE, Permission
 from kube_magics.cluster.refusals import refusal
-from kube_magics.doctor import pull, sample
+from kube_magics.doctor import pull, sample, site
 from kube_magics.doctor.bounds import Patience, in_order, in_thread, within
 from kube_magics.doctor.judging import admission, devices, extensions, reach, rights, room, versions
 from kube_magics.doctor.line import BROKEN, DEGRADED, Line, degraded, of_error
@@ -42,7 +42,7 @@ ASK_FOR = {
 NOT_ASKED = "Permissions, quota, GPUs, Pod Security and extensions were not asked for."
 
 
-async def lines(source: Source, spec: JobSpec, patience: Patience, *, pulls: bool) -> AsyncIterator[Line]:
+async def lines(source: Source, spec: JobSpec, patience: Patience, *, pulls: bool, admin: bool) -> AsyncIterator[Line]:
     """Everything about the cluster that `source` names, in a fixed order, as it is found out."""
     found: list[Access] = []
     for line in await patience.lines("kubeconfig", _open(source, spec, found)):
@@ -60,6 +60,9 @@ async def lines(source: Source, spec: JobSpec, patience: Patience, *, pulls: boo
             return
         async for line in _asked(backend, spec, patience):
             yield line
+        if admin:
+            for line in await patience.lines("site", site.lines(backend.client), DEGRADED):
+                yield line
         if pulls:
             for line in await within(pull.PULL_S + 30, "image", pull.lines(backend, spec)):
                 yield line

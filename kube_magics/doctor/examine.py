@@ -20,9 +20,9 @@ from kube_magics.jobs.choose import backend_for
 from kube_magics.spec.job import JobSpec
 
 
-def examine(given: Mapping[str, Any], *, pulls: bool = False) -> Iterator[Line]:
+def examine(given: Mapping[str, Any], *, pulls: bool = False, admin: bool = False) -> Iterator[Line]:
     """What the options `given`, and the defaults of this process, lead to: in a fixed order, each line as soon as it is
-    known. Takes 15 s at most, a pull two minutes."""
+    known. Takes 15 s at most, a pull two minutes. `admin`: how the cluster is set up for all its users, too."""
     kernel = surroundings.kernel()
     try:
         spec = defaults.spec(given)
@@ -31,7 +31,7 @@ def examine(given: Mapping[str, Any], *, pulls: bool = False) -> Iterator[Line]:
         yield from (of_error("settings", error), *notebook.kernel(kernel))
         return
     found: SimpleQueue[Line | None] = SimpleQueue()
-    work = loop.start(_tell(_all(spec, kernel, pulls=pulls), found.put))
+    work = loop.start(_tell(_all(spec, kernel, pulls=pulls, admin=admin), found.put))
     work.add_done_callback(lambda _: found.put(None))
     try:
         while (line := found.get()) is not None:
@@ -46,11 +46,11 @@ async def _tell(lines: AsyncIterator[Line], tell: Callable[[Line], None]) -> Non
         tell(line)
 
 
-async def _all(spec: JobSpec, kernel: Kernel, *, pulls: bool) -> AsyncIterator[Line]:
+async def _all(spec: JobSpec, kernel: Kernel, *, pulls: bool, admin: bool) -> AsyncIterator[Line]:
     patience = Patience()
     here = [asyncio.ensure_future(work) for work in _here(spec, kernel, patience)]
     try:
-        async for line in _place(spec, patience, pulls=pulls):
+        async for line in _place(spec, patience, pulls=pulls, admin=admin):
             yield line
         async for line in in_order(here):
             yield line
@@ -78,14 +78,14 @@ async def _folders() -> Sequence[Line]:
     return [notebook.folder(*each) for each in await in_thread(surroundings.folders)]
 
 
-async def _place(spec: JobSpec, patience: Patience, *, pulls: bool) -> AsyncIterator[Line]:
+async def _place(spec: JobSpec, patience: Patience, *, pulls: bool, admin: bool) -> AsyncIterator[Line]:
     """Where jobs run."""
     chosen: list[Source] = []
     lines = await patience.lines("kubeconfig", _chosen(spec, chosen))
     for line in lines:
         yield line
     if chosen:
-        async for line in cluster.lines(chosen[0], spec, patience, pulls=pulls):
+        async for line in cluster.lines(chosen[0], spec, patience, pulls=pulls, admin=admin):
             yield line
     elif all(line.state != BROKEN for line in lines):
         checks = [patience.lines("python", _machine(spec)), patience.lines("GPUs", _devices(spec), DEGRADED)]

@@ -197,9 +197,10 @@ _ALL = (
         more="In a terminal it ends with 1 where something is broken.",
         options=(
             Option("pull", "Let a short pod pull the image; it is removed again.", None, default=False, example="--pull"),
+            Option("admin", "For administrators: how the cluster is set up for all its users, too.", None, default=False, example="--admin"),
             JSON,
         ),
-        examples=("doctor", "doctor --pull --image team/torch:2.6"),
+        examples=("doctor", "doctor --pull --image team/torch:2.6", "doctor --admin"),
         own_line=True,
     ),
     Verb(

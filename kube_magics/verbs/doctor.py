@@ -1,4 +1,4 @@
-"""`doctor [--pull] [--json]`: what is well, what is lost, what is broken, and what to type."""
+"""`doctor [--pull] [--admin] [--json]`: what is well, what is lost, what is broken, and what to type."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def doctor(call: Call) -> Report | None:
     given, stray = split_known(call.names, FIELDS, MAGIC, call.verb.options)
     if stray:
         raise OptionError(f"{MAGIC} takes options only, and {stray[0]!r} is none.", hint=f"{MAGIC} --pull")
-    as_text, pulls = given.pop("json", False), given.pop("pull", False)
+    as_text, pulls, admin = (given.pop(name, False) for name in ("json", "pull", "admin"))
     report = Report(())
-    for line in examine(given, pulls=pulls):
+    for line in examine(given, pulls=pulls, admin=admin):
         report = Report((*report.lines, _typed(line, call.door)), whole=False)
         if not as_text:
             call.door.seen(report)

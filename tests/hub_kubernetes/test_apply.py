@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +18,7 @@ from userspace.space import objects
 
 from tests.acceptance.desk import eventually
 from tests.cluster import Cluster
-from tests.cluster.paths import CHECKOUT
+from tests.cluster.paths import CHECKOUT, CONTEXT
 from tests.hub_kubernetes import attacks
 from tests.hub_kubernetes.accounts import HubAccount, hub_account, rendered
 
@@ -209,6 +212,23 @@ def test_the_hub_binds_no_account_but_the_namespaces_own_and_no_role_but_the_use
     assert bind(f"--clusterrole={hub.site.user_role}", own) == ""
     assert "same namespace only" in bind(f"--clusterrole={hub.site.user_role}", other)
     assert "forbidden" in bind("--clusterrole=cluster-admin", own)
+
+
+def test_the_doctor_tells_an_administrator_what_a_namespace_lacks(hub: HubAccount) -> None:
+    user = hub.user("aase")
+    made_by(hub, user)
+    assert not [line for line in examined(hub) if user.namespace in line]
+    hub.admin("delete", "limitrange", "kube-magics-user", f"--namespace={user.namespace}")
+    assert [line for line in examined(hub) if user.namespace in line] == [f"{user.namespace}: without a LimitRange."]
+
+
+def examined(hub: HubAccount) -> list[str]:
+    """What `kube-magics doctor --admin` says, as an administrator."""
+    ours = {"KUBECONFIG": str(hub.admin.kubeconfig), "KUBE_MAGICS_CONTEXT": "", "PYTHONPATH": str(CHECKOUT)}
+    program = "import sys\nfrom kube_magics.terminal.main import main\nsys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "doctor", "--admin", "--json", "--context", CONTEXT]
+    done = subprocess.run(command, env=os.environ | ours, capture_output=True, text=True, check=True)
+    return [line["text"] for line in json.loads(done.stdout)["lines"]]
 
 
 def test_the_manifests_are_accepted_as_they_stand(cluster: Cluster) -> None:
