@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import requests
 
 from tests.cluster import Cluster, settings
@@ -37,6 +37,13 @@ class Hub:
     def visitor(self, name: str) -> Visitor:
         """Not logged in yet."""
         return Visitor(self.address, name)
+
+    def kill(self) -> None:
+        """Itself and its proxy, which it starts in a session of its own."""
+        for each in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        self.process.wait(30)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
@@ -68,14 +75,27 @@ def shared_password() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Ports:
+    """A hub that is started again has the same: its users' servers look for it there."""
+
+    public: int
+    private: int
+    proxy: int
+
+    @classmethod
+    def free(cls) -> Ports:
+        return cls(free_port(), free_port(), free_port())
+
+
 @contextmanager
-def hub(folder: Path, given: Mapping[str, str]) -> Iterator[Hub]:
+def hub(folder: Path, given: Mapping[str, str], ports: Ports | None = None) -> Iterator[Hub]:
     """`given`: its variables, but for those that a chart would set."""
-    public, private, proxy = free_port(), free_port(), free_port()
-    address = f"http://127.0.0.1:{public}"
+    ports = ports or Ports.free()
+    address = f"http://127.0.0.1:{ports.public}"
     ours = {
         "TEST_CONFIG": str(CHECKOUT / "hub-config" / "jupyterhub_config.py"),
-        "TEST_PORTS": f"{public} {private} {proxy}",
+        "TEST_PORTS": f"{ports.public} {ports.private} {ports.proxy}",
         "TEST_ADDRESS": settings.own_address(),
         "OAUTH_CALLBACK_URL": f"{address}/hub/oauth_callback",
         # A hub asks itself and its servers, not the world outside.
@@ -90,14 +110,13 @@ def hub(folder: Path, given: Mapping[str, str]) -> Iterator[Hub]:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
+    made = Hub(address, log, process)
     try:
-        made = Hub(address, log, process)
         _wait(made)
         yield made
     finally:
-        _stop(process)
+        _stop(made)
 
 
 def _wait(made: Hub) -> None:
@@ -114,11 +133,10 @@ def _wait(made: Hub) -> None:
             time.sleep(0.1)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """With its proxy, which is a child in the same session."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(30)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(30)
+def _stop(made: Hub) -> None:
+    """It ends its proxy itself."""
+    made.process.terminate()
+    try:
+        made.process.wait(60)
+    except subprocess.TimeoutExpired:
+        made.kill()

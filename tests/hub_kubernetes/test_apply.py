@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import profiles
 import pytest
 import yaml
 from userspace.settings import Found, Quota, Share, User
@@ -177,6 +179,32 @@ def test_no_pod_of_a_users_namespace_gets_out_of_it(hub: HubAccount, what: str) 
     assert refusal in hub.admin(*dry, input=json.dumps(pod), check=False).stderr
 
 
+def test_the_pod_of_every_profile_is_accepted(hub: HubAccount) -> None:
+    """By Pod Security, limits and quotas of the namespace of a user whose group may have eight GPUs."""
+    group = "gpu-heavy"
+    user = hub.user("maria", group)
+    made_by(replace(hub, site=replace(hub.site, group_quotas=profiles.GROUP_QUOTAS)), user)
+    ours = {
+        "KUBECONFIG": str(hub.kubeconfig),
+        "HUB_NAMESPACE": hub.site.hub_namespace,
+        "HUB_SERVER_PRIORITY": hub.site.server_priority or "",
+        "HUB_LOGIN": "oidc",
+    }
+    command = [sys.executable, str(Path(__file__).with_name("print_pods.py")), user.name, group]
+    done = subprocess.run(command, env=os.environ | ours, capture_output=True, text=True, check=True)
+    pods = json.loads(done.stdout)
+    assert list(pods) == [each.slug for each in profiles.PROFILES]
+    for slug, pod in pods.items():
+        body = json.dumps({**pod, "metadata": {**pod["metadata"], "namespace": user.namespace}})
+        accepted = hub.kubectl("create", "--dry-run=server", "--output=json", "--filename=-", input=body, check=False)
+        assert accepted.returncode == 0, (slug, accepted.stderr)
+        spec = json.loads(accepted.stdout)["spec"]
+        assert (spec["serviceAccountName"], spec["priorityClassName"]) == (
+            "kube-magics-notebook",
+            hub.site.server_priority,
+        )
+
+
 OUT_OF_BOUNDS = {
     "a pod in kube-system": ("kube-system", {"kind": "Pod", "spec": {"containers": [{"name": "a", "image": "b"}]}}),
     "an account in its own namespace": (None, {"kind": "ServiceAccount"}),
@@ -214,6 +242,7 @@ def test_the_hub_binds_no_account_but_the_namespaces_own_and_no_role_but_the_use
     assert "forbidden" in bind("--clusterrole=cluster-admin", own)
 
 
+@pytest.mark.long
 def test_the_doctor_tells_an_administrator_what_a_namespace_lacks(hub: HubAccount) -> None:
     user = hub.user("aase")
     made_by(hub, user)
