@@ -25,6 +25,7 @@ _answers: Callable[[], bool] | None = None
 _leaving: Callable[[], bool] | None = None
 _shows: Callable[[], bool] | None = None
 _limited = True
+_typed: Callable[[str], str] = str
 
 
 def set_reader(reader: Callable[[], Notebook]) -> None:
@@ -59,6 +60,17 @@ def set_limited(limited: bool) -> None:
 def limited() -> bool:
     """As `set_limited` says; unless it does, it is."""
     return _limited
+
+
+def set_typed(typed: Callable[[str], str]) -> None:
+    """`typed` gives a text with what it tells to type as it is typed here, which need not be a notebook."""
+    global _typed  # noqa: PLW0603 - one front end per process
+    _typed = typed
+
+
+def typed(text: str) -> str:
+    """As `set_typed` says; unless it does, as in a notebook."""
+    return _typed(text)
 
 
 def set_presence(answers: Callable[[], bool], leaving: Callable[[], bool], shows: Callable[[], bool]) -> None:

@@ -40,21 +40,22 @@ def show(job: Job) -> Pane:
 
 
 def _write(job: Job, screen: Screen, pane: Pane, *, last: bool = False) -> None:
-    pieces = screen.take(last=last)
-    if pane.shows:
-        pieces = [piece for piece in pieces if isinstance(piece, Picture) or piece[0] != WAITS]
-    write(pieces, here.display() or _keeper(job))
+    write(screen.take(last=last), here.display() or _keeper(job), waits=not pane.shows)
 
 
-def write(pieces: Iterable[tuple[int, str] | Picture], show_picture: Callable[[Picture], None]) -> None:
-    """What a screen gives, each to its own stream."""
+def write(
+    pieces: Iterable[tuple[int, str] | Picture], show_picture: Callable[[Picture], None], *, waits: bool = True
+) -> None:
+    """What a screen gives, each to its own stream; `waits` False: why the job waits is shown elsewhere."""
     for piece in pieces:
         if isinstance(piece, Picture):
             show_picture(piece)
             continue
         stream, text = piece
+        if stream == WAITS and not waits:
+            continue
         out = sys.stdout if stream == STDOUT else sys.stderr
-        out.write(text)
+        out.write(here.typed(text) if stream == WAITS else text)
         out.flush()
 
 

@@ -31,6 +31,7 @@ def run(words: Sequence[str]) -> int:
     """Run one verb; the exit code."""
     door, debugging = Door(prog=TERMINAL, seen=_seen, lasting=False), Debugging()
     here.set_limited(False)
+    here.set_typed(door.typed)
     try:
         if chosen() is not None:
             # What cancels a command need not press Ctrl-C: where the site has decided, TERM is an interrupt, too.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.acceptance.desk import Desk, admin_of, eventually
+from tests.acceptance.desk import Desk, admin_of, environment, eventually
 from tests.cluster import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.jobs]
@@ -42,3 +45,18 @@ def test_a_common_cause(planted: Desk, name: str) -> None:
     told = eventually(lambda: text if sentence in (text := planted.right(f"%kube why {name}").text) else "", sentence)
     assert following in told
     assert "said: " in told
+
+
+def test_a_terminal_is_told_beside_the_output_as_it_is_typed_there(planted: Desk) -> None:
+    (planted.folder / "one.py").write_text("print(1)\n")
+    command = [sys.executable, "-m", "kube_magics.terminal", "run", "--name", "typed", "--cpus", "900", "one.py"]
+    given = {**os.environ, **environment(planted), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, env=given, cwd=planted.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        line = next(line for line in running.stderr if line.startswith("  next: "))
+        planted.right("%kube delete typed")
+        out, said = running.communicate(timeout=120)
+    assert line.endswith("(kube-magics jobs)\n")
+    assert (out, "JobDeleted" in said) == ("", True), said
