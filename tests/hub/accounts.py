@@ -24,8 +24,9 @@ def why_not() -> str | None:
     """Why this machine cannot make them, or None."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "accounts of its own need root on Linux"
-    tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)
-    return tried.stderr.strip() if tried.returncode else None
+    with accounts("tried") as made:
+        tried = subprocess.run([*made.within, "true"], capture_output=True, text=True, check=False)
+    return f"accounts of its own: {tried.stderr.strip().splitlines()[-1]}" if tried.returncode else None
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def enter(folder: Path, to_open: Sequence[str]) -> None:
         subprocess.run(["mount", "--bind", folder / file, f"/etc/{file}"], check=True)
     if to_open:
         layers = folder / "layers"
-        layers.mkdir()
+        layers.mkdir(exist_ok=True)
         # An overlay's files cannot be layers of an overlay on every kernel: memory's can.
         subprocess.run(["mount", "-t", "tmpfs", "none", layers], check=True)
     for number, closed_folder in enumerate(to_open):

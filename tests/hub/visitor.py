@@ -15,7 +15,7 @@ from typing import Any, Self
 import requests
 import websocket
 
-SPAWN_TIMEOUT_S = 240.0
+SPAWN_TIMEOUT_S = 330.0
 
 
 class Turned(Exception):
