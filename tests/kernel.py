@@ -32,6 +32,8 @@ class Ran:
     """("stdout" or "stderr", text), neighbours of one stream joined, and ("display", MIME bundle), as they came."""
     cards: list[dict[str, str]] = field(default_factory=list)
     """The card of the cell's job, which is no part of the above: as it was shown, then each update."""
+    panes: int = 0
+    """Displays of cards; the others are updates of one of them."""
     error: str | None = None
     """Name of the exception's class."""
     message: str = ""
@@ -168,6 +170,7 @@ def _took(ran: Ran, message: Mapping[str, Any]) -> bool:
         ran.arrivals.append((time.monotonic() - ran.sent, content["text"]))
     elif "kube_magics" in content.get("metadata", {}):
         ran.cards.append(content["data"])
+        ran.panes += kind == "display_data"
     elif kind in ("execute_result", "display_data"):
         if display := (content.get("transient") or {}).get("display_id"):
             ran.updated[display] = len(ran.shown)

@@ -39,6 +39,7 @@ from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.spec.names import CONTAINER
 from kube_magics.telemetry.happenings import when
+from kube_magics.telemetry.made import seeds
 from kube_magics.telemetry.snapshot import GONE, INCOMPLETE, Snapshot, incomplete
 
 DEVICES = ".devices"
@@ -135,6 +136,7 @@ class LocalBackend:
             "grace_s": grace(submission.spec),
             "artifacts": submission.artifacts,
             "version": submission.version,
+            "seeds": dict(seeds(submission.spec.env)),
         }
         try:
             jobfolder.write_atomically(home / FACTS, json.dumps(facts))

@@ -21,6 +21,7 @@ _reader: Callable[[], Notebook] | None = None
 _configuration: Callable[[], Mapping[str, Any]] = dict
 _display: Callable[[Picture], None] | None = None
 _card_views: Callable[[], CardView | None] | None = None
+_cell: Callable[[], str | None] | None = None
 _answers: Callable[[], bool] | None = None
 _leaving: Callable[[], bool] | None = None
 _shows: Callable[[], bool] | None = None
@@ -49,6 +50,17 @@ def set_card_views(views: Callable[[], CardView | None]) -> None:
 def card_view() -> CardView | None:
     """As `set_card_views` says."""
     return _card_views() if _card_views is not None else None
+
+
+def set_cell(cell: Callable[[], str | None]) -> None:
+    """`cell` as the function below."""
+    global _cell  # noqa: PLW0603 - one front end per process
+    _cell = cell
+
+
+def cell() -> str | None:
+    """What tells one run of a cell from another; None: nothing does."""
+    return _cell() if _cell is not None else None
 
 
 def set_limited(limited: bool) -> None:

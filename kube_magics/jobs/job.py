@@ -20,6 +20,7 @@ from kube_magics.jobs.arrivals import Arrivals, Loads
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.interrupt import Waiting, shown, unloaded
 from kube_magics.jobs.origin import VALUE, Origin, untrusted
+from kube_magics.jobs.pane import pane_of
 from kube_magics.jobs.raised import raised
 from kube_magics.jobs.screen import Screen
 from kube_magics.jobs.store import Store
@@ -116,12 +117,18 @@ class Job:
         return state.phase
 
     def _wait_for_last_word(self, timeout: float | None) -> None:
-        until = math.inf if timeout is None else time.monotonic() + timeout
+        if self.done(0):
+            return
+        until, pane = math.inf if timeout is None else time.monotonic() + timeout, pane_of(self)
         with Waiting([self]) as waiting:
-            while not self.done(min(LOOK_S, until - time.monotonic())):
-                waiting.look()
-                if time.monotonic() >= until:
-                    raise TimeoutError(f"job {self.name} still runs after {timeout} s")
+            try:
+                while not self.done(min(LOOK_S, until - time.monotonic())):
+                    pane.update()
+                    waiting.look()
+                    if time.monotonic() >= until:
+                        raise TimeoutError(f"job {self.name} still runs after {timeout} s")
+            finally:
+                pane.update(last=True)
 
     def done(self, timeout: float | None = None) -> bool:
         """Whether the last word of a job submitted here has come, waiting up to `timeout` seconds for it."""

@@ -10,7 +10,7 @@ from kube_magics.jobs import here
 from kube_magics.jobs.interrupt import Waiting
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import free
-from kube_magics.jobs.pane import Pane
+from kube_magics.jobs.pane import Pane, pane_of
 from kube_magics.jobs.screen import BATCH_S, STDOUT, WAITS, Screen
 from kube_magics.runner.images import Picture
 from kube_magics.spec.quantities import human_bytes, human_seconds
@@ -21,7 +21,7 @@ LONGEST_WAIT_S = 0.5
 def show(job: Job) -> Pane:
     """Write the output of a job submitted here below its card, until its last word has come. Raises Detached, see
     `interrupt`. Gives the card, for what is known of the job only afterwards."""
-    screen, pane = job.screen, Pane(job)
+    screen, pane = job.screen, pane_of(job)
     if screen is None:
         return pane
     with Waiting([job], screen.wake) as waiting:

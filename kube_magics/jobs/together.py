@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from kube_magics.errors import OptionError
 from kube_magics.jobs.interrupt import Waiting, unloaded
 from kube_magics.jobs.job import Job
+from kube_magics.jobs.pane import Pane, pane_of
 from kube_magics.jobs.show import last_line
 
 LOOK_S = 0.1
+MOST_CARDS = 4
+"""Of so many jobs a notebook shows the cards: more would hide what is below them."""
 
 
 def wait_all(jobs: Iterable[Job], timeout: float | None = None) -> list[Any]:
     """Block until all jobs are over, a line for each as it ends; returns what `result()` of each gives, in their order.
+    A notebook shows the cards of up to four.
 
     Raises the first failed job's exception, once all are over, with a note that names the others; TimeoutError after
     `timeout` seconds; Detached where an interrupt ends the waiting, as in a cell. What it has not returned then counts
@@ -49,10 +53,22 @@ def _checked(jobs: Iterable[Job]) -> list[Job]:
 
 
 def _wait(every: list[Job], timeout: float | None) -> None:
+    shown = [job for job in every if isinstance(job, Job) and not job.done(0)]
+    panes = [pane_of(job) for job in shown] if len(every) <= MOST_CARDS else []
+    try:
+        _wait_below(panes, every, timeout)
+    finally:
+        for pane in panes:
+            pane.update(last=True)
+
+
+def _wait_below(panes: Sequence[Pane], every: list[Job], timeout: float | None) -> None:
     left = list(every)
     until = None if timeout is None else time.monotonic() + timeout
     with Waiting(left) as waiting:
         while left:
+            for pane in panes:
+                pane.update()
             broken_off = not (waiting.asked or _loaded(left, waiting))
             if not left:
                 return

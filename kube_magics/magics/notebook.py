@@ -54,6 +54,12 @@ def sent(shell: Any, text: str) -> Sent:
     return Sent(text, meta.get("cellId"), header.get("session"), at.timestamp() if at else None)
 
 
+def run_id(shell: Any) -> str | None:
+    """Of the running cell's message; a terminal has none."""
+    found = (_request(shell).get("header") or {}).get("msg_id")
+    return found if isinstance(found, str) else None
+
+
 def door(shell: Any) -> Door:
     """The notebook, as verbs see it."""
     from kube_magics.verbs.door import Door  # what loading the extension need not wait for

@@ -72,6 +72,7 @@ def register(shell: Any) -> None:
     here.set_reader(lambda: notebook.read(shell))
     here.set_display(notebook.show_picture)
     here.set_card_views(lambda: _card_view(shell))
+    here.set_cell(lambda: notebook.run_id(shell))
     as_html = shell.display_formatter.formatters["text/html"]
     as_html.for_type("kube_magics.telemetry.card.Card", _card_html)
     as_html.for_type("kube_magics.jobs.job.Job", _job_html)

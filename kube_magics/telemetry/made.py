@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from kube_magics.spec import names
 from kube_magics.telemetry.objects import part, rows, text
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+SEEDS = ("PYTHONHASHSEED", "PL_GLOBAL_SEED", "RANDOM_SEED", "SEED")
+"""Variables by which a seed is given: Python's own, Lightning's, and those that people give by --env."""
 LONGEST = 200
 """Characters of an image's name, or of a version."""
 
@@ -29,6 +31,8 @@ class Made:
     """As it was asked for."""
     image_digest: str | None = None
     """Of the image that ran: `sha256:…`."""
+    seeds: tuple[tuple[str, int], ...] = ()
+    """By variable; those that were given as one of `SEEDS`."""
 
 
 NOTHING = Made()
@@ -39,13 +43,21 @@ def made_of(job: Mapping[str, Any], status: Mapping[str, Any]) -> Made:
     annotations = part(job, "metadata", "annotations")
     first = ([{}, *rows(job, "spec", "template", "spec", "containers")])[:2][-1]
     digest = re.search(r"sha256:[0-9a-f]{64}$", text(status, "imageID"))
+    variables = [(each.get("name"), each.get("value")) for each in rows(first, "env")]
     return Made(
         cell_sha256=sha256(annotations.get(names.ANNOTATION_CELL)),
         bundle_sha256=sha256(annotations.get(names.ANNOTATION_BUNDLE)),
         version=text(annotations, names.ANNOTATION_VERSION)[:LONGEST] or None,
         image=text(first, "image")[:LONGEST] or None,
         image_digest=digest[0] if digest else None,
+        seeds=seeds(variables),
     )
+
+
+def seeds(variables: Iterable[tuple[object, object]]) -> tuple[tuple[str, int], ...]:
+    """Of a job's own variables those that are seeds, in their order."""
+    found = {str(name): str(value) for name, value in variables if name in SEEDS}
+    return tuple((name, int(value)) for name, value in found.items() if re.fullmatch("[0-9]{1,20}", value, re.ASCII))
 
 
 def sha256(found: object) -> str | None:

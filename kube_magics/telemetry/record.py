@@ -26,6 +26,7 @@ def record(card: Card) -> dict[str, Any]:
         "bundle_sha256": made.bundle_sha256,
         "image": made.image,
         "image_digest": made.image_digest,
+        "seeds": dict(made.seeds),
         "python": heard.python,
         "packages": dict(heard.versions),
         "gpus": card.gpus,

@@ -70,6 +70,48 @@ def test_whoever_attaches_later_sees_the_same(here: Desk) -> None:
     assert headings(here.right("%kube attach again"))[-1] == headings(first)[-1]
 
 
+WAITED = """import kube_magics
+def work(seconds):
+    import time
+    time.sleep(seconds)
+    return seconds
+"""
+
+
+def test_who_waits_for_a_result_sees_one_card_however_often_it_is_asked_for(here: Desk) -> None:
+    here.right(LOAD)
+    ran = here.right(
+        f"{WAITED}job = kube_magics.train(work, args=(1,), name='waited-for')\n"
+        "try:\n    job.result(timeout=0.2)\nexcept TimeoutError:\n    pass\nprint(job.result(), job.wait())"
+    )
+    assert ran.panes == 1
+    assert headings(ran)[-1].startswith("job waited-for  succeeded after ")
+    assert ran.stdout == "1 succeeded\n"
+    assert here.right("job.result()").panes == 0, "nobody waits"
+
+
+def test_who_waits_in_another_thread_sees_none(here: Desk) -> None:
+    here.right(LOAD)
+    ran = here.right(
+        f"{WAITED}from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor() as pool:\n"
+        "    print(pool.submit(kube_magics.train(work, args=(0.5,)).result).result())"
+    )
+    assert (ran.stdout, ran.panes) == ("0.5\n", 0)
+
+
+@pytest.mark.parametrize(("jobs", "panes"), [(2, 2), (5, 0)])
+def test_who_waits_for_several_sees_the_cards_of_a_few(here: Desk, jobs: int, panes: int) -> None:
+    here.right(LOAD)
+    several = f"[kube_magics.train(work, args=(0.5,), name=f'of-{jobs}-{{n}}') for n in range({jobs})]"
+    ran = here.right(f"{WAITED}print(kube_magics.wait_all({several}))")
+    assert ran.panes == panes
+    assert ran.stdout.splitlines()[-1] == str([0.5] * jobs)
+    assert ran.stdout.count(" done in ") == jobs
+    last = {each.partition("  ")[0]: each for each in headings(ran)}
+    assert sorted(last) == [f"job of-{jobs}-{n}" for n in range(panes)]
+    assert all("succeeded after" in each for each in last.values())
+
+
 def test_a_job_shows_its_card_as_a_value(here: Desk) -> None:
     here.right(LOAD)
     ran = here.right("job = __import__('kube_magics').train(max, (3, 4))\njob.result()\njob.card()")
@@ -111,7 +153,7 @@ def test_what_its_stages_took_is_kept_for_later_jobs(there: Desk) -> None:
 def test_an_executed_notebook_keeps_the_last_state(here: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in environment(here).items():
         monkeypatch.setenv(name, value)
-    cells = [LOAD, f"%%kubetrain --name executed --returns score\n{PRINTS}"]
+    cells = [LOAD, f"%%kubetrain --name executed --returns score --env SEED=7\n{PRINTS}"]
     book: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(
         book, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
@@ -121,6 +163,7 @@ def test_an_executed_notebook_keeps_the_last_state(here: Desk, monkeypatch: pyte
     record = card.metadata["kube_magics"]
     assert (record["job"], record["status"], record["python"]) == ("executed", "succeeded", platform.python_version())
     assert list(record["results"]) == ["score"]
+    assert record["seeds"] == {"SEED": 7}
     assert re.fullmatch("[0-9a-f]{64}", record["cell_sha256"])
     assert str(tmp_path) not in json.dumps(record)
     said = ["card" if output is card else output.text for output in book.cells[1].outputs]

@@ -11,7 +11,7 @@ from kube_magics.runner import protocol
 from kube_magics.spec import names
 from kube_magics.telemetry.card import card
 from kube_magics.telemetry.heard import Heard
-from kube_magics.telemetry.made import made_of
+from kube_magics.telemetry.made import made_of, seeds
 from kube_magics.telemetry.record import record
 from tests.telemetry.test_card import BEGAN, END, RUNNING, on_cluster, stage, told
 from tests.telemetry.test_snapshot import a_job
@@ -37,6 +37,7 @@ def test_the_record_of_a_job_that_has_ended() -> None:
         "bundle_sha256": "0" * 64,
         "image": "team/torch:1",
         "image_digest": None,
+        "seeds": {},
         "python": "3.11.9",
         "packages": {"torch": "2.6.0"},
         "gpus": 2,
@@ -59,6 +60,18 @@ def test_the_image_that_ran_is_named_by_its_digest() -> None:
     made = made_of(a_job(), {"imageID": f"registry.example/torch@sha256:{DIGEST}"})
     assert (made.image, made.image_digest) == ("team/torch:1", f"sha256:{DIGEST}")
     assert made_of(a_job(), {"imageID": "docker-pullable://odd"}).image_digest is None
+
+
+def test_seeds_that_were_given_and_nothing_else_of_the_variables() -> None:
+    job = a_job()
+    job["spec"]["template"]["spec"]["containers"][0]["env"] = [
+        {"name": "SEED", "value": "42"},
+        {"name": "PYTHONHASHSEED", "value": "random"},
+        {"name": "PL_GLOBAL_SEED", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}},
+        {"name": "TOKEN", "value": "7"},
+    ]
+    assert made_of(job, {}).seeds == (("SEED", 42),)
+    assert seeds([("SEED", "١"), ("RANDOM_SEED", "9" * 21), ("PL_GLOBAL_SEED", 3)]) == (("PL_GLOBAL_SEED", 3),)
 
 
 def test_digests_that_are_none_are_not_repeated() -> None:
