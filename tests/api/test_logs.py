@@ -454,7 +454,8 @@ def test_an_ended_log_that_is_refused_for_ever_is_given_up() -> None:
             reader = pod_log(client, pause_s=1e-9)
             return await asyncio.wait_for(collect(reader, log), 60)
 
-    assert [type(piece) for piece in asyncio.run(ended())] == [Gap]
+    # On a busy machine a thousand refusals last long enough to be worth a word before.
+    assert [type(piece) for piece in asyncio.run(ended()) if not isinstance(piece, Outage)] == [Gap]
 
 
 def test_the_whole_log_is_read_through_breaks() -> None:
