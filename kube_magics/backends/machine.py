@@ -153,8 +153,8 @@ def kill_tree(pid: int, started: str | None) -> None:
 
 def kill_session(leader: int) -> None:
     """KILL to what is left of the session of a process that is gone."""
-    if process_started(leader) is not None:
-        return  # the number is somebody else's by now
+    if leader == 0 or process_started(leader) is not None:
+        return  # in a container that of all who came from outside; or the number is somebody else's by now
     for each in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if os.getsid(each.pid) == leader:

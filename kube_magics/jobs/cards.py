@@ -31,7 +31,12 @@ def followed(backend: Backend, follower: Follower, brought: Brought) -> Card:
 
 def asked(backend: Backend, name: str) -> Card:
     """With the requests that it takes. Raises NotFound, and what else the cluster says of its jobs."""
-    state, heard = loop.wait(_ask(backend, name))
+    return loop.wait(looked(backend, name))
+
+
+async def looked(backend: Backend, name: str) -> Card:
+    """As `asked`, on the loop."""
+    state, heard = await _ask(backend, name)
     return _compared(backend, card(state, heard, time.time(), phase=_phase(state, heard)))
 
 

@@ -10,13 +10,16 @@ from contextlib import aclosing
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend, Outage
-from kube_magics.jobs import records
-from kube_magics.telemetry.board import Board, Delta
+from kube_magics.jobs import cards, followed, records
+from kube_magics.telemetry.board import LIVE, Board, Delta, doing
+from kube_magics.telemetry.card import NOTHING
 
 BATCH_S = 0.25
 """What changes within it is told at once."""
 AGAIN_S = 30.0
 """After what ends a watch: rights that were taken, credentials that ran out."""
+HEAR_S = 2.0
+"""Between two looks at what the jobs that are followed here have said."""
 LIST_S = 2.0
 """Between two listings of what this user has submitted."""
 Tell = Callable[[Delta | None, str], None]
@@ -37,7 +40,7 @@ class Overview:
         self._again_s = again_s
         self._backend = weakref.ref(backend)
         self._tells: list[Tell] = []
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._ready = asyncio.Event()
         self._failure: errors.KubeMagicsError | None = None
         self._changed = asyncio.Event()
@@ -48,15 +51,15 @@ class Overview:
     @property
     def open(self) -> bool:
         """Whether there is a watch."""
-        return self._task is not None
+        return bool(self._tasks)
 
     async def look(self, tell: Tell) -> None:
         """Begin to tell; returns once all jobs are known, or raises what keeps them from being known."""
         self._tells.append(tell)
-        if self._task is None:
+        if not self._tasks:
             self._ready, self._failure = asyncio.Event(), None
             self.board, self.said = Board(mine=_Mine()), ""
-            self._task = asyncio.ensure_future(self._watch())
+            self._tasks = (asyncio.ensure_future(self._watch()), asyncio.ensure_future(self._hear()))
         try:
             await self._ready.wait()
         except asyncio.CancelledError:  # an interrupt
@@ -70,9 +73,10 @@ class Overview:
         """Tell no more; the last one to leave closes the watch."""
         if tell in self._tells:
             self._tells.remove(tell)
-        if not self._tells and self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if not self._tells:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks = ()
 
     async def _watch(self) -> None:
         while (backend := self._backend()) is not None:
@@ -111,6 +115,16 @@ class Overview:
                 if delta is not None:
                     self._tell(delta, self.said)
                     await asyncio.sleep(BATCH_S)
+
+    async def _hear(self) -> None:
+        while (backend := self._backend()) is not None:
+            live = [state for state in self.board.snapshots.values() if state.phase in LIVE]
+            heard = {state.name: follower for state in live if (follower := followed.find(backend, state)) is not None}
+            found = {name: doing(cards.followed(backend, follower, NOTHING)) for name, follower in heard.items()}
+            if (delta := self.board.hear(found)) is not None:
+                self._tell(delta, self.said)
+            del backend
+            await asyncio.sleep(HEAR_S)
 
     def _say(self, text: str) -> None:
         if text != self.said:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 from IPython.core.getipython import get_ipython
@@ -37,7 +38,7 @@ class AllJobs:
         self._views: set[str] = set()
         self._heard = self._looking = self._closed = False
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        """Logs that are read, by the place that shows them; the introduction, under the empty name."""
+        """Logs and cards that are shown, by their places; the introduction, under the empty name."""
         self._picture: Picture | None = None
         self._overview: Overview = loop.wait(self._opened())
         shell: Any = get_ipython()
@@ -133,13 +134,16 @@ class AllJobs:
             return await asyncio.to_thread(wishes.ENDS[wish.what], self._backend, wish.name)
         if wish.what == "hello":
             await self._entered(wish.view)
-        elif wish.what == "log":
-            self._stop_reading(wish.view)
-            self._tasks[wish.view] = asyncio.ensure_future(self._read(wish))
-        elif wish.what in ("bye", "unlog"):
-            self._stop_reading(wish.view)
-            if wish.what == "bye":
-                self._left(wish.view)
+        elif wish.what in ("log", "card"):
+            self._stop_reading(wish)
+            work = self._read(wish) if wish.what == "log" else self._show(wish)
+            self._tasks[_place(wish)] = asyncio.ensure_future(work)
+        elif wish.what in ("unlog", "uncard"):
+            self._stop_reading(wish)
+        elif wish.what == "bye":
+            for what in ("log", "card"):
+                self._stop_reading(replace(wish, what=what))
+            self._left(wish.view)
         return ""
 
     async def _entered(self, view: str) -> None:
@@ -153,9 +157,18 @@ class AllJobs:
         if not self._views:
             self._rest()
 
-    def _stop_reading(self, view: str) -> None:
-        if (task := self._tasks.pop(view, None)) is not None:
+    def _stop_reading(self, wish: Wish) -> None:
+        if (task := self._tasks.pop(_place(wish), None)) is not None:
             task.cancel()
+
+    async def _show(self, wish: Wish) -> None:
+        def shown(html: str) -> None:
+            self._send("card", id=wish.id, html=html)
+
+        try:
+            await wishes.show(self._backend, lambda: self._overview.board.snapshots.get(wish.name), shown)
+        except Exception as error:  # noqa: BLE001 - the page is the only place where it can be said
+            self._send("error", id=wish.id, text=f"{type(error).__name__}: {error}")
 
     async def _read(self, wish: Wish) -> None:
         said = ""
@@ -166,6 +179,11 @@ class AllJobs:
         except Exception as error:  # noqa: BLE001 - the page is the only place where it can be said
             said = f"[kube_magics: {error}]\n"
         self._send("log", id=wish.id, text=said, over=True)
+
+
+def _place(wish: Wish) -> str:
+    """Where in a page its answer stands: the next one there takes its place."""
+    return f"{wish.what.removeprefix('un')} {wish.view}"
 
 
 class Dashboard(AllJobs):

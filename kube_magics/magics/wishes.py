@@ -7,17 +7,23 @@ from collections.abc import Callable, Mapping
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.jobs import listing
+from kube_magics.jobs import cards, followed, listing
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.screen import Screen
 from kube_magics.runner.images import Picture
 from kube_magics.telemetry.board import identity
-from kube_magics.verbs import describe, ending, events, manifest
+from kube_magics.telemetry.card import NOTHING
+from kube_magics.telemetry.snapshot import Snapshot
+from kube_magics.verbs import describe, ending, events, manifest, nodes
 from kube_magics.verbs.door import Door
+from kube_magics.widgets.card import card_html
 
 LOG_LINES = 1000
 """Of a log that is there already."""
 LOG_EVERY_S = 0.25
+CARD_EVERY_S = 1.0
+CARD_ASKED_S = 10.0
+"""The card of a job that is not followed here takes its whole log."""
 
 
 def _described(backend: Backend, name: str) -> str:
@@ -32,6 +38,10 @@ def _written(backend: Backend, name: str) -> str:
     return manifest.of(backend, name).text()
 
 
+def _nodes(backend: Backend, _: str) -> str:
+    return nodes.of(backend).text()
+
+
 def _stopped(backend: Backend, name: str) -> str:
     return Job(backend, name).stop()
 
@@ -41,7 +51,7 @@ def _deleted(backend: Backend, name: str) -> str:
 
 
 Asked = Callable[[Backend, str], str]
-LOOKS: Mapping[str, Asked] = {"describe": _described, "events": _happened, "yaml": _written}
+LOOKS: Mapping[str, Asked] = {"describe": _described, "events": _happened, "yaml": _written, "nodes": _nodes}
 ENDS: Mapping[str, Asked] = {"stop": _stopped, "delete": _deleted}
 
 
@@ -52,6 +62,26 @@ async def checked(backend: Backend, name: str, shown: str) -> None:
             f"{name} is another job by now than the one that was shown: it was left alone.",
             hint=f"%kube describe {name}",
         )
+
+
+async def show(backend: Backend, state: Callable[[], Snapshot | None], shown: Callable[[str], None]) -> None:
+    """A job's card as HTML each time that it is another one, until the job is over or gone."""
+    before = ""
+    while (now := state()) is not None:
+        follower = followed.find(backend, now)
+        if follower is not None:
+            found = cards.followed(backend, follower, NOTHING)
+        else:
+            found = await cards.looked(backend, now.name)
+        if (fresh := card_html(found)) != before:
+            before = fresh
+            shown(fresh)
+        if now.over:
+            return
+        for _ in range(int(CARD_ASKED_S / CARD_EVERY_S)):
+            await asyncio.sleep(CARD_EVERY_S)
+            if follower is not None or state() is not now:
+                break
 
 
 async def read(backend: Backend, name: str, shown: Callable[[str], None]) -> None:

@@ -5,11 +5,15 @@ Whoever has version N and is given a delta since N has the delta's version; whoe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kube_magics.telemetry import cardwords
+from kube_magics.telemetry.card import Card
 from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, RUNNING, SUSPENDED, Snapshot
+from kube_magics.telemetry.sparkline import sparkline
+from kube_magics.telemetry.stages import stages
 
 Row = dict[str, Any]
 _EXPLAINED = (PENDING, INCOMPLETE, SUSPENDED, "failed")
@@ -18,6 +22,25 @@ LIVE = (PENDING, RUNNING, SUSPENDED, INCOMPLETE)
 
 LONGEST_IDENTITY = 200
 """Characters; anybody may have written a submission's id on a Job."""
+
+
+USE_POINTS = 8
+"""Of the small curve of a job's GPUs."""
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What a job is at, by its runner's and its own words: known of those that somebody follows here."""
+
+    stage: str = ""
+    progress: str = ""
+    gpu_percent: float | None = None
+    """How busy its GPUs are, all of them together."""
+    gpu_curve: str = ""
+    """The same, lately."""
+
+
+UNHEARD = Doing()
 
 
 @dataclass(frozen=True)
@@ -45,6 +68,14 @@ class Board:
     version: int = 0
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
+    doing: Mapping[str, Doing] = field(default_factory=dict)
+
+    def hear(self, found: Mapping[str, Doing]) -> Delta | None:
+        """What jobs are at, of all that are heard."""
+        names = found.keys() | self.doing.keys()
+        changed = {name for name in names if found.get(name) != self.doing.get(name)} & self.snapshots.keys()
+        self.doing = found
+        return self.take({name: self.snapshots[name] for name in changed})
 
     def take(self, changes: Mapping[str, Snapshot | None]) -> Delta | None:
         """Jobs by name, None for one that is gone; None where that changes nothing that is shown."""
@@ -55,7 +86,7 @@ class Board:
                     del self.rows[name]
                     gone.append(name)
                 continue
-            fresh = row(state, mine=self.mine(state.submission_id))
+            fresh = row(state, self.doing.get(name, UNHEARD), mine=self.mine(state.submission_id))
             self.snapshots[name] = state
             if self.rows.get(name) != fresh:
                 self.rows[name] = fresh
@@ -74,7 +105,23 @@ class Board:
         return sorted(self.snapshots.values(), key=lambda each: each.created_at or 0, reverse=True)
 
 
-def row(state: Snapshot, *, mine: bool = False) -> Row:
+def doing(card: Card) -> Doing:
+    """Of a job that is followed."""
+    curves = [device.utilization_percent.points for device in card.usage.devices]
+    points = [_mean([each for each in together if each is not None]) for together in zip(*curves, strict=False)]
+    return Doing(
+        stage=next((each.name for each in card.stages if each.state == "now"), ""),
+        progress=cardwords.progress(card),
+        gpu_percent=points[-1] if points else None,
+        gpu_curve=sparkline(points[-USE_POINTS:], 100.0),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def row(state: Snapshot, doing: Doing = UNHEARD, *, mine: bool = False) -> Row:
     """One job; times in seconds since the epoch, what is unknown None."""
     cause = state.cause if state.phase in _EXPLAINED else None
     return {
@@ -83,7 +130,11 @@ def row(state: Snapshot, *, mine: bool = False) -> Row:
         "shown": state.status,
         "live": state.phase in LIVE,
         "why": " ".join(filter(None, (cause.sentence, cause.said))) if cause else "",
+        "stage": doing.stage or _stage(state),
+        "progress": doing.progress,
         "gpus": state.gpus,
+        "gpu_percent": doing.gpu_percent,
+        "gpu_curve": doing.gpu_curve,
         "created_at": state.created_at,
         "started_at": state.started_at,
         "finished_at": state.finished_at,
@@ -93,6 +144,14 @@ def row(state: Snapshot, *, mine: bool = False) -> Row:
         "mine": mine,
         "identity": identity(state),
     }
+
+
+def _stage(state: Snapshot) -> str:
+    """As far as the cluster alone knows it: not what its runner is at."""
+    if state.phase != PENDING:
+        return ""
+    found = stages(state, (), phase=state.phase, duration_s=None, ended_at=None, now=state.created_at or 0.0)
+    return next((each.name for each in found if each.state == "now"), "")
 
 
 def identity(state: Snapshot) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kube_magics.backends.contract import GpuNode, Node
+from kube_magics.backends.contract import Backend, GpuNode, Node
 from kube_magics.jobs import loop
 from kube_magics.spec.columns import GPUS, NODES
 from kube_magics.spec.quantities import human_bytes
@@ -37,11 +37,15 @@ def _gpus(node: GpuNode) -> Row:
 
 def nodes(call: Call) -> Table:
     """A row a node."""
-    backend = call.backend
+    return of(call.backend).selected(call.given)
+
+
+def of(backend: Backend) -> Table:
+    """All of them."""
     report = loop.wait(backend.nodes())
     rows = tuple(_node(node) for node in report.nodes)
     empty = "" if report.hidden else "no nodes"
-    return Table("nodes", backend.where(), NODES, rows, empty, report.hidden).selected(call.given)
+    return Table("nodes", backend.where(), NODES, rows, empty, report.hidden)
 
 
 def _node(node: Node) -> Row:

@@ -38,6 +38,8 @@ function render({ model, el }) {
   const mine = make("input", { type: "checkbox" });
   const count = make("span", { className: "km-count", role: "status" });
   const where = make("span", { className: "km-where" });
+  const nodes = make("button", { type: "button", className: "km-nodes" }, "Nodes");
+  const free = make("pre", { className: "km-text km-free", tabIndex: 0, hidden: true, label: "Nodes" });
   const said = make("div", { className: "km-said", role: "alert" });
   const details = new Details(kernel);
   const table = new Table((name, open) => {
@@ -76,6 +78,15 @@ function render({ model, el }) {
     draw();
   };
 
+  nodes.setAttribute("aria-expanded", "false");
+  nodes.onclick = () => {
+    free.hidden = !free.hidden;
+    nodes.setAttribute("aria-expanded", String(!free.hidden));
+    put(free, "asking …");
+    const say = (text) => put(free, text);
+    if (!free.hidden) kernel.wish("nodes", null, { answer: say, error: say, busy: () => say(busy(null, "nodes")) });
+  };
+
   COLUMNS.forEach((column, at) => {
     table.heads[at].onclick = () => {
       sort.down = sort.key === column.key ? !sort.down : Boolean(column.down);
@@ -84,8 +95,8 @@ function render({ model, el }) {
     };
   });
   filter.oninput = mine.onchange = draw;
-  const bar = make("div", { className: "km-bar" }, filter, make("label", {}, mine, " mine"), count, where);
-  const root = make("div", { className: "km-dashboard" }, bar, said, table.node, details.node);
+  const bar = make("div", { className: "km-bar" }, filter, make("label", {}, mine, " mine"), count, nodes, where);
+  const root = make("div", { className: "km-dashboard" }, bar, said, free, table.node, details.node);
   el.append(root);
   model.on("msg:custom", told);
   model.on("comm_live_update", hello); // the kernel was restarted, or is there again

@@ -41,8 +41,9 @@ class Kernel {
     if (asked === undefined) return;
     clearTimeout(asked.timer);
     if (message.kind === "log") return asked.log?.(message);
+    if (message.kind === "card") return asked.card?.(message.html);
     if (message.kind === "heard") return;
-    if (!asked.log || message.kind === "error") this.asked.delete(message.id);
+    if (!(asked.log || asked.card) || message.kind === "error") this.asked.delete(message.id);
     asked[message.kind]?.(message.text);
   }
 
@@ -71,21 +72,24 @@ class Details {
     this.asks = make("span", { className: "km-asks" });
     this.says = make("div", { className: "km-says", role: "status" });
     this.text = make("pre", { className: "km-text", tabIndex: 0, role: "tabpanel" });
+    this.card = make("div", { className: "km-card", role: "region", label: "Card" });
     const tabs = make("span", { role: "tablist", label: "About the job" }, ...this.tabs);
     const bar = make("div", { className: "km-bar" }, this.title, tabs, this.copy, this.load, ...this.ends, this.asks);
-    this.node = make("div", { className: "km-details", hidden: true }, bar, this.says, this.text);
+    this.node = make("div", { className: "km-details", hidden: true }, bar, this.says, this.card, this.text);
   }
 
   // `row` null: none.
   open(row, tab = this.tab) {
     const other = row?.name !== this.row?.name || row?.identity !== this.row?.identity;
     if (this.tab === "log" && this.row) this.kernel.wish("unlog", this.row, {});
+    if (other && this.row) this.kernel.wish("uncard", this.row, {});
     this.row = row;
     this.tab = tab;
     this.shown += 1;
     this.node.hidden = row === null;
     if (other) this.say("");
     if (other) this.asks.replaceChildren();
+    if (other && row !== null) this.look(row);
     if (row === null) return;
     put(this.title, row.name);
     Object.keys(TABS).forEach((each, at) => this.tabs[at].setAttribute("aria-selected", String(each === tab)));
@@ -94,6 +98,19 @@ class Details {
     this.text.setAttribute("aria-label", `${TABS[tab]} of ${row.name}`);
     if (tab === "log") this.follow(row);
     else this.ask(row, tab);
+  }
+
+  // Its card: HTML that the kernel has made, in which all text of jobs is escaped, as below a cell.
+  look(row) {
+    this.card.replaceChildren();
+    this.kernel.asked.delete(this.looks);
+    const here = (then) => (text) => this.row?.name === row.name && this.row.identity === row.identity && then(text);
+    this.looks = this.kernel.wish("card", row, {
+      card: here((html) => {
+        this.card.innerHTML = html;
+      }),
+      error: here((text) => put(this.card, text)),
+    });
   }
 
   // What is known of it has changed.
@@ -192,6 +209,6 @@ function lineOf(pieces) {
 }
 
 function busy(row, what = "logs") {
-  const verb = what in ENDS ? what : "logs";
-  return `kernel busy: press ■ once to detach, or \`kube-magics ${verb} ${row.name}\` in a terminal`;
+  const verb = what in ENDS || what === "nodes" ? what : "logs";
+  return `kernel busy: press ■ once to detach, or \`kube-magics ${[verb, row?.name ?? ""].join(" ").trim()}\` in a terminal`;
 }

@@ -1,14 +1,15 @@
 // The rows of the dashboard, their order and their words. Knows no page: tests run it without one.
 
 export const COLUMNS = [
-  { key: "name", title: "Name", width: "minmax(9em, 2fr)", rank: (row) => row.name.toLowerCase() },
-  { key: "status", title: "Status", width: "minmax(8.5em, 1fr)", rank: (row) => row.shown },
-  { key: "why", title: "Why", width: "minmax(6em, 2fr)", rank: (row) => row.why.toLowerCase() },
+  { key: "name", title: "Name", width: "minmax(8em, 2fr)", rank: (row) => row.name.toLowerCase() },
+  { key: "status", title: "Status", width: "minmax(8em, 1fr)", rank: (row) => row.shown },
+  { key: "why", title: "Progress, or why", width: "minmax(10em, 3fr)", rank: (row) => at(row).toLowerCase() },
   { key: "gpus", title: "GPUs", width: "4em", rank: (row) => row.gpus, down: true },
+  { key: "use", title: "GPU use", width: "7.5em", rank: (row) => row.gpu_percent, down: true },
   { key: "age", title: "Age", width: "7em", rank: (row) => row.created_at, down: true },
   { key: "took", title: "Took", width: "7em", rank: (row, now) => took(row, now), down: true },
-  { key: "node", title: "Node", width: "minmax(4.5em, 1fr)", rank: (row) => row.node.toLowerCase() },
-  { key: "notebook", title: "Notebook", width: "minmax(9em, 2fr)", rank: (row) => origin(row).toLowerCase() },
+  { key: "node", title: "Node", width: "minmax(3.5em, 1fr)", rank: (row) => row.node.toLowerCase() },
+  { key: "notebook", title: "Notebook", width: "minmax(7em, 2fr)", rank: (row) => origin(row).toLowerCase() },
 ];
 
 // What was told so far. A version that does not follow ours means that something was missed.
@@ -60,7 +61,7 @@ function wordOf(text) {
 }
 
 function fits(row, { not, key, word }) {
-  const texts = key ? [cell(row, key, 0)] : [row.name, row.shown, row.why, row.node, row.notebook, row.cell];
+  const texts = key ? [cell(row, key, 0)] : [row.name, row.shown, at(row), row.node, row.notebook, row.cell];
   return texts.some((text) => text.toLowerCase().includes(word)) !== not;
 }
 
@@ -71,11 +72,23 @@ export function cell(row, key, now) {
 
 function said(row, key, now) {
   if (key === "status") return row.shown;
+  if (key === "why") return at(row);
+  if (key === "use") return use(row);
   if (key === "gpus") return row.gpus ?? "?";
   if (key === "age") return row.created_at === null ? "?" : seconds(now - row.created_at);
   if (key === "took") return took(row, now) === null ? "-" : seconds(took(row, now));
   if (key === "notebook") return origin(row);
   return row[key];
+}
+
+// Why it does not run, or how far it is. Its stage goes without saying where the status says the same.
+function at(row) {
+  return row.why || row.progress || (row.stage === row.status ? "" : (row.stage ?? ""));
+}
+
+// Of a job without GPUs nothing; of one whose GPUs nobody hears of the curve is unknown, which the card says.
+function use(row) {
+  return row.gpu_percent == null ? "" : `${row.gpu_curve} ${Math.round(row.gpu_percent)} %`;
 }
 
 function took(row, now) {

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+NOBODY = 2**22 + 1
+"""No Linux gives a process such a number."""
+
 
 def ended(state: Path, name: str, *, log: str = "", age_s: float = 60.0, code: int = 0, **facts: Any) -> Path:
     """One job below the state folder; `facts` as a backend keeps them."""
@@ -15,7 +18,7 @@ def ended(state: Path, name: str, *, log: str = "", age_s: float = 60.0, code: i
     (home / "results").mkdir(parents=True)
     (home / "bundle").mkdir()
     known: dict[str, Any] = {"submission_id": f"id of {name}"[:60], "created_at": time.time() - age_s, "gpus": 0}
-    _write(home / "job.json", known | {"pid": 0, "pid_started": "never", "returns": []} | facts)
+    _write(home / "job.json", known | {"pid": NOBODY, "pid_started": "never", "returns": []} | facts)
     _write(home / "end.json", {"e": "end", "code": code, "reason": "completed" if code == 0 else "failed"})
     (home / "log").write_text(log, "utf-8")
     return home

@@ -40,7 +40,7 @@ class Board:
         self.book = book
         self.page = book.page
         self.root = book.page.locator(".km-dashboard")
-        self.text = self.root.locator(".km-text")
+        self.text = self.root.locator(".km-details .km-text")
         self.says = self.root.locator(".km-says")
 
     def row(self, name: str) -> Locator:
@@ -93,6 +93,7 @@ def test_live_while_a_cell_blocks_and_what_a_click_says_then(state: Path, tmp_pa
         found.book.run(2)
         found.shows("outside", "running")
         found.row("outside").click()
+        expect(found.root.locator(".km-card li").first).to_be_visible(timeout=PATIENCE_MS)
         found.tab("Log")
         expect(found.text.locator(".km-fg-red")).to_have_text("up")
         found.book.run(3)
@@ -187,6 +188,7 @@ def _as_text(found: Board) -> None:
             found.tab(tab)
         found.tab("Details")
     found.row(HOSTILE_NAME).click()
+    expect(found.root.locator(".km-card")).to_contain_text(HOSTILE_NAME, timeout=PATIENCE_MS)
     found.tab("Log")
     expect(found.text).to_contain_text("end", timeout=PATIENCE_MS)
     expect(found.text.locator(".km-fg-red").last).to_contain_text("<img")

@@ -7,9 +7,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube_magics.telemetry.board import Board, Delta, identity, row
+from kube_magics.telemetry.board import Board, Delta, Doing, doing, identity, row
+from kube_magics.telemetry.card import card
 from kube_magics.telemetry.explain import Cause
+from kube_magics.telemetry.heard import Heard
 from kube_magics.telemetry.snapshot import FAILED, PENDING, RUNNING, SUCCEEDED, Snapshot
+from kube_magics.telemetry.usage import Device, Series, Usage
 
 STATES = st.sampled_from([PENDING, RUNNING, SUCCEEDED, FAILED]) | st.none()
 CHANGES = st.lists(st.dictionaries(st.sampled_from("abc"), STATES, max_size=3), max_size=12)
@@ -56,6 +59,29 @@ def test_a_row_says_why_a_job_waits_and_not_how_one_ended_well() -> None:
     assert row(job("a", RUNNING, cause=cause))["why"] == ""
     assert (row(job("a", RUNNING))["live"], row(job("a", FAILED))["live"]) == (True, False)
     assert row(job("a"))["gpus"] is None, "unknown is not none"
+
+
+def test_what_is_heard_of_jobs_changes_their_rows_until_they_are_heard_no_more() -> None:
+    board = Board()
+    board.take({"a": job("a"), "b": job("b", PENDING, queued_at=1.0, scheduled=True)})
+    heard = board.hear({"a": Doing("running", "4 %", 50.0, "▄"), "gone": Doing("running")})
+    assert heard is not None
+    assert [each["name"] for each in heard.rows] == ["a"]
+    shown = board.rows["a"]
+    assert (shown["progress"], shown["gpu_percent"], shown["gpu_curve"]) == ("4 %", 50.0, "▄")
+    board.take({"a": job("a", node="n")})
+    assert board.rows["a"]["progress"] == "4 %"
+    assert board.hear({"a": Doing("running", "4 %", 50.0, "▄")}) is None
+    board.hear({})
+    assert board.rows["a"]["progress"] == ""
+    assert board.rows["b"]["stage"] == "scheduled", "what the cluster knows without a runner"
+
+
+def test_a_followed_job_is_at_its_stage_and_its_gpus_are_as_busy_as_all_together() -> None:
+    devices = [Device(utilization_percent=Series((20.0, 40.0))), Device(utilization_percent=Series((60.0, None)))]
+    found = card(job("a", queued_at=1.0, scheduled=True), Heard(usage=Usage(devices=tuple(devices))), 10.0)
+    assert doing(found) == Doing("scheduled", "", 40.0, "▄▄")
+    assert doing(card(job("a"), Heard(), 10.0)).gpu_percent is None, "unknown is not idle"
 
 
 def test_another_job_of_the_same_name_is_another_one() -> None:

@@ -120,6 +120,9 @@ def test_a_job_from_near(kernel: Kernel) -> None:
     assert "status" in page.answer(page.wish("describe", name="near"))
     assert "Completed" in page.answer(page.wish("events", name="near"))
     assert "is a process of this machine" in page.answer(page.wish("yaml", name="near"), "error")
+    assert "this machine" in page.answer(page.wish("nodes"))
+    card = page.wish("card", name="near")
+    page.until(lambda: any(m["kind"] == "card" and m["id"] == card and "job near" in m["html"] for m in page.told))
     log = page.wish("log", name="near")
     page.until(lambda: [m for m in page.told if m["kind"] == "log" and m["id"] == log and m["over"]])
     assert "".join(m["text"] for m in page.told if m["kind"] == "log") == "\x1b[31mred\x1b[0m\n"
