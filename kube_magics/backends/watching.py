@@ -85,7 +85,7 @@ class Watching:
             self._news.put_nowait(error)
 
     async def _read(self, kind: str, path: str, params: Mapping[str, str]) -> None:
-        async with aclosing(watch(self._client, path, params)) as found:
+        async with aclosing(watch(self._client, path, params, keep=slim)) as found:
             async for change in found:
                 self._news.put_nowait((kind, change))
 
@@ -131,12 +131,12 @@ class Watching:
         if kind == "jobs":
             self._jobs.pop(name, None)
             if not gone:
-                self._jobs[name] = slim(item)
+                self._jobs[name] = item
             return
         pods = self._pods.setdefault(name, {})
         pods.pop(_uid(item), None)
         if not gone:
-            pods[_uid(item)] = slim(item)
+            pods[_uid(item)] = item
         elif not pods:
             del self._pods[name]
 

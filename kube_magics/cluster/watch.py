@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,11 @@ POLL_S = 2.0
 """For who may list and not watch."""
 REFUSALS = 10
 """In a row, of credentials and rights that were accepted before: half a minute."""
+PAGE = 250
+"""Objects of one answer: thousands of Jobs that have their code in them are a hundred megabytes."""
 _INITIAL_END = "k8s.io/initial-events-end"
+Keep = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""What is kept of an object, of which there may be thousands."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ async def watch(
     server_s: float = SERVER_TIMEOUT_S,
     grace_s: float = GRACE_S,
     poll_s: float = POLL_S,
+    keep: Keep = dict,
 ) -> AsyncGenerator[Listed | Changed | Outage, None]:
     """Yield `Listed`, then every change; a new `Listed` whenever changes may have been missed; outages that last.
 
@@ -70,7 +75,7 @@ async def watch(
     watch, or watch and not list, is served by what they may. NotFound, an invalid request and what else was refused
     from the first are raised, since waiting does not mend them.
     """
-    at, patience, absence = _At(server_s, grace_s, poll_s), _Patience(), Absence(client.link)
+    at, patience, absence = _At(server_s, grace_s, poll_s, keep), _Patience(), Absence(client.link)
     while True:
         absence.waited, silent_s = False, None
         try:
@@ -102,6 +107,7 @@ class _At:
     server_s: float
     grace_s: float
     poll_s: float
+    keep: Keep
     version: str | None = None
     """None: from a new list."""
     vain: int = 0
@@ -113,7 +119,7 @@ async def _once(
 ) -> AsyncGenerator[Listed | Changed | None, None]:
     """Until the server ends it, or it breaks; None once the server has answered."""
     if at.version is None:
-        found, at.version = await listed(client, path, params)
+        found, at.version = await listed(client, path, params, at.keep)
         patience.listed = True
         yield found
     async with AsyncExitStack() as stack:
@@ -132,23 +138,29 @@ async def _once(
             at.vain, patience.refusals = 0, 0
             at.version = event["object"]["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
-                yield Changed(event["type"], event["object"])
+                yield Changed(event["type"], at.keep(event["object"]))
 
 
-async def listed(client: Client, path: str, params: Mapping[str, str]) -> tuple[Listed, str]:
+async def listed(client: Client, path: str, params: Mapping[str, str], keep: Keep = dict) -> tuple[Listed, str]:
     """Everything that matches now, and its version. Either of the rights to list and to watch will do."""
+    items: list[Mapping[str, Any]] = []
+    page = {**params, "limit": str(PAGE)}
     try:
-        found = await client.get(path, params)
-        return Listed(tuple(found.get("items") or ())), str(found["metadata"]["resourceVersion"])
+        while True:
+            found = await client.get(path, page)
+            items += map(keep, found.get("items") or ())
+            if not (token := found["metadata"].get("continue")):
+                return Listed(tuple(items)), str(found["metadata"]["resourceVersion"])
+            page["continue"] = token
     except errors.Forbidden as refused:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                return await _listed_by_watch(client, path, params)
+                return await _listed_by_watch(client, path, params, keep)
         except (errors.Forbidden, errors.Rejected, TimeoutError):
             raise refused from None
 
 
-async def _listed_by_watch(client: Client, path: str, params: Mapping[str, str]) -> tuple[Listed, str]:
+async def _listed_by_watch(client: Client, path: str, params: Mapping[str, str], keep: Keep) -> tuple[Listed, str]:
     """https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists, of Kubernetes 1.32 and later."""
     items: list[Mapping[str, Any]] = []
     async with AsyncExitStack() as stack:
@@ -157,7 +169,7 @@ async def _listed_by_watch(client: Client, path: str, params: Mapping[str, str])
         events = await stack.enter_async_context(aclosing(_events(client, content, OPEN_TIMEOUT_S)))
         async for event in events:
             if event["type"] != "BOOKMARK":
-                items.append(event["object"])
+                items.append(keep(event["object"]))
             elif _INITIAL_END in (event["object"]["metadata"].get("annotations") or {}):
                 return Listed(tuple(items)), str(event["object"]["metadata"]["resourceVersion"])
     raise errors.Unreachable("The watch's answer broke off.")

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from kube_magics import errors
-from kube_magics.cluster.watch import REFUSALS, Changed, Listed, watch
+from kube_magics.cluster.watch import PAGE, REFUSALS, Changed, Listed, listed, watch
 from tests.api.servers import api
 
 PATH = "/apis/batch/v1/namespaces/team/jobs"
@@ -86,9 +86,29 @@ def test_a_list_and_then_changes() -> None:
     found, asked = seen([[event("MODIFIED", made("b", 101)), event("DELETED", made("b", 102)), "hang"]], 3)
     assert found[0] == Listed((made("a", 1),))
     assert names(found) == ["list", "MODIFIED b", "DELETED b"]
-    assert asked[0] == {"fieldSelector": "metadata.name=a"}
+    assert asked[0] == {"fieldSelector": "metadata.name=a", "limit": str(PAGE)}
     assert asked[1]["resourceVersion"] == "100"
     assert asked[1]["allowWatchBookmarks"] == "true"
+
+
+def test_a_long_list_comes_in_pages_of_which_only_what_is_wanted_is_kept() -> None:
+    asked: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/version":
+            return web.json_response({})
+        at = request.query.get("continue")
+        asked.append(at)
+        more = {None: {"continue": "2/3"}, "2/3": {"continue": "3/3"}, "3/3": {}}[at]
+        return web.json_response({"metadata": {"resourceVersion": "7", **more}, "items": [made(f"after {at}", 1)]})
+
+    async def pages() -> tuple[Listed, str]:
+        async with api(answer) as client, asyncio.timeout(30):
+            return await listed(client, PATH, {}, lambda found: {"name": found["metadata"]["name"]})
+
+    found = [{"name": f"after {at}"} for at in (None, "2/3", "3/3")]
+    assert asyncio.run(pages()) == (Listed(tuple(found)), "7")
+    assert asked == [None, "2/3", "3/3"]
 
 
 @pytest.mark.parametrize("end", ["eof", "cut"])
