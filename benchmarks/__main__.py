@@ -16,6 +16,7 @@ from benchmarks import (
     done,
     first_line,
     follow_20,
+    list_2000,
     load,
     log_rate,
     notebook_flood,
@@ -37,6 +38,7 @@ ALONE: dict[str, Callable[[int], list[Sample]]] = {
     "notebook-flood": notebook_flood.measure,
     "runner-line": runner_line.measure,
     "sampler": sampler.measure,
+    "list-2000": list_2000.measure,
 }
 ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "submit-warm": submit_warm.measure,

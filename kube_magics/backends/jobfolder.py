@@ -79,7 +79,7 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
         created_at=known.get("created_at"),
         started_at=known.get("created_at"),
         finished_at=None if alive else _changed_at(home / (END if end else LOG)),
-        gpus=known.get("gpus"),
+        gpus=gpus if isinstance(gpus := known.get("gpus"), int) else None,
         without_gpus=known.get("devices") == [],
         notebook=known.get("notebook"),
         label=known.get("label"),

@@ -13,19 +13,22 @@ from typing import Any
 GPU = re.compile(r"(?:^|[/.])gpu(?:$|[./])|/mig-|/gaudi$", re.IGNORECASE)
 """In a resource's name: nvidia.com/gpu, nvidia.com/gpu.shared, nvidia.com/mig-1g.5gb, gpu.intel.com/i915."""
 
+_MAPPING = (dict, Mapping)
+"""Asked of thousands of objects: a dict is known as such in a tenth of the time."""
+
 
 def part(found: Any, *keys: str) -> Mapping[str, Any]:
     """The mapping below `keys`; empty where there is none."""
     for key in keys:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+        found = found.get(key) if isinstance(found, _MAPPING) else None
+    return found if isinstance(found, _MAPPING) else {}
 
 
 def rows(found: Any, *keys: str) -> list[Mapping[str, Any]]:
     """The list of mappings below `keys`; what is none is left out."""
     *path, last = keys
     listed = part(found, *path).get(last)
-    return [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, (list, tuple)) else []
+    return [row for row in listed if isinstance(row, _MAPPING)] if isinstance(listed, (list, tuple)) else []
 
 
 def text(found: Any, *keys: str) -> str:

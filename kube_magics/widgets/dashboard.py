@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import importlib.util
 from collections.abc import Callable, Mapping
@@ -60,10 +61,15 @@ class Picture:
         self._wished = wished
         self._widget: Any = _widget_class()()
         self._widget.on_msg(self._heard)
+        self._context = contextvars.copy_context()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """To all places; from any thread, also while a cell runs."""
-        self._widget.send(dict(message))
+        """To all places; from any thread, also while a cell runs.
+
+        As if in answer to the last wish: ipykernel hears the next one on the thread to which it answered last, and that of
+        JupyterLab's wishes hears also while a cell runs. Where it does not, the page says that the kernel is busy.
+        """
+        self._context.copy().run(self._widget.send, dict(message))
 
     def bundle(self, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """What shows it, and `text` where that cannot be."""
@@ -77,6 +83,7 @@ class Picture:
         layout.close()
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        self._context = contextvars.copy_context()
         wish = wish_of(content)
         if wish is not None:
             self._wished(wish)

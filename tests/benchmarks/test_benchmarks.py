@@ -32,6 +32,8 @@ NAMES = {
     "follow-20-cpu",
     "follow-20-memory",
     "follow-20-connections",
+    "list-2000",
+    "list-2000-memory",
     "log-rate",
     "log-rate-cpu",
     "log-rate-exact",
