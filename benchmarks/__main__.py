@@ -13,6 +13,7 @@ from benchmarks import (
     capture,
     card,
     cuts,
+    dashboard,
     done,
     first_line,
     follow_20,
@@ -39,6 +40,7 @@ ALONE: dict[str, Callable[[int], list[Sample]]] = {
     "runner-line": runner_line.measure,
     "sampler": sampler.measure,
     "list-2000": list_2000.measure,
+    "dashboard": dashboard.measure,
 }
 ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "submit-warm": submit_warm.measure,

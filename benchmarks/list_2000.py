@@ -101,8 +101,9 @@ def _fresh(program: str, path: Path) -> tuple[float, float]:
     return float(took_ms), float(grown_mb)
 
 
-def _objects(kind: str, count: int) -> list[dict[str, Any]]:
-    return [_job(number) if kind == "jobs" else _pod(number) for number in range(count)]
+def made(kind: str, number: int) -> dict[str, Any]:
+    """One of the `jobs` or `pods`, as a cluster has it: every other one is over."""
+    return _job(number) if kind == "jobs" else _pod(number)
 
 
 def _job(number: int) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def _server() -> Iterator[Path]:
     """A kubeconfig of it."""
     answers: dict[tuple[str, str], bytes] = {}
     for kind, api, title in (("jobs", "batch/v1", "JobList"), ("pods", "v1", "PodList")):
-        found = _objects(kind, COUNT)
+        found = [made(kind, number) for number in range(COUNT)]
 
         def body(items: list[dict[str, Any]], api: str = api, title: str = title, **more: str) -> bytes:
             meta = {"resourceVersion": "1", **more}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import importlib.util
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ def script() -> str:
     return "\n".join(_text(name) for name in SCRIPTS)
 
 
+def style() -> str:
+    """The CSS."""
+    return _text(STYLE)
+
+
 def wish_of(content: object) -> Wish | None:
     """From what came from the page; None: it is none."""
     if not isinstance(content, Mapping):
@@ -61,15 +66,12 @@ class Picture:
         self._wished = wished
         self._widget: Any = _widget_class()()
         self._widget.on_msg(self._heard)
-        self._context = contextvars.copy_context()
+        _heard_as_asked(self._widget.comm)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """To all places; from any thread, also while a cell runs.
-
-        As if in answer to the last wish: ipykernel hears the next one on the thread to which it answered last, and that of
-        JupyterLab's wishes hears also while a cell runs. Where it does not, the page says that the kernel is busy.
-        """
-        self._context.copy().run(self._widget.send, dict(message))
+        """To all places; from any thread, also while a cell runs."""
+        self._widget.send(dict(message))
+        _heard_as_asked(self._widget.comm)
 
     def bundle(self, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """What shows it, and `text` where that cannot be."""
@@ -83,10 +85,16 @@ class Picture:
         layout.close()
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
-        self._context = contextvars.copy_context()
         wish = wish_of(content)
         if wish is not None:
             self._wished(wish)
+
+
+def _heard_as_asked(comm: Any) -> None:
+    """ipykernel 7.4 hears a page on the thread that sent to it last, which may be busy with a cell, or have ended with the
+    page before a reload. The one that JupyterLab asks for, its own, hears also while a cell runs."""
+    with suppress(AttributeError):
+        del comm._reply_subshell_id  # noqa: SLF001 - there is no public way
 
 
 @functools.cache
@@ -94,7 +102,7 @@ def _widget_class() -> Any:
     import anywidget  # a fifth of a second that only who asks for a dashboard waits for
 
     # Texts, not paths: of a path anywidget watches the file for ever.
-    return type("Dashboard", (anywidget.AnyWidget,), {"_esm": script(), "_css": _text(STYLE)})
+    return type("Dashboard", (anywidget.AnyWidget,), {"_esm": script(), "_css": style()})
 
 
 def _text(name: str) -> str:

@@ -44,10 +44,11 @@ def why_not() -> str | None:
     """One line that says why there is no browser here; None: there is one."""
     if lacking := [name for name in ("jupyterlab", "playwright") if importlib.util.find_spec(name) is None]:
         return f"not installed: {', '.join(lacking)}"
-    return None if _chromium() else f"none of {', '.join(BROWSERS)} is installed (Debian: apt-get install chromium)"
+    return None if chromium() else f"none of {', '.join(BROWSERS)} is installed (Debian: apt-get install chromium)"
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
+    """Its program."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
@@ -214,7 +215,7 @@ def _page(folder: Path) -> Iterator[tuple[Page, psutil.Process]]:
 
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            str(folder / ".profile"), executable_path=_chromium(), args=list(FLAGS), headless=True
+            str(folder / ".profile"), executable_path=chromium(), args=list(FLAGS), headless=True
         )
         try:
             mine = psutil.Process().children(recursive=True)
