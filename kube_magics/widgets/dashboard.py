@@ -91,8 +91,8 @@ class Picture:
 
 
 def _heard_as_asked(comm: Any) -> None:
-    """ipykernel 7.4 hears a page on the thread that sent to it last, which may be busy with a cell, or have ended with the
-    page before a reload. The one that JupyterLab asks for, its own, hears also while a cell runs."""
+    """ipykernel 7.4 hears a page on the thread that sent to it last: it may be busy with a cell, or have ended with the
+    page that was there before a reload. The one that JupyterLab asks for hears also while a cell runs."""
     with suppress(AttributeError):
         del comm._reply_subshell_id  # noqa: SLF001 - there is no public way
 
