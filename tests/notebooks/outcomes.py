@@ -51,6 +51,8 @@ def shown(cell: nbformat.NotebookNode) -> Shown:
             found.text += output.text
         elif "kube_magics" in output.metadata:
             continue  # the card, which a plain notebook has not
+        elif "application/vnd.jupyter.widget-view+json" in output.data:
+            continue  # a bar as a widget, which a job has as text
         elif "image/png" in output.data:
             # A PNG's first chunk begins with its size.
             found.pictures.append(struct.unpack(">II", b64decode(output.data["image/png"])[16:24]))
