@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -103,8 +104,8 @@ def test_two_people_each_with_their_own_jobs_and_files(place: Place, exits: Exit
     # Each has the value of their own job, and sees no other.
     for notebook in (ada, bob):
         assert notebook.run("assert score > 0.9").error is None
-    listed = [notebook.run("%kube jobs").text.splitlines()[1:] for notebook in (ada, bob)]
-    (hers,), (his,) = [[line.split()[0] for line in lines] for lines in listed]
+    listed = [json.loads(notebook.run("%kube jobs --json").text)["rows"] for notebook in (ada, bob)]
+    (hers,), (his,) = [[row["name"] for row in rows] for rows in listed]
     assert hers.startswith("quickstart-")
     assert his.startswith("quickstart-")
     assert hers != his
