@@ -42,7 +42,9 @@ ASK_FOR = {
 NOT_ASKED = "Permissions, quota, GPUs, Pod Security and extensions were not asked for."
 
 
-async def lines(source: Source, spec: JobSpec, patience: Patience, *, pulls: bool, admin: bool) -> AsyncIterator[Line]:
+async def lines(
+    source: Source, spec: JobSpec, patience: Patience, *, pulls: bool, admin: bool = False
+) -> AsyncIterator[Line]:
     """Everything about the cluster that `source` names, in a fixed order, as it is found out."""
     found: list[Access] = []
     for line in await patience.lines("kubeconfig", _open(source, spec, found)):
