@@ -69,12 +69,13 @@ class Details {
     );
     this.copy = make("button", { type: "button", onclick: () => this.copied() }, "Copy");
     this.load = make("button", { type: "button", onclick: () => this.loaded() }, "Download");
+    this.attach = make("button", { type: "button", onclick: () => this.attached() }, "Attach");
     this.asks = make("span", { className: "km-asks" });
     this.says = make("div", { className: "km-says", role: "status" });
     this.text = make("pre", { className: "km-text", tabIndex: 0, role: "tabpanel" });
     this.card = make("div", { className: "km-card", role: "region", label: "Card" });
     const tabs = make("span", { role: "tablist", label: "About the job" }, ...this.tabs);
-    const bar = make("div", { className: "km-bar" }, this.title, tabs, this.copy, this.load, ...this.ends, this.asks);
+    const bar = make("div", { className: "km-bar" }, this.title, tabs, this.copy, this.load, this.attach, ...this.ends, this.asks);
     this.node = make("div", { className: "km-details", hidden: true }, bar, this.says, this.card, this.text);
   }
 
@@ -184,9 +185,19 @@ class Details {
   }
 
   copied() {
-    navigator.clipboard.writeText(this.words()).then(
+    toClipboard(this.words()).then(
       () => this.say("copied"),
       () => this.say("the page may not copy: select the text instead"),
+    );
+  }
+
+  // No page may write a notebook's cells: what to type is handed over.
+  attached() {
+    const line = `%kube attach ${cell(this.row, "name", 0)}`;
+    const say = (how) => this.say(`run \`${line}\` in a cell: its output and values come there${how}`);
+    toClipboard(line).then(
+      () => say(" (copied)"),
+      () => say(""),
     );
   }
 
@@ -199,6 +210,11 @@ class Details {
   words() {
     return this.tab === "log" ? [...this.text.children].map((each) => each.textContent).join("\n") : this.text.textContent;
   }
+}
+
+// Where the page came by plain HTTP from another machine there is none.
+function toClipboard(text) {
+  return navigator.clipboard?.writeText(text) ?? Promise.reject(new Error("no clipboard"));
 }
 
 function lineOf(pieces) {

@@ -102,6 +102,8 @@ def test_live_while_a_cell_blocks_and_what_a_click_says_then(state: Path, tmp_pa
         found.shows("inside", "running")
         found.shows("inside", "succeeded")
         assert found.book.prompt(3) == "[*]:"
+        found.root.get_by_role("button", name="Attach").click()
+        expect(found.says).to_contain_text("run `%kube attach outside` in a cell", timeout=PATIENCE_MS)
         found.row("inside").click()
         expect(found.text).to_contain_text("up", timeout=PATIENCE_MS)
         found.book.interrupt()
