@@ -70,12 +70,14 @@ class Details {
     this.copy = make("button", { type: "button", onclick: () => this.copied() }, "Copy");
     this.load = make("button", { type: "button", onclick: () => this.loaded() }, "Download");
     this.attach = make("button", { type: "button", onclick: () => this.attached() }, "Attach");
+    this.find = make("input", { type: "search", className: "km-find", placeholder: "find", label: "Find in the log" });
+    this.find.oninput = () => this.sought([...this.text.children]);
     this.asks = make("span", { className: "km-asks" });
     this.says = make("div", { className: "km-says", role: "status" });
     this.text = make("pre", { className: "km-text", tabIndex: 0, role: "tabpanel" });
     this.card = make("div", { className: "km-card", role: "region", label: "Card" });
     const tabs = make("span", { role: "tablist", label: "About the job" }, ...this.tabs);
-    const bar = make("div", { className: "km-bar" }, this.title, tabs, this.copy, this.load, this.attach, ...this.ends, this.asks);
+    const bar = make("div", { className: "km-bar" }, this.title, tabs, this.find, this.copy, this.load, this.attach, ...this.ends, this.asks);
     this.node = make("div", { className: "km-details", hidden: true }, bar, this.says, this.card, this.text);
   }
 
@@ -94,6 +96,7 @@ class Details {
     if (row === null) return;
     put(this.title, row.name);
     Object.keys(TABS).forEach((each, at) => this.tabs[at].setAttribute("aria-selected", String(each === tab)));
+    this.find.hidden = tab !== "log";
     this.refresh(row);
     this.text.replaceChildren();
     this.text.setAttribute("aria-label", `${TABS[tab]} of ${row.name}`);
@@ -151,9 +154,17 @@ class Details {
     if (!this.text.firstElementChild) this.text.replaceChildren(); // what was said of a busy kernel
     const pane = this.text;
     const follows = pane.scrollHeight - pane.scrollTop - pane.clientHeight < 2 * ROW_PX;
-    pane.append(...lines.slice(-LOG_LINES).map(lineOf));
+    const fresh = lines.slice(-LOG_LINES).map(lineOf);
+    this.sought(fresh);
+    pane.append(...fresh);
     while (pane.childElementCount > LOG_LINES) pane.firstElementChild.remove();
     if (follows) pane.scrollTop = pane.scrollHeight;
+  }
+
+  // Of these lines of the log only those are shown that have what is looked for.
+  sought(lines) {
+    const word = this.find.value.toLowerCase();
+    for (const line of lines) line.hidden = !line.textContent.toLowerCase().includes(word);
   }
 
   confirm(what) {

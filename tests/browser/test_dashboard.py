@@ -202,6 +202,10 @@ def _as_text(found: Board) -> None:
     found.tab("Log")
     expect(found.text).to_contain_text("end", timeout=PATIENCE_MS)
     expect(found.text.locator(".km-fg-red").last).to_contain_text("<img")
+    lines, find = found.text.locator(".km-logline"), found.root.locator(".km-find")
+    find.fill("END")
+    expect(lines.filter(visible=True)).to_have_text(["end"])
+    find.fill("")
     shown = found.text.inner_text()
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown), "nothing for a terminal"
     assert "owned" not in shown, "a terminal's title is no text"
