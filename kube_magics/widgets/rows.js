@@ -5,10 +5,10 @@ export const COLUMNS = [
   { key: "status", title: "Status", width: "minmax(8em, 1fr)", rank: (row) => row.shown },
   { key: "why", title: "Progress, or why", width: "minmax(10em, 3fr)", rank: (row) => at(row).toLowerCase() },
   { key: "gpus", title: "GPUs", width: "4em", rank: (row) => row.gpus, down: true },
-  { key: "use", title: "GPU use", width: "7.5em", rank: (row) => row.gpu_percent, down: true },
+  { key: "use", title: "GPU use", width: "6.5em", rank: (row) => row.gpu_percent, down: true },
   { key: "age", title: "Age", width: "7em", rank: (row) => row.created_at, down: true },
   { key: "took", title: "Took", width: "7em", rank: (row, now) => took(row, now), down: true },
-  { key: "node", title: "Node", width: "minmax(3.5em, 1fr)", rank: (row) => row.node.toLowerCase() },
+  { key: "node", title: "Node", width: "minmax(4.5em, 1fr)", rank: (row) => row.node.toLowerCase() },
   { key: "notebook", title: "Notebook", width: "minmax(7em, 2fr)", rank: (row) => origin(row).toLowerCase() },
 ];
 
