@@ -70,7 +70,7 @@ def without_apiserver(office: Office, cluster: Cluster, name: str, away_s: float
     followed = office.desk.kernel.send(cell(names[0], lines, RATE, f"--gpus {gpus}"))
     office.desk.says(names[0], "0000000 ")
     waits = office.waits.send(VALUE.format(name=names[1], options="--gpus 1"))
-    eventually(lambda: "waits:" in office.waits.peek(waits).stderr, "why it waits")
+    eventually(lambda: "Not enough free GPUs" in str(office.waits.peek(waits).cards), "why it waits")
     with cluster.no_apiserver():
         submitted = office.submits.send(VALUE.format(name=names[2], options=""))
         time.sleep(away_s)

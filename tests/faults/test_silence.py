@@ -120,7 +120,7 @@ def while_it_waits(linked: Linked, cluster: Cluster) -> Ran:
     gpus = cluster.kubectl.get("nodes")["items"][0]["status"]["allocatable"]["nvidia.com/gpu"]
     linked.desk.right(f"%%kubetrain --detach --name holds --cpus 100m --gpus {gpus}\nimport time\ntime.sleep(600)")
     request = linked.desk.kernel.send(f"%%kubetrain --name {WAITS} --cpus 100m --gpus 1 --returns n\nn = 42")
-    eventually(lambda: f"{WAITS}: " in linked.desk.kernel.peek(request).stderr, "why it waits")
+    eventually(lambda: "Not enough free GPUs" in str(linked.desk.kernel.peek(request).cards), "why it waits")
     with linked.proxy.silent():
         time.sleep(12)
     eventually(lambda: BACK.search(linked.desk.kernel.peek(request).stderr), "its return")
