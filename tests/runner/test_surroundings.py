@@ -198,6 +198,8 @@ os.write(2, b"y" * 5_000_000)
 value = b"1" * 900_000
 """
 MOST_BYTES = 15_000_000
+COUNTED_BYTES = 32 * 4096 * (os.cpu_count() or 1)
+"""Linux counts a process's pages in batches of 32 for each CPU: its peak is known no better than that."""
 
 
 def test_the_runner_stays_small(tmp_path: Path) -> None:
@@ -208,4 +210,4 @@ def test_the_runner_stays_small(tmp_path: Path) -> None:
         peaks += [int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         time.sleep(0.005)
     assert runner.wait().results() == {"value": b"1" * 900_000}
-    assert 0 < max(peaks) <= MOST_BYTES
+    assert 0 < max(peaks) <= MOST_BYTES + COUNTED_BYTES
