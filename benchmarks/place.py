@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty
 from typing import IO, Any
 
 from tests.cluster import Cluster, Namespace, running, why_not
@@ -109,6 +110,26 @@ def place() -> Iterator[Place]:
         namespace = cluster.namespace()
         exits.callback(delete, namespace)
         yield Place(cluster, namespace, folder, exits)
+
+
+def messages(client: Any, cell: str, timeout_s: float) -> Iterator[dict[str, Any]]:
+    """Send `cell` to the kernel of `client`; each message about it as it comes, until it has ended.
+
+    Raises TimeoutError where none comes for so long.
+    """
+    request, message = client.execute(cell, store_history=True), {}
+    while True:
+        try:
+            message = client.get_iopub_msg(timeout=timeout_s)
+        except Empty:
+            raise TimeoutError(
+                f"the cell still runs after {timeout_s:g} s; at last: {message.get('content')}"
+            ) from None
+        if message["parent_header"].get("msg_id") != request:
+            continue
+        yield message
+        if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            return
 
 
 def plain_job(name: str, image: str, program: str) -> dict[str, Any]:
