@@ -25,7 +25,6 @@ NO_CONTAINER_S = 1.5
 """A pod that does not run after this: its events may say why. Most run by then, and cost no question."""
 NO_LOG = "you may not read logs here (the right `get pods/log`): no output is shown, and no value comes back"
 NO_MORE = "you may no longer read logs here (the right `get pods/log`): no more output is shown"
-LOST = "the node no longer has this log"
 TRIES = 30
 """For the log of an ended container at a node that does not know its pod: ten seconds. One that has just started does
 not know any, until it has heard of them."""
@@ -282,7 +281,7 @@ class Following:
                 # The pod is gone, which the watch knows; or its node has not heard of it yet.
                 vain += ended
                 if vain > self._tries:
-                    await self._queue.put(Gap(LOST))
+                    await self._queue.put(Gap(podlog.LOST))
                     break
                 await self._start_or(next(pauses))
             except errors.Rejected:

@@ -26,7 +26,6 @@ from kube_magics.backends import (
 from kube_magics.backends.contract import (
     Attempt,
     Findings,
-    Gap,
     GpuReport,
     NodeReport,
     Objects,
@@ -35,9 +34,9 @@ from kube_magics.backends.contract import (
     Source,
     Sources,
 )
-from kube_magics.backends.following import LOST, Following, Watches
+from kube_magics.backends.following import Following, Watches
 from kube_magics.backends.nodes import gpu_report, node_report
-from kube_magics.backends.podlog import pod_log
+from kube_magics.backends.podlog import as_it_is, pod_log
 from kube_magics.backends.watching import Watching
 from kube_magics.cluster.auth import Access
 from kube_magics.cluster.client import METADATA, METADATA_LIST, Client
@@ -243,13 +242,8 @@ class KubernetesBackend:
             which = attempts.number(job, pods, pod)
             if which > 1 or len(pods) > 1:
                 yield Attempt(which, max(which, attempts.most(job)))
-            try:
-                async for piece in pod_log(self.client, state, pod).whole():
-                    yield piece
-            except errors.NotFound:
-                if pod is pods[-1]:
-                    raise
-                yield Gap(LOST, sure=True)
+            async for piece in as_it_is(pod_log(self.client, state, pod)):
+                yield piece
 
     async def sources(self, name: str, *, previous: bool = False) -> Sources:
         return objects.sources(await self.objects(name), previous=previous)

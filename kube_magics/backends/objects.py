@@ -9,6 +9,7 @@ from typing import Any
 from kube_magics import errors
 from kube_magics.backends import bundles, happened
 from kube_magics.backends.contract import Objects, Source, Sources
+from kube_magics.backends.podlog import as_it_is
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import PodLog
 from kube_magics.cluster.pieces import Gap, Piece
@@ -81,18 +82,19 @@ def sources(found: Objects, *, previous: bool) -> Sources:
 
 async def read(client: Client, namespace: str, source: Source, *, follow: bool) -> AsyncIterator[Piece]:
     """The log of one container; a `previous` one has ended, and is read at once."""
+    log = PodLog(client, namespace, source.pod, source.container)
     pods = f"/api/v1/namespaces/{namespace}/pods"
     if source.previous:
-        query = {"container": source.container, "previous": "true"}
-        data = await client.get(f"{pods}/{source.pod}/log", query, accept="*/*")
+        data = await client.get(
+            f"{pods}/{source.pod}/log", {"container": source.container, "previous": "true"}, accept="*/*"
+        )
         if data.startswith(NOT_KEPT):
             yield Gap(data.decode("utf-8", "replace").strip())
         elif data:
             yield data if data.endswith(b"\n") else data + b"\n"
         return
-    log = PodLog(client, namespace, source.pod, source.container)
     if not follow:
-        async for piece in log.whole():
+        async for piece in as_it_is(log):
             yield piece
         return
 

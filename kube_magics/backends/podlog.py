@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
+from kube_magics import errors
 from kube_magics.cluster.client import Client
 from kube_magics.cluster.logs import PodLog
+from kube_magics.cluster.pieces import Gap, Piece
 from kube_magics.cluster.rotated import ROTATION_S, Rotated
 from kube_magics.telemetry.snapshot import Snapshot
+
+LOST = "the node no longer has this log"
 
 NO_CONTAINER_YET_S = 0.1
 FIRST_PAUSE_S = 0.04
@@ -29,6 +33,15 @@ def pod_log(client: Client, state: Snapshot, pod: Mapping[str, Any]) -> PodLog:
         rotated = Rotated(client, state.node, folder)
     late = state.started_at is not None and time.time() - state.started_at > ROTATION_S
     return PodLog(client, meta["namespace"], meta["name"], container, rotated=rotated, late=late)
+
+
+async def as_it_is(log: PodLog) -> AsyncIterator[Piece]:
+    """All that the node still has; a pod that went since it was listed has left a gap."""
+    try:
+        async for piece in log.whole():
+            yield piece
+    except errors.NotFound:
+        yield Gap(LOST, sure=True)
 
 
 def pauses() -> Iterator[float]:

@@ -232,7 +232,7 @@ class Job:
             return log.path.read_text("utf-8", "replace")
         from kube_magics.jobs.listing import read_log
 
-        return loop.wait(read_log(self._backend, self.name))
+        return loop.wait(read_log(self._backend, self.name)).text
 
     @property
     def where(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from kube_magics import errors
 from kube_magics.backends.contract import Attempt, Backend, Gap, Outage, Piece, Source
@@ -21,25 +22,36 @@ ENDING_S = 60.0
 """The pods of a deleted job end within their grace, 30 s as a rule; orphaned ones do not."""
 
 
-async def read_log(backend: Backend, name: str) -> str:
+@dataclass(frozen=True)
+class Log:
+    """What was read of a job's logs."""
+
+    text: str
+    kept: bool
+    """A line that the job wrote is in it; else it says at most what is missing."""
+
+
+async def read_log(backend: Backend, name: str) -> Log:
     """The user's lines, both streams in the order they came; what a missing piece is, said in its place."""
     state = await backend.poll(name)
     lines = Lines(ours=state.ours)
     found = [line async for block in backend.log(name) for line in lines.of(block)]
-    return text_of([*found, *lines.rest()])
+    return Log(text_of([*found, *lines.rest()]), lines.kept)
 
 
-async def read_all(backend: Backend, name: str, sources: Sequence[Source], *, tail: int | None = None) -> str:
+async def read_all(backend: Backend, name: str, sources: Sequence[Source], *, tail: int | None = None) -> Log:
     """Of several logs one after the other, each line with where it is from; of one as it is. `tail`: of each."""
     ours = (await backend.poll(name)).ours
     found: list[bytes] = []
+    kept = False
     for source in sources:
         lines = Lines(ours=ours and source.container == CONTAINER)
         own = [line async for block in backend.read(name, source) for line in lines.of(block)]
         own = [*own, *lines.rest()]
+        kept = kept or lines.kept
         own = own if tail is None else own[max(0, len(own) - tail) :]
         found += [prefix(source) + line for line in own] if len(sources) > 1 else own
-    return text_of(found)
+    return Log(text_of(found), kept)
 
 
 async def follow(backend: Backend, name: str, screen: Screen) -> None:
@@ -110,6 +122,8 @@ class Lines:
         self._ours = ours
         self._pieces: dict[str, list[bytes]] = {"out": [], "err": []}
         self._pictures = Reader()
+        self.kept = False
+        """A line that the job wrote has come."""
 
     def of(self, block: Piece) -> list[bytes]:
         """The lines of a block; what is missing is said in its place."""
@@ -120,6 +134,7 @@ class Lines:
         if isinstance(block, Attempt):
             before, self._pieces = self.rest(), {"out": [], "err": []}
             return [*before, f"[kube_magics: {block.heading}]".encode()]
+        self.kept = self.kept or bool(block)
         raw = block.split(b"\n")[:-1]
         return [line for each in raw for line in self._user_lines(each)] if self._ours else raw
 

@@ -31,9 +31,9 @@ def logs(call: Call) -> None:
     if given.get("follow"):
         _follow(call, backend, name, tail, one=one)
         return
-    text = loop.wait(read_log(backend, name) if one else read_all(backend, name, chosen, tail=tail))
-    text = _tail(text, tail) if one else text
-    if not text and not previous and (kept := _kept(backend, name)) is not None:
+    log = loop.wait(read_log(backend, name) if one else read_all(backend, name, chosen, tail=tail))
+    text = _tail(log.text, tail) if one else log.text
+    if not log.kept and not previous and (kept := _kept(backend, name)) is not None:
         text = _tail(kept.read_text("utf-8", "replace"), tail)
         _remark(f"its log is not kept there any more; this is {kept}")
     if not text:

@@ -121,7 +121,7 @@ def test_a_picture_is_a_line_of_the_log_file(tmp_path: Path) -> None:
     assert (first, rest) == ((1, "one\n"), [(2, "[kube_magics: why not]\n"), (1, "two\n")])
     assert isinstance(picture, images.Picture)
     assert picture.data == png
-    assert asyncio.run(read_log(backend, "job")) == log
+    assert asyncio.run(read_log(backend, "job")).text == log
 
 
 def test_an_outage_is_shown_and_is_no_line_of_the_log(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_full_disk_ends_the_log_file_and_nothing_else() -> None:
 
 def test_a_log_of_attempts_as_text() -> None:
     backend: Any = Recorded(Attempt(1, 2), b"first\n", end(1, "failed"), Attempt(2, 2), b"other\n")
-    text = asyncio.run(read_log(backend, "job"))
+    text = asyncio.run(read_log(backend, "job")).text
     assert text == "[kube_magics: attempt 1 of 2]\nfirst\n[kube_magics: attempt 2 of 2]\nother\n"
 
 
