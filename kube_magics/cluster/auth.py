@@ -173,11 +173,18 @@ def _check_credentials(
             hint=f"kubectl config set-context {context} --user=NAME, or another --context",
         )
     user = kubeconfig.user(context)
-    if "exec" in user and not configuration.api_key and not configuration.cert_file:
+    token = next(iter(configuration.api_key.values()), "").removeprefix("Bearer").strip()
+    given = token or configuration.cert_file
+    if "exec" in user and not given:
         command = (user["exec"] or {}).get("command")
         raise ConfigError(
             f"The log-in program {command} of context {context} gave no credentials.",
             said="\n".join(complaints) or None,
+            hint="log in as your cluster asks for it (the same that makes kubectl work), or another --context",
+        )
+    if user.get("tokenFile") and not given:
+        raise ConfigError(
+            f"The token file {user['tokenFile']} of context {context} is empty.",
             hint="log in as your cluster asks for it (the same that makes kubectl work), or another --context",
         )
     if configuration.proxy and not configuration.proxy.startswith(("http://", "https://")):

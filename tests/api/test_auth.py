@@ -99,6 +99,16 @@ def test_an_exec_plugin_that_fails_is_an_error_not_a_stranger(tmp_path: Path, sa
     assert code == 0 or "please log in" in caught.value.said
 
 
+def test_an_empty_token_is_an_error_not_a_stranger(tmp_path: Path) -> None:
+    """The server would take whoever sends one for nobody, and refuse with the rights that nobody has."""
+    with pytest.raises(ConfigError, match="gave no credentials"):
+        access(tmp_path, plugin(tmp_path, credential(token="")))
+    for held in ("", "\n"):
+        with pytest.raises(ConfigError, match=r"token file .* is empty") as caught:
+            access(tmp_path, {"tokenFile": str(write(tmp_path / "token", held))})
+        assert "log in" in str(caught.value.hint)
+
+
 def test_an_exec_plugin_that_is_not_installed(tmp_path: Path) -> None:
     entry = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-login", "interactiveMode": "Never"}
     with pytest.raises(ConfigError, match="no-such-login"):
