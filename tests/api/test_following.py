@@ -14,8 +14,8 @@ from kube_magics import errors
 from kube_magics.backends import following as following_module
 from kube_magics.backends import happened
 from kube_magics.backends.contract import Piece
-from kube_magics.backends.following import LOST
 from kube_magics.backends.kubernetes import KubernetesBackend
+from kube_magics.backends.podlog import LOST
 from kube_magics.cluster.pieces import Attempt, Gap
 from kube_magics.spec import names
 from kube_magics.spec.job import JobSpec, Submission
