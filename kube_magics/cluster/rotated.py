@@ -8,17 +8,18 @@ exactly what is missing.
 from __future__ import annotations
 
 import asyncio
-import io
+import itertools
 import re
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from kube_magics import errors
-from kube_magics.cluster.client import Client
+from kube_magics.cluster.client import ANSWER_TIMEOUT_S, Client
 from kube_magics.cluster.position import unix_time
 
 _NAME = re.compile(rb'href="(\d+)\.log(\.[0-9-]+)(\.gz)?"')
-BLOCK_BYTES = 1 << 20
+PIECE_BYTES = 64 << 10
+"""No buffer is larger: glibc keeps for a thread twice what it was ever given back in one piece, for good."""
 GZIP = 16 + zlib.MAX_WBITS
 ROTATION_S = 10.0
 """The kubelet looks this often whether a log has to be rotated."""
@@ -41,33 +42,38 @@ class Rotated:
         """Blocks of whole lines, as the API gives them, from behind the line `last` (empty: from the first) up to the
         line `before`, which the current file has (empty: to the end). Raises Unreachable."""
         self.reached, self.tail = not last, b""
-        texts = await self._texts(last)
-        whole, rest = await asyncio.to_thread(_joined, texts)
-        at = _behind(whole, last)
-        self.reached = not last or at > 0
-        end = _line_at(whole, before) if before else -1
-        if end >= 0:
-            whole = whole[:end]
-        else:
-            self.tail = rest
-        while at < len(whole):
-            cut = whole.rfind(b"\n", at, at + BLOCK_BYTES) + 1 or whole.index(b"\n", at) + 1
-            yield whole[at:cut]
-            at = cut
+        lines = await self._behind(last)
+        tail = None
+        while tail is None:
+            block, tail = await asyncio.to_thread(_block, lines, before)
+            if block:
+                yield block
+        self.tail = tail
 
-    async def _texts(self, last: bytes) -> list[bytes]:
-        """The files' contents, oldest first, from the one with `last` in it, if there is one."""
-        found: list[bytes] = []
+    async def _behind(self, last: bytes) -> Iterator[bytes]:
+        """The lines behind `last`, or all there are where no file has it; sets `reached`."""
+        files: list[Iterator[bytes]] = []
         for name in reversed(await self._names()):
             try:
-                raw = await self._client.get(self._folder + name, accept="*/*")
+                pieces = await self._pieces(name)
             except (errors.Forbidden, errors.NotFound):
                 # Put away, or compressed and so renamed, since they were listed.
                 continue
-            found.insert(0, await asyncio.to_thread(_text, raw, name))
-            if last and _behind((await asyncio.to_thread(_joined, found[:1]))[0], last):
-                break
-        return found
+            if last:
+                entries = _entries(pieces, name)
+                if await asyncio.to_thread(_passed, entries, last):
+                    self.reached = True
+                    files.insert(0, entries)
+                    break
+            files.insert(0, _entries(pieces, name))
+        return _lines(itertools.chain.from_iterable(files))
+
+    async def _pieces(self, name: str) -> list[bytes]:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S), self._client.stream(self._folder + name, {}) as content:
+                return [piece async for piece in content.iter_chunked(PIECE_BYTES)]
+        except TimeoutError:
+            raise errors.Unreachable("The node's file of a log does not come.") from None
 
     async def _names(self) -> list[str]:
         """Of the last start of the container, oldest first."""
@@ -84,50 +90,67 @@ class Rotated:
         return [f"{start}.log{stamp}{packed}" for start, stamp, packed in found if start == found[-1][0]]
 
 
-def _text(raw: bytes, name: str) -> bytes:
-    return zlib.decompress(raw, GZIP) if name.endswith(".gz") else raw
+def _block(lines: Iterator[bytes], before: bytes) -> tuple[bytes, bytes | None]:
+    """(the next whole lines, what comes after the last of all; None: there is more)."""
+    found: list[bytes] = []
+    size = 0
+    for line in lines:
+        if before and line == before + b"\n":
+            return b"".join(found), b""
+        if not line.endswith(b"\n"):
+            return b"".join(found), line
+        found.append(line)
+        size += len(line)
+        if size >= PIECE_BYTES:
+            return b"".join(found), None
+    return b"".join(found), b""
 
 
-def _joined(texts: list[bytes]) -> tuple[bytes, bytes]:
-    """(whole lines, the rest) of a container's files, as the API shows them: `TIME CONTENT`, parts of a line joined.
+def _passed(entries: Iterator[bytes], last: bytes) -> bool:
+    """Take the entries up to those of the line `last`; False: they do not have it, and all are taken."""
+    return any(line == last + b"\n" for line in _lines(entries))
 
-    One entry at a time: a list of all would leave a notebook larger for good.
-    """
-    out = bytearray()
-    begun = False
-    for entry in io.BytesIO(b"".join(texts)):
+
+def _lines(entries: Iterator[bytes]) -> Iterator[bytes]:
+    """A container's log as the API shows it: `TIME CONTENT`, parts of a line joined; the last may have no newline."""
+    parts: list[bytes] = []
+    for entry in entries:
         stamp, _, rest = entry.partition(b" ")
         _, _, rest = rest.partition(b" ")
         tag, _, content = rest.partition(b" ")
         if not tag:
             continue
-        if not begun:
-            out += _nanoseconds(stamp) + b" "
-        begun = not tag.startswith(b"F")
-        out += content.removesuffix(b"\n")
-        if not begun:
-            out += b"\n"
-    cut = out.rfind(b"\n") + 1
-    return bytes(memoryview(out)[:cut]), bytes(memoryview(out)[cut:])
+        parts += (content,) if parts else (_nanoseconds(stamp), b" ", content)
+        if tag.startswith(b"F"):
+            yield b"".join((*parts, b"\n"))
+            parts = []
+    if parts:
+        yield b"".join(parts)
+
+
+def _entries(pieces: Sequence[bytes], name: str) -> Iterator[bytes]:
+    """A file's lines without their newlines."""
+    rest = b""
+    for text in _unpacked(pieces) if name.endswith(".gz") else pieces:
+        *whole, rest = (rest + text).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _unpacked(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    packed = zlib.decompressobj(GZIP)
+    for piece in pieces:
+        text = packed.decompress(piece, PIECE_BYTES)
+        while text:
+            yield text
+            text = packed.decompress(packed.unconsumed_tail, PIECE_BYTES)
 
 
 def _nanoseconds(stamp: bytes) -> bytes:
     """The API writes all nine digits, the files none that are zeros at the end."""
     match = re.fullmatch(rb"([^.Z+]{19})\.?([0-9]*)(.*)", stamp)
     return b"%s.%s%s" % (match[1], match[2].ljust(9, b"0"), match[3]) if match else stamp
-
-
-def _line_at(text: bytes, line: bytes) -> int:
-    """Where `line` begins in `text`; -1: nowhere."""
-    if text.startswith(line + b"\n"):
-        return 0
-    at = text.find(b"\n" + line + b"\n")
-    return at + 1 if at >= 0 else -1
-
-
-def _behind(text: bytes, line: bytes) -> int:
-    at = _line_at(text, line) if line else -1
-    return at + len(line) + 1 if at >= 0 else 0
 
 
 def begun(head: bytes, fresh: bytes) -> bytes:

@@ -26,7 +26,7 @@ STDOUT, STDERR, WAITS = 1, 2, 3
 """The job's own two, and why it does not run yet, in our words: a card has them too."""
 TRACEBACK = (b"Traceback (most recent call last):\n", b"  + Exception Group Traceback", b'  File "')
 """How Python begins to show an exception, a group, a syntax error."""
-HOLD_S = 0.5
+HOLD_S = 2.0
 """A traceback waits this long for the runner's word that it is the job's own end: then the exception that is raised
 in the notebook shows it, and it is not shown twice."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import tracemalloc
 from collections.abc import Mapping
 
 import pytest
 from aiohttp import web
 
-from kube_magics.cluster.rotated import Rotated
+from kube_magics.cluster.rotated import PIECE_BYTES, Rotated
 from tests.api.servers import api
 
 ENTRIES = [
@@ -71,6 +72,35 @@ def test_up_to_a_line_that_the_current_file_has_too() -> None:
 def test_a_line_that_even_the_oldest_file_has_no_more() -> None:
     found, _, reached, _ = served({"0.log.20261125-230006": ENTRIES[2]}, last=ONE)
     assert (found, reached) == (FIVE, False)
+
+
+def test_a_packed_file_is_never_unpacked_as_a_whole() -> None:
+    """What a thread was given in one piece, glibc keeps twice over when it is given back."""
+    lines = b"".join(b"2026-11-25T23:00:01.%09dZ stdout F " % at + b"x" * 60 + b"\n" for at in range(60_000))
+    file = gzip.compress(lines)
+
+    async def answer(request: web.Request) -> web.Response:
+        name = request.path.rpartition("/")[2]
+        return web.Response(body=file if name else b'<a href="0.log.20261125-230004.gz">')
+
+    async def read() -> tuple[int, int, int]:
+        async with api(answer) as client:
+            rotated = Rotated(client, "node-0", "team_pod_uid/main")
+            tracemalloc.start()
+            try:
+                sizes = [(len(block), block.count(b"\n")) async for block in rotated.since(b"", b"")]
+                return (
+                    max(size for size, _ in sizes),
+                    sum(count for _, count in sizes),
+                    tracemalloc.get_traced_memory()[1],
+                )
+            finally:
+                tracemalloc.stop()
+
+    largest, found, peak = asyncio.run(read())
+    assert found == 60_000
+    assert largest < PIECE_BYTES + 200
+    assert peak < len(lines) / 3
 
 
 def test_files_of_an_earlier_start_are_not_of_this_log() -> None:

@@ -10,7 +10,7 @@ import pytest
 from kube_magics.telemetry.why import WELL as NOTHING_WRONG
 from tests.acceptance.desk import eventually
 from tests.acceptance.why import planted
-from tests.acceptance.why.field import Field
+from tests.acceptance.why.field import PATIENCE_S, Field
 from tests.acceptance.why.planted import BOUNDED, COUNTED, FREE, PLANTED, STRICT, WELL, Planted
 from tests.acceptance.why.servers import registry, webhook
 from tests.cluster import Cluster
@@ -73,6 +73,9 @@ def test_a_job_that_somebody_has_deleted(field: Field) -> None:
     field.plant({"gone": (planted.job(planted.LASTS), FREE), "over": (planted.job(""), FREE)})
     eventually(lambda: field.why("gone", FREE).sentence.startswith("Nothing is wrong: it runs"), "its start")
     eventually(lambda: field.why("over", FREE).sentence.startswith("Nothing is wrong: it has succeeded"), "its end")
+    # All that will be left of it; a busy cluster is late with it.
+    kept = ("events", here, "--field-selector=involvedObject.name=over,reason=Completed")
+    eventually(lambda: field.cluster.kubectl.get(*kept)["items"], "the event of its end", PATIENCE_S)
     field.cluster.kubectl("delete", "job", "gone", "over", here, "--wait=false")
     field.tells("gone", Planted("deleted", "by whom Kubernetes does not keep. It was not over", "again", {}))
     field.tells("over", Planted("deleted", "It had succeeded before.", "again", {}))
