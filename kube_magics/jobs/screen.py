@@ -22,8 +22,9 @@ TOTAL_BYTES = 1_000_000
 TAIL_BYTES = 20_000
 """Shown at the end when the total was reached before."""
 
-STDOUT, STDERR, WAITS = 1, 2, 3
-"""The job's own two, and why it does not run yet, in our words: a card has them too."""
+STDOUT, STDERR, WAITS, NOTES = 1, 2, 3, 4
+"""The job's own two; why it does not run yet, in our words: a card has them too; what else is said to stderr in our
+words: it is never skipped, as a flood after an outage would have it."""
 TRACEBACK = (b"Traceback (most recent call last):\n", b"  + Exception Group Traceback", b'  File "')
 """How Python begins to show an exception, a group, a syntax error."""
 HOLD_S = 2.0
@@ -101,7 +102,7 @@ class Screen:
 
     def _queue(self, stream: int, data: bytes) -> None:
         self._pending.append((stream, data))
-        self._pending_bytes += len(data)
+        self._pending_bytes += len(data) if stream != NOTES else 0
         if self._tail is not None:
             self._added_at = time.monotonic()
             self._begun_at = self._begun_at or self._added_at
@@ -151,6 +152,9 @@ class Screen:
                     taken.append(piece)
                     continue
                 stream, data = piece
+                if stream == NOTES:
+                    taken.append((STDERR, data.decode("utf-8", "replace")))
+                    continue
                 self._pending_bytes -= len(data)
                 self._credit_bytes -= len(data)
                 self._shown_bytes += len(data)
@@ -168,10 +172,11 @@ class Screen:
 
     def _keep(self, lines: int) -> None:
         """Drop what stands before the last `lines` lines."""
-        over = sum(piece[1].count(b"\n") for piece in self._pending if not isinstance(piece, Picture)) - lines
+        lines_of = [0 if isinstance(p, Picture) or p[0] == NOTES else p[1].count(b"\n") for p in self._pending]
+        over = sum(lines_of) - lines
         while over > 0:
             piece = self._pending.popleft()
-            if isinstance(piece, Picture):
+            if isinstance(piece, Picture) or piece[0] == NOTES:
                 continue
             stream, data = piece
             self._pending_bytes -= len(data)
@@ -187,10 +192,10 @@ class Screen:
         return self._limited and self._shown_bytes >= TOTAL_BYTES
 
     def _drop(self, limit: int) -> None:
-        """Drop the oldest pending lines, down to `limit` bytes; pictures between them stay."""
-        pictures: list[Picture] = []
-        while isinstance(piece := self._pending.popleft(), Picture):
-            pictures.append(piece)
+        """Drop the oldest pending lines, down to `limit` bytes; pictures and notes between them stay."""
+        stay: list[tuple[int, bytes] | Picture] = []
+        while isinstance(piece := self._pending.popleft(), Picture) or piece[0] == NOTES:
+            stay.append(piece)
         stream, data = piece
         self._pending_bytes -= len(data)
         over = self._pending_bytes + len(data) - limit
@@ -204,7 +209,7 @@ class Screen:
                 self._pending_bytes += len(rest)
         else:
             self._skipped_lines += data.count(b"\n")
-        self._pending.extendleft(reversed(pictures))
+        self._pending.extendleft(reversed(stay))
 
 
 def _joined(pieces: list[tuple[int, str] | Picture]) -> list[tuple[int, str] | Picture]:

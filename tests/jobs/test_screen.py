@@ -7,7 +7,7 @@ from binascii import crc32
 
 import pytest
 
-from kube_magics.jobs.screen import RATE_BYTES_S, STDERR, STDOUT, TAIL_BYTES, TOTAL_BYTES, Screen
+from kube_magics.jobs.screen import NOTES, RATE_BYTES_S, STDERR, STDOUT, TAIL_BYTES, TOTAL_BYTES, Screen
 from kube_magics.runner.images import Picture
 
 TRACE = ["Traceback (most recent call last):\n", '  File "<In [3]>", line 2, in <module>\n', "ValueError: no\n"]
@@ -146,3 +146,16 @@ def test_a_tail_is_the_last_lines_of_what_is_there(block: int) -> None:
     assert shown == [(STDERR, "[97 lines are not shown here: x.log]\n"), (STDOUT, "97\n98\n99\n")]
     screen.add(STDOUT, b"new\n" * 5)
     assert screen.take(last=True) == [(STDOUT, "new\n" * 5)]
+
+
+def test_what_is_said_in_our_words_is_never_skipped() -> None:
+    """As that the cluster answers again, before all that its jobs have said meanwhile."""
+    screen = Screen("log")
+    screen.add(NOTES, b"away\n")
+    screen.add(STDOUT, b"before\n")
+    screen.add(NOTES, b"back\n")
+    for _ in range(100):
+        screen.add(STDOUT, b"x" * 9_999 + b"\n")
+    (skipped, *_) = taken = screen.take(last=True)
+    assert skipped == (STDERR, "[81 lines are not shown here: log]\naway\nback\n")
+    assert len(taken) == 2
