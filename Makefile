@@ -8,6 +8,9 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
+# Many images set it: then each of a thousand processes would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 FAST := not (cluster or notebook or demo or browser or gpu or corpus or jobs or long)
 # `alone`: restarts of the node's servers, floods, exact times, the machine's one GPU.
 TOGETHER := not (alone or long)

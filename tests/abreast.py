@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
-APART = ("tests/notebooks/",)
+APART = ("tests/notebooks/test_realistic.py", "tests/notebooks/test_notebooks.py")
 """Each test here has a kernel and, on the cluster, a namespace of its own."""
 BY_ITSELF = ("tests/corpus/test_corpus.py::test_there",)
 """Shares nothing with the other tests of its file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.abreast", "tests.cluster.fixtures"]
+pytest_plugins = ["tests.abreast", "tests.leftout", "tests.cluster.fixtures"]
 
 # An example that takes long says something about the machine, which is shared and noisy, and nothing about the code.
 settings.register_profile("shared", deadline=None)

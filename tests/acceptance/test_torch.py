@@ -14,6 +14,7 @@ from tests.cluster import Cluster, Namespace
 from tests.notebooks.notebooks import plain
 from tests.notebooks.pod import run_inside
 
+pytestmark = pytest.mark.cluster
 EARLIER = """
 from dataclasses import dataclass
 
@@ -166,7 +167,6 @@ assert threes == [0, 3, 6]
 CELLS = ["%load_ext kube_magics", EARLIER, TRAINED, CAME_BACK, IN_THE_CELL, CAME_BACK_TOO, WORKERS, RAN_ONCE]
 
 
-@pytest.mark.cluster
 @pytest.mark.timeout(300)
 def test_torch(cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source.strip()) for source in CELLS])

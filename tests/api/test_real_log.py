@@ -16,6 +16,7 @@ from tests.api.servers import load
 from tests.cluster import Cluster, Namespace
 from tests.faults.proxy import proxy
 
+pytestmark = pytest.mark.cluster
 LINES = 30_000
 MOST_BYTES = 1_500_000
 """Of one connection; on average more than the lines of one second, which every new one has to pass again."""
@@ -46,7 +47,6 @@ def job(image: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.cluster
 def test_every_line_once_through_broken_connections(cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
     image = cluster.ensure_image("quickstart")
 

@@ -12,9 +12,8 @@ def test_what_stays_together() -> None:
     assert (
         abreast.scope(f"{there}[1]") == abreast.scope(f"{there}[2]") != abreast.scope(f"{there.partition('::')[0]}::x")
     )
-    assert abreast.scope("tests/notebooks/test_files.py::test_a") != abreast.scope(
-        "tests/notebooks/test_files.py::test_b"
-    )
+    apart = abreast.APART[0]
+    assert abreast.scope(f"{apart}::test_a") != abreast.scope(f"{apart}::test_b")
 
 
 def test_what_begins_first_is_there() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.demo import bare_machine
 
+pytestmark = pytest.mark.demo
 # What is still running at the end, for five seconds at most; the shell itself and its children are numbers 1 and $$.
 LOOK_AROUND = (
     "make demo; code=$?; for i in 1 2 3 4 5 6 7 8 9 10; do left=; for p in /proc/[0-9]*; do "
@@ -18,7 +19,6 @@ LOOK_AROUND = (
 )
 
 
-@pytest.mark.demo
 @pytest.mark.timeout(1200)
 def test_make_demo_on_a_machine_with_nothing_but_python_git_and_make() -> None:
     if reason := bare_machine.why_not():

@@ -12,6 +12,7 @@ from tests.demo import bare_machine
 from tests.hub.running import free_row
 from tests.hub.visitor import Visitor
 
+pytestmark = pytest.mark.demo
 JOB = "%%kubetrain --returns answer\nanswer = 6 * 7"
 # As `make hub` says it is ended from another terminal, then what is still running.
 END = 'kill $(cut -d" " -f2 ~/.local/state/kube_magics/hub/lock)'
@@ -23,7 +24,6 @@ SCRIPT = (
 )
 
 
-@pytest.mark.demo
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_make_hub_on_a_bare_machine() -> None:

@@ -8,9 +8,13 @@ import pytest
 
 from tests.cluster.paths import CHECKOUT
 
-pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
-
 FILE = CHECKOUT / "hub-config" / "jupyterhub_config.py"
+
+
+@pytest.fixture(autouse=True)
+def _hub() -> None:
+    # Not at the top: a second of every process.
+    pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
 
 
 def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:

@@ -13,6 +13,9 @@ from pathlib import Path
 from tests.cluster.paths import CHECKOUT
 
 FOLDER = CHECKOUT / "notebooks"
+REALISTIC = Path(__file__).with_name("realistic")
+NAMES = tuple(sorted(path.parent.name for path in REALISTIC.glob("*/*.ipynb")))
+"""Of the realistic ones."""
 # nbval-lax: a cell passes unless it raises; what it printed is not compared, for nothing is stored in these files.
 NBVAL = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
 

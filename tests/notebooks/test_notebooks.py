@@ -10,18 +10,17 @@ from tests.cluster import Cluster, Namespace
 from tests.notebooks.notebooks import plain, run_here, submitting_cells
 from tests.notebooks.pod import completed_jobs, run_inside
 
+pytestmark = pytest.mark.notebook
 QUICKSTART = "quickstart.ipynb"
 MNIST = "mnist_job.ipynb"
 
 
-@pytest.mark.notebook
 @pytest.mark.timeout(600)
 def test_quickstart_on_this_machine(tmp_path: Path) -> None:
     done = run_here(QUICKSTART, tmp_path, KUBE_MAGICS_BACKEND="local", KUBE_MAGICS_STATE=str(tmp_path / "state"))
     assert done.returncode == 0, plain(done.stdout + done.stderr)
 
 
-@pytest.mark.notebook
 @pytest.mark.cluster
 @pytest.mark.timeout(600)
 def test_quickstart_on_the_cluster(cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
@@ -40,7 +39,6 @@ def test_quickstart_on_the_cluster(cluster: Cluster, namespace: Namespace, tmp_p
     assert completed_jobs(namespace, QUICKSTART, wanted) == wanted
 
 
-@pytest.mark.notebook
 @pytest.mark.cluster
 @pytest.mark.timeout(600)
 def test_mnist_job_from_inside_the_cluster(cluster: Cluster, namespace: Namespace) -> None:

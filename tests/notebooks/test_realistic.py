@@ -14,9 +14,10 @@ import pytest
 from tests.cluster import Cluster, Namespace
 from tests.cluster.paths import CHECKOUT
 from tests.notebooks import play
+from tests.notebooks.notebooks import NAMES
 from tests.notebooks.outcomes import errors, same, shown, shown_by_job, values
 from tests.notebooks.pod import completed_jobs, play_inside
-from tests.notebooks.versions import NAMES, Book, book
+from tests.notebooks.versions import Book, book
 
 IN_THE_IMAGE = ["torch_digits"]
 """Need what only the notebook image has."""
@@ -26,6 +27,7 @@ QUICK = ["local_modules", "process_pool"]
 """On the cluster each time; the others in the long form."""
 FEW = "--cpus 100m"
 """The cluster of the tests has one small node."""
+pytestmark = pytest.mark.notebook
 
 
 def played(path: Path, **variables: str) -> nbformat.NotebookNode:
@@ -72,17 +74,6 @@ def compare(found: Book, plain: nbformat.NotebookNode, jobs: nbformat.NotebookNo
     assert not differ, "\n".join(f"{text}\n  plain {here[text]}\n  jobs  {there[text]}" for text in differ)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_realistic_notebook_has_jobs_and_knows_nothing_of_them(name: str) -> None:
-    found = book(name)
-    nbformat.validate(found.notebook)
-    code = [cell for cell in found.notebook.cells if cell.cell_type == "code"]
-    assert not [cell.source for cell in code if cell.outputs or cell.execution_count or "kube" in cell.source]
-    assert 8 <= len(found.notebook.cells) <= 16
-    assert len(found.jobs) >= 2
-    assert len(found.compare) >= 5
-
-
 def on_the_cluster(name: str, cluster: Cluster, namespace: Namespace, folder: Path) -> None:
     found = book(name)
     plain, jobs = both(
@@ -98,7 +89,6 @@ def on_the_cluster(name: str, cluster: Cluster, namespace: Namespace, folder: Pa
     assert completed_jobs(namespace, f"{name}.ipynb", len(found.jobs)) == len(found.jobs)
 
 
-@pytest.mark.notebook
 @pytest.mark.parametrize("name", sorted({*NAMES} - {*IN_THE_IMAGE}))
 def test_on_this_machine(name: str, tmp_path: Path) -> None:
     found = book(name)
@@ -108,14 +98,12 @@ def test_on_this_machine(name: str, tmp_path: Path) -> None:
     assert len([path for path in (state / "jobs").iterdir() if path.is_dir()]) == len(found.jobs)
 
 
-@pytest.mark.notebook
 @pytest.mark.cluster
 @pytest.mark.parametrize("name", QUICK)
 def test_on_the_cluster(name: str, cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
     on_the_cluster(name, cluster, namespace, tmp_path)
 
 
-@pytest.mark.notebook
 @pytest.mark.cluster
 @pytest.mark.long
 @pytest.mark.parametrize("name", sorted({*NAMES} - {*IN_THE_IMAGE} - {*MORE_THAN_NUMPY} - {*QUICK}))
@@ -123,7 +111,6 @@ def test_more_on_the_cluster(name: str, cluster: Cluster, namespace: Namespace, 
     on_the_cluster(name, cluster, namespace, tmp_path)
 
 
-@pytest.mark.notebook
 @pytest.mark.cluster
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", IN_THE_IMAGE)

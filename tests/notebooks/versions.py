@@ -18,8 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-FOLDER = Path(__file__).with_name("realistic")
-NAMES = tuple(sorted(path.parent.name for path in FOLDER.glob("*/*.ipynb")))
+from tests.notebooks.notebooks import REALISTIC
 
 _ASK = """import json as _json
 print(_json.dumps({{text: repr(eval(text)) for text in {texts!r}}}))"""
@@ -35,7 +34,7 @@ class Book:
     @property
     def folder(self) -> Path:
         """With all that lies beside the notebook."""
-        return FOLDER / self.name
+        return REALISTIC / self.name
 
     @property
     def jobs(self) -> tuple[int, ...]:
@@ -71,4 +70,4 @@ class Book:
 
 
 def book(name: str) -> Book:
-    return Book(name, nbformat.read(FOLDER / name / f"{name}.ipynb", as_version=4))
+    return Book(name, nbformat.read(REALISTIC / name / f"{name}.ipynb", as_version=4))

@@ -9,6 +9,8 @@ import pytest
 from kube_magics.runner import shipped
 from kube_magics.runner.bare import bare
 
+SOURCES = sorted({path.name for path in shipped.HERE.glob("*.py")} - {"bare.py", "boot.py", "shipped.py"})
+"""Of what may travel."""
 SOURCE = '''\
 """A docstring
 of two lines."""
@@ -111,11 +113,11 @@ def test_the_annotations_of_others_stay() -> None:
     assert "# as it came" not in bare(SOURCE, typed=False)
 
 
-@pytest.mark.parametrize("path", [path for path in shipped.files({"gpus": 1, "install": True}) if path.endswith(".py")])
-def test_what_travels_is_the_code_of_its_source(path: str) -> None:
-    name = "report.py" if path.startswith("kube_magics/") else path.rpartition("/")[2]
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_travels_is_the_code_of_its_source(name: str) -> None:
     source = (shipped.HERE / name).read_text("utf-8")
-    travels = shipped.files({"gpus": 1, "install": True})[path].decode()
+    path = {"main.py": "main.py", "paced.py": "kube_magics/__init__.py"}.get(name, f"{shipped.PACKAGE}/{name}")
+    travels = shipped.files(dict.fromkeys(shipped.ONLY_WITH.values(), True) | {"reports": True})[path].decode()
     assert ast.dump(_Untyped().visit(ast.parse(source)), include_attributes=False) == ast.dump(
         _Untyped().visit(ast.parse(travels, feature_version=(3, 8)))
     )
@@ -129,6 +131,10 @@ class _Untyped(ast.NodeTransformer):
         return ast.arg(node.arg)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         node.returns = None
         return self.generic_visit(node)
 

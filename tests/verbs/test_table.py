@@ -6,7 +6,6 @@ import html.parser
 import json
 import time
 
-import pandas
 import pytest
 
 from kube_magics.errors import OptionError
@@ -80,6 +79,8 @@ def test_json_is_for_programs() -> None:
 
 
 def test_a_dataframe_has_types() -> None:
+    import pandas  # half a second, of one process instead of all
+
     frame = some().to_pandas()
     assert list(frame.columns) == [column.name for column in JOBS]
     assert frame.gpus.sum() == 2

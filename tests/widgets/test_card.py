@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 from kube_magics.telemetry.card import Brought, Card, card
 from kube_magics.telemetry.causes.cause import Cause
@@ -126,6 +125,8 @@ def test_nothing_of_it_is_lost_where_a_notebook_is_not_trusted(shown: Card) -> N
 
 @pytest.mark.parametrize("shown", CARDS, ids=lambda shown: shown.phase)
 def test_its_words_survive_the_strictest_sanitizer(shown: Card) -> None:
+    from nbconvert.preprocessors.sanitize import SanitizeHTML  # seconds, of one process instead of all
+
     cleaned = SanitizeHTML(strip=True).sanitize_html_tags(card_html(shown))
     whole = [said for _, said in Elements(card_html(shown)).texts]
     left = "".join(said for _, said in Elements(cleaned).texts)
