@@ -12,7 +12,7 @@ import pytest
 
 from kube_magics import errors
 from kube_magics.backends import following as following_module
-from kube_magics.backends import happened
+from kube_magics.backends import happened, stopping
 from kube_magics.backends.contract import Piece
 from kube_magics.backends.kubernetes import KubernetesBackend
 from kube_magics.backends.podlog import LOST
@@ -421,6 +421,11 @@ def test_the_log_of_a_job_is_that_of_all_its_attempts() -> None:
     assert asyncio.run(read()) == [Attempt(2, 3), b"second\n", Attempt(3, 3), b"third\n"]
 
 
+@pytest.fixture
+def soon_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "UNCLEAR_S", 0.5)
+
+
 def stop(job: OneJob) -> str:
     """What is said of it."""
 
@@ -435,6 +440,7 @@ def stop(job: OneJob) -> str:
     return asyncio.run(run())
 
 
+@pytest.mark.usefixtures("soon_clear")
 @pytest.mark.parametrize(
     ("pods", "failed", "patched", "said"),
     [
@@ -486,6 +492,7 @@ def test_a_stop_of_a_job_of_several_pods_stops_all_of_them(spec: dict[str, int])
     assert {path: body["spec"] for path, body in job.patched.items()} == {"jobs/one": {"suspend": True}}
 
 
+@pytest.mark.usefixtures("soon_clear")
 @pytest.mark.parametrize("pods", [{}, a_pod()], ids=["no pod", "a pod that has not started"])
 @pytest.mark.parametrize("kueue", [True, False])
 def test_a_stop_of_a_job_in_a_queue_does_not_pretend(pods: dict[str, Any], kueue: bool) -> None:
