@@ -116,30 +116,23 @@ def of_job(
     if job is None:
         return Snapshot(name, namespace, GONE, explain(None, pod, events), terminated=True)
     cause = explain(job, pod, events, nodes, queue=queue, lines=lines)
-    attempt = attempts.number(job, mine, pod)
-    found = replace(_as_asked(job, name, namespace), cause=cause, made=made_of(job, _container_status(pod)))
-    return replace(
-        _as_it_runs(found, job, pod),
-        phase=_phase(job, pod, cause, attempt),
-        queued_at=unix(part(pod if attempt > 1 else job, "metadata").get("creationTimestamp")),
-        pull=pull_of(text(pod, "metadata", "uid") or None, events),
-        attempt=attempt,
-        attempts=max(attempt, attempts.most(job)),
-    )
+    found = _as_asked(job, name, namespace, cause, attempts.number(job, mine, pod))
+    return _as_it_runs(found, job, pod, events)
 
 
-def _as_asked(job: Mapping[str, Any], name: str, namespace: str) -> Snapshot:
+def _as_asked(job: Mapping[str, Any], name: str, namespace: str, cause: Cause | None, attempt: int) -> Snapshot:
     """What the Job itself says."""
     meta, annotations = part(job, "metadata"), part(job, "metadata", "annotations")
-    template = part(job, "spec", "template")
+    containers = rows(job, "spec", "template", "spec", "containers")
     return Snapshot(
         name=text(meta, "name") or name,
         namespace=text(meta, "namespace") or namespace,
         phase=PENDING,
+        cause=cause,
         created_at=unix(meta.get("creationTimestamp")),
-        gpus=_gpus(template),
-        memory=_asked(template, "memory"),
-        cpus=_asked(template, "cpu"),
+        gpus=_gpus(containers),
+        memory=_asked(containers, "memory"),
+        cpus=_asked(containers, "cpu"),
         notebook=text(annotations, names.ANNOTATION_NOTEBOOK) or None,
         label=text(annotations, names.ANNOTATION_LABEL) or None,
         ours=names.ANNOTATION_BUNDLE in annotations,
@@ -148,22 +141,34 @@ def _as_asked(job: Mapping[str, Any], name: str, namespace: str) -> Snapshot:
         submission_id=text(annotations, names.ANNOTATION_SUBMISSION) or None,
         fetched=names.ANNOTATION_FETCHED in annotations,
         artifacts=text(annotations, names.ANNOTATION_ARTIFACTS) or None,
+        attempt=attempt,
+        attempts=max(attempt, attempts.most(job)),
     )
 
 
-def _as_it_runs(found: Snapshot, job: Mapping[str, Any], pod: Mapping[str, Any] | None) -> Snapshot:
+def _as_it_runs(
+    found: Snapshot,
+    job: Mapping[str, Any],
+    pod: Mapping[str, Any] | None,
+    events: Sequence[Mapping[str, Any]] | None,
+) -> Snapshot:
     """The same, with what its pod and that one's container say."""
     status = _container_status(pod)
     before, ended = part(status, "lastState", "terminated"), part(status, "state", "terminated")
     ran = part(status, "state", "running") or (ended if text(ended, "reason") not in NEVER_STARTED else {})
     given_up = bool(before and found.cause and found.cause.hopeless)
+    node, pod_uid = text(pod, "spec", "nodeName"), text(pod, "metadata", "uid") or None
     return replace(
         found,
+        phase=_phase(job, pod, status, found),
+        made=made_of(job, status),
         pod=text(pod, "metadata", "name") or None,
-        pod_uid=text(pod, "metadata", "uid") or None,
-        node=text(pod, "spec", "nodeName") or None,
-        scheduled=bool(text(pod, "spec", "nodeName")),
+        pod_uid=pod_uid,
+        node=node or None,
+        scheduled=bool(node),
+        queued_at=found.created_at if found.attempt == 1 else unix(part(pod, "metadata").get("creationTimestamp")),
         scheduled_at=_scheduled_at(pod),
+        pull=pull_of(pod_uid, events),
         started=bool(ran or before),
         terminated=bool(ended) or given_up or text(pod, "status", "phase") in ("Succeeded", "Failed"),
         end=last_word(ended),
@@ -208,12 +213,14 @@ def unix(stamp: Any) -> float | None:
         return None
 
 
-def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, cause: Cause | None, attempt: int) -> str:
-    phase = _by_its_objects(job, pod, attempt)
-    return STOPPED if phase == FAILED and cause is not None and cause.kind == "stopped" else phase
+def _phase(job: Mapping[str, Any], pod: Mapping[str, Any] | None, status: Mapping[str, Any], found: Snapshot) -> str:
+    phase = _by_its_objects(job, pod, status, found.attempt)
+    return STOPPED if phase == FAILED and found.cause is not None and found.cause.kind == "stopped" else phase
 
 
-def _by_its_objects(job: Mapping[str, Any], pod: Mapping[str, Any] | None, attempt: int) -> str:
+def _by_its_objects(
+    job: Mapping[str, Any], pod: Mapping[str, Any] | None, status: Mapping[str, Any], attempt: int
+) -> str:
     if true_condition(job, "Complete", "SuccessCriteriaMet"):
         return SUCCEEDED
     if failed(job):
@@ -229,7 +236,7 @@ def _by_its_objects(job: Mapping[str, Any], pod: Mapping[str, Any] | None, attem
         return FAILED
     if phase == "Failed" and attempts.in_turn(job):
         return PENDING  # until the next attempt
-    state = part(_container_status(pod), "state")
+    state = part(status, "state")
     unseen = pod is None and part(job, "status").get("ready")  # of pods that the user may not list
     return RUNNING if state.get("running") or state.get("terminated") or unseen else PENDING
 
@@ -251,14 +258,13 @@ def _container_status(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {}
 
 
-def _gpus(template: Mapping[str, Any]) -> int:
-    resources = [part(container, "resources") for container in rows(template, "spec", "containers")]
+def _gpus(containers: Sequence[Mapping[str, Any]]) -> int:
+    resources = [part(container, "resources") for container in containers]
     return sum(gpus({**part(each, "requests"), **part(each, "limits")}) for each in resources)
 
 
-def _asked(template: Mapping[str, Any], resource: str) -> str | None:
+def _asked(containers: Sequence[Mapping[str, Any]], resource: str) -> str | None:
     """Of the only container; several share what is used in ways that nobody tells."""
-    containers = rows(template, "spec", "containers")
     if len(containers) != 1:
         return None
     limits, requests = (part(containers[0], "resources", key) for key in ("limits", "requests"))

@@ -50,9 +50,11 @@ def with_lost_device(cause: Cause, status: Mapping[str, Any]) -> Cause:
 def silent(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Cause | None:
     """A pod that runs for all that is known, on a node that no longer answers; `events`: of the pod."""
     last = newest(events, "NodeNotReady")
+    if last is None:
+        return None
     ready = next((each for each in rows(pod, "status", "conditions") if text(each, "type") == "Ready"), {})
     runs = any(part(each, "state", "running") for each in rows(pod, "status", "containerStatuses"))
-    if last is None or not runs or text(ready, "status") == "True":
+    if not runs or text(ready, "status") == "True":
         return None
     what = f"Its node {text(pod, 'spec', 'nodeName')} does not answer: whether it still runs is not known."
     fix = "wait: the cluster gives the pod up after some minutes; then run the cell again"
