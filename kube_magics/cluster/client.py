@@ -24,6 +24,7 @@ from kube_magics.cluster.connections import Connections
 from kube_magics.cluster.exchange import Answer
 from kube_magics.cluster.flight import Flight
 from kube_magics.cluster.link import Link
+from kube_magics.cluster.shortened import shortened
 
 ANSWER_TIMEOUT_S = 30.0
 """Of silence."""
@@ -68,9 +69,18 @@ class Client:
         self._warnings: dict[str, bool] = {}
         """What the server has warned of, and whether it has been taken."""
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
-        """The object or list at `path` (`/api/v1/namespaces/x/pods`)."""
-        return await self._answer("GET", path, params=params, headers={"Accept": accept})
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+        *,
+        without: bytes | None = None,
+    ) -> Any:
+        """The object or list at `path` (`/api/v1/namespaces/x/pods`); without the texts that follow `without`
+        (`shortened.py`).
+        """
+        return await self._answer("GET", path, params=params, headers={"Accept": accept}, without=without)
 
     async def post(self, path: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None) -> Any:
         """Create; not repeated here, since only the caller knows whether it may be."""
@@ -136,6 +146,7 @@ class Client:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        without: bytes | None = None,
     ) -> Any:
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         limits = self._limits(len(data or b""))
@@ -145,7 +156,8 @@ class Client:
             asked = {"Content-Type": JSON, **(headers or {}), **own}
             async with self._sent(method, path, params=params, data=data, headers=asked, timeout=limits) as response:
                 await self._check(response)
-                text = await response.read()
+                content = response.content.iter_any()
+                text = await response.read() if without is None else await shortened(content, without)
                 return self._read(path, text, json_expected=asked.get("Accept", JSON).startswith(JSON))
 
     def _limits(self, size_bytes: int) -> aiohttp.ClientTimeout:

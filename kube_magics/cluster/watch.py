@@ -67,15 +67,16 @@ async def watch(
     grace_s: float = GRACE_S,
     poll_s: float = POLL_S,
     keep: Keep = dict,
+    without: bytes | None = None,
 ) -> AsyncGenerator[Listed | Changed | Outage, None]:
     """Yield `Listed`, then every change; a new `Listed` whenever changes may have been missed; outages that last.
 
     Ends never. A connection that breaks, is silent or refused for a moment is opened again with a growing pause; so is
     one that is refused for want of rights or credentials which had been enough: for half a minute. Who may list and not
     watch, or watch and not list, is served by what they may. NotFound, an invalid request and what else was refused
-    from the first are raised, since waiting does not mend them.
+    from the first are raised, since waiting does not mend them. `without`: what is left out of lists (`Client.get`).
     """
-    at, patience, absence = _At(server_s, grace_s, poll_s, keep), _Patience(), Absence(client.link)
+    at, patience, absence = _At(server_s, grace_s, poll_s, keep, without), _Patience(), Absence(client.link)
     while True:
         absence.waited, silent_s = False, None
         try:
@@ -108,6 +109,7 @@ class _At:
     grace_s: float
     poll_s: float
     keep: Keep
+    without: bytes | None
     version: str | None = None
     """None: from a new list."""
     vain: int = 0
@@ -119,7 +121,7 @@ async def _once(
 ) -> AsyncGenerator[Listed | Changed | None, None]:
     """Until the server ends it, or it breaks; None once the server has answered."""
     if at.version is None:
-        found, at.version = await listed(client, path, params, at.keep)
+        found, at.version = await listed(client, path, params, at.keep, at.without)
         patience.listed = True
         yield found
     async with AsyncExitStack() as stack:
@@ -141,13 +143,15 @@ async def _once(
                 yield Changed(event["type"], at.keep(event["object"]))
 
 
-async def listed(client: Client, path: str, params: Mapping[str, str], keep: Keep = dict) -> tuple[Listed, str]:
+async def listed(
+    client: Client, path: str, params: Mapping[str, str], keep: Keep = dict, without: bytes | None = None
+) -> tuple[Listed, str]:
     """Everything that matches now, and its version. Either of the rights to list and to watch will do."""
     items: list[Mapping[str, Any]] = []
     page = {**params, "limit": str(PAGE)}
     try:
         while True:
-            found = await client.get(path, page)
+            found = await client.get(path, page, without=without)
             items += map(keep, found.get("items") or ())
             if not (token := found["metadata"].get("continue")):
                 return Listed(tuple(items)), str(found["metadata"]["resourceVersion"])

@@ -14,8 +14,8 @@ GPU = re.compile(r"(?:^|[/.])gpu(?:$|[./])|/mig-|/gaudi$", re.IGNORECASE)
 """In a resource's name: nvidia.com/gpu, nvidia.com/gpu.shared, nvidia.com/mig-1g.5gb, gpu.intel.com/i915."""
 
 _MAPPING = (dict, Mapping)
-"""Asked of thousands of objects, a hundred times of each: a dict is known as such in a tenth of the time, and so is None.
-That is also why the three below do not call each other."""
+"""Asked of thousands of objects, a hundred times of each: a dict, and None, are known as such in a tenth of the time.
+Therefore the three below do not call each other, too."""
 
 
 def part(found: Any, *keys: str) -> Mapping[str, Any]:
