@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ def run(folder: Path, captured: Capture, **options: Any) -> Log:
     return Runner(folder, replaced=files(captured, result_limit_bytes=1_000_000, **options)).wait()
 
 
+@functools.cache
 def other_python() -> str:
     """An interpreter of another minor than ours."""
     minors = [minor for minor in ("3.13", "3.12", "3.10", "3.9", "3.14") if minor != MINOR]
