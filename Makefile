@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 FAST := not (cluster or notebook or demo or browser or gpu or corpus or jobs or long)
 # `alone`: restarts of the node's servers, floods, exact times, the machine's one GPU.
 TOGETHER := not (alone or long)
-# A process a core. tests/abreast.py says what stays in one process, and what begins first.
+# tests/abreast.py says how many, what stays in one process, and what begins first.
 SIDE_BY_SIDE := -n auto --dist loadfile
 # Most of a test's time on the cluster is waiting for pods: tests that need none have the cores meanwhile.
 WITH_THE_CLUSTER := -n 4 --dist loadfile

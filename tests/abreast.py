@@ -6,6 +6,7 @@ one by one. What takes longest begins first: begun last, it would go on when all
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,11 @@ FIRST = (
     "tests/acceptance/",
     "tests/packages/",
     "tests/jobs/",
+    "tests/runner/",
+    "tests/api/",
 )
-"""A minute or more each, as they are measured with `--durations`; nothing but the duration of a run depends on it."""
+"""A minute or more each, as they are measured with `--durations`, then what waits the longest among the quick ones;
+nothing but the duration of a run depends on it."""
 
 
 def scope(nodeid: str) -> str:
@@ -58,6 +62,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
     config.option.loadscopereorder = False  # by the number of tests: the longest ones would come last
     return Abreast(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: some tests wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +23,16 @@ def name(path: Path) -> str:
     return path.relative_to(CHECKOUT).as_posix()
 
 
-def imported(path: Path, *, optional: bool = True) -> Iterator[tuple[int, str]]:
+@functools.cache
+def imported(path: Path, *, optional: bool = True) -> list[tuple[int, str]]:
     """(line, top-level module) of every import of other packages in the file, those in functions included.
 
     Without `optional`, imports in a `try` are left out: the file does without them.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return list(_imported(ast.parse(path.read_text(encoding="utf-8")), optional=optional))
+
+
+def _imported(tree: ast.Module, *, optional: bool) -> Iterator[tuple[int, str]]:
     tried = {id(n) for t in ast.walk(tree) if isinstance(t, ast.Try) for part in t.body for n in ast.walk(part)}
     for node in ast.walk(tree):
         if id(node) in tried and not optional:

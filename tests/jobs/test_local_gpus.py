@@ -22,9 +22,12 @@ from tests.cluster.gpu import numbers
 from tests.cluster.gpu.stub import build
 from tests.kernel import Kernel
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or not shutil.which("cc"), reason="the NVML stub needs Linux and a C compiler"
-)
+pytestmark = [
+    pytest.mark.jobs,
+    pytest.mark.skipif(
+        sys.platform != "linux" or not shutil.which("cc"), reason="the NVML stub needs Linux and a C compiler"
+    ),
+]
 SHOW = "import os\nseen = os.environ.get('CUDA_VISIBLE_DEVICES', 'unset').split(',')"
 
 
