@@ -186,3 +186,12 @@ def _fix(name: str, why: str) -> str:
     if why == MISSING:
         return "remove only what the job itself has made, not all of its /tmp"
     return f"set {name} in the cell, or leave it out of --returns"
+
+
+def moved_line(moved: Mapping[str, set[str]]) -> str | None:
+    """Of values with tensors that are on the CPU here -> the GPUs they were on; None: there are none."""
+    if not moved:
+        return None
+    names = ", ".join("the value" if name == VALUE else name for name in moved)
+    devices = ", ".join(sorted(set().union(*moved.values())))
+    return f"on the CPU here: the tensors of {names}, which were on {devices}; this notebook has no such GPU"

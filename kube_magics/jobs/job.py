@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import MutableMapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,15 +14,14 @@ from typing import Any, NoReturn
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.results import Arrived, load_result
-from kube_magics.jobs import cards, endings, homecoming, loop, readers, records, remote
-from kube_magics.jobs.arrivals import Arrivals, Loads
+from kube_magics.jobs import cards, endings, homecoming, loop, readers, records, remote, stopping
+from kube_magics.jobs.arrivals import Arrivals, Loads, moved_line
 from kube_magics.jobs.follow import Follower, Outcome
 from kube_magics.jobs.interrupt import Waiting, shown, unloaded
 from kube_magics.jobs.origin import VALUE, Origin, untrusted
 from kube_magics.jobs.pane import pane_of
 from kube_magics.jobs.raised import raised
 from kube_magics.jobs.screen import Screen
-from kube_magics.jobs.store import Store
 from kube_magics.telemetry.card import Brought, Card
 from kube_magics.telemetry.progress import Progress
 from kube_magics.telemetry.snapshot import FAILED, SUCCEEDED, Snapshot, succeeded
@@ -213,12 +211,7 @@ class Job:
     @property
     def moved(self) -> str | None:
         """Which values have their tensors on the CPU here, in one sentence; None: all are where they were."""
-        moved = self._arrived_here.moved
-        if not moved:
-            return None
-        names = ", ".join("the value" if name == VALUE else name for name in moved)
-        devices = ", ".join(sorted(set().union(*moved.values())))
-        return f"on the CPU here: the tensors of {names}, which were on {devices}; this notebook has no such GPU"
+        return moved_line(self._arrived_here.moved)
 
     def failure(self) -> BaseException | None:
         """Block until the job is over; what `result` would raise; None: nothing."""
@@ -255,28 +248,14 @@ class Job:
 
     async def stopping(self) -> str:
         """`stop`, on the loop."""
-        told = await self._backend.stop(self.name)
-        state = None
-        with suppress(errors.ClusterError):
-            state = await self._backend.poll(self.name)
-        if state is None or state.phase != SUCCEEDED:  # else the stop came too late, and there is something to fetch
-            records.close_named(self.name, self._backend.address)
-        return told
+        return await stopping.stop(self._backend, self.name)
 
     def delete(self) -> None:
         """Remove the job and all that it owns from the cluster (or this machine), and what it has in a store.
 
         Raises ResultError where the store refuses; the job is deleted then.
         """
-        store = None
-        with suppress(errors.Forbidden):  # who may delete need not be one who may look
-            state = self.snapshot()
-            store = Store.parse(state.artifacts or "", self.name, state.submission_id)
-        loop.wait(self._backend.delete(self.name))
-        records.close_named(self.name, self._backend.address)
-        if store is not None and (why := store.clear()):
-            what = f"Job {self.name} is deleted; its files at {store} are still there."
-            raise errors.ResultError(what, said=why, hint="remove them where you may, or let them be")
+        stopping.delete(self._backend, self.name)
 
     def __repr__(self) -> str:
         try:
