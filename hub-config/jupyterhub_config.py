@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import profiles
-from userspace import hook
+from userspace import hook, teams
 from userspace.settings import NAMESPACE_TEMPLATE, NOTEBOOK_ACCOUNT, Site
 
 c = get_config()  # noqa: F821, JupyterHub's own
@@ -39,6 +39,7 @@ site = Site(
     quota=profiles.QUOTA,
     group_quotas=profiles.GROUP_QUOTAS,
     shares=profiles.SHARES,
+    teams=profiles.TEAMS,
     internet=tuple(ip_network(each) for each in listed("INTERNET")) if "HUB_INTERNET" in os.environ else Site.internet,
     reachable=tuple(ip_network(each) for each in listed("REACHABLE")),
     cluster_queue=given("CLUSTER_QUEUE") or None,
@@ -87,11 +88,16 @@ elif given("LOGIN") == "shared-password":
 else:
     raise SystemExit(f"HUB_LOGIN={given('LOGIN')}: it is oidc or shared-password")
 
+# ---- Teams: several people in one server ----
+# Added to those that are there: the chart has one for its culler.
+c.JupyterHub.load_roles.extend(teams.roles(site))
+c.Authenticator.post_auth_hook = teams.refused(site)
+
 # ---- A namespace for each user ----
 c.KubeSpawner.enable_user_namespaces = True
 c.KubeSpawner.user_namespace_template = NAMESPACE_TEMPLATE
 c.KubeSpawner.pre_spawn_hook = hook.prepare(site)
-c.KubeSpawner.modify_pod_hook = hook.mount(site)
+c.KubeSpawner.modify_pod_hook = hook.complete(site)
 c.KubeSpawner.environment = hook.environment(site)
 # Names of before KubeSpawner 7: looking for their claims needs a right more.
 c.KubeSpawner.handle_legacy_names = False
@@ -117,6 +123,11 @@ c.KubeSpawner.container_security_context = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+# Who sits at a notebook is not moved to another node: nothing would start the pod again there. Idle ones are culled.
+c.KubeSpawner.extra_annotations = {
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
 # Without it a namespace with many services fills the environment.
 c.KubeSpawner.extra_pod_config = {"enableServiceLinks": False}
 if site.server_priority:
@@ -129,7 +140,7 @@ c.KubeSpawner.http_timeout = 120
 
 def of_user(spawner):
     """The profiles that fit into the user's quota."""
-    return profiles.profile_list(site.gpu_resource, site.quota_of(hook.user_of(spawner).groups))
+    return profiles.profile_list(site.gpu_resource, site.quota_of(hook.user_of(site, spawner).groups))
 
 
 c.KubeSpawner.profile_list = of_user

@@ -1,4 +1,4 @@
-"""What users choose from when they start their server, who may have how much, and which folders they share.
+"""What users choose from when they start their server, who may have how much, and what they share: folders, servers.
 
 This is the page that a site edits. A profile is the size of a *server*: jobs ask for their own cores and GPUs, which
 are free again when they end, while a GPU in a server is taken as long as it runs.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from userspace.settings import Quota, Share, amount
+from userspace.settings import Quota, Share, Team, amount
 
 PRODUCT = "nvidia.com/gpu.product"
 """The label that GPU feature discovery writes on nodes: `NVIDIA-H100-80GB-HBM3`."""
@@ -52,6 +52,9 @@ GROUP_QUOTAS: dict[str, Quota] = {
 SHARES: tuple[Share, ...] = ()
 """Folders that several see: Share("shared-vision", "/shared/vision", group="vision"),
 Share("datasets", "/datasets", read_only=True). Their volumes are made first: manifests/shared-volume.yaml."""
+TEAMS: tuple[Team, ...] = ()
+"""Groups that work in one server together, at the same time in the same notebooks: Team("vision", group="vision") has
+the server at /user/team-vision. Its image needs jupyter-collaboration (images/server/Containerfile)."""
 
 
 def profile_list(gpu_resource: str, quota: Quota) -> list[dict[str, Any]]:

@@ -27,19 +27,19 @@ def namespace(site: Site, user: User) -> dict[str, Any]:
     }
 
 
-def notebook_account(user: User) -> dict[str, Any]:
+def notebook_account(site: Site, user: User) -> dict[str, Any]:
     """The server's: kube_magics in it speaks to the cluster by this account's token."""
-    return _account(user, NOTEBOOK_ACCOUNT, token=True)
+    return _account(site, user, NOTEBOOK_ACCOUNT, token=True)
 
 
-def job_account(user: User) -> dict[str, Any]:
+def job_account(site: Site, user: User) -> dict[str, Any]:
     """Of the jobs: no rights, and no token is mounted."""
-    return _account(user, JOB_ACCOUNT, token=False)
+    return _account(site, user, JOB_ACCOUNT, token=False)
 
 
-def default_account(user: User) -> dict[str, Any]:
+def default_account(site: Site, user: User) -> dict[str, Any]:
     """Of pods that name none, as those of a file that somebody applies: no token either."""
-    return _account(user, "default", token=False)
+    return _account(site, user, "default", token=False)
 
 
 def user_binding(site: Site, user: User) -> dict[str, Any]:
@@ -53,10 +53,13 @@ def user_binding(site: Site, user: User) -> dict[str, Any]:
     }
 
 
-def _account(user: User, name: str, *, token: bool) -> dict[str, Any]:
+def _account(site: Site, user: User, name: str, *, token: bool) -> dict[str, Any]:
+    """Servers and jobs name the pull secret themselves; pods of files, which do not, get it from their account."""
+    pull = {"imagePullSecrets": [{"name": site.pull_secret}]} if site.pull_secret else {}
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": {"name": name, "namespace": user.namespace},
         "automountServiceAccountToken": token,
+        **pull,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -64,6 +65,30 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Team:
+    """A group whose members work in one server together, at the same time in the same notebooks.
+
+    Whoever is let into a server runs code as its user, so it is no member's own: the hub has a user for the team, as
+    whom nobody logs in, with a namespace, a home and the group's quota and folders (teams.py).
+    """
+
+    name: str
+    """`vision`: the server is that of the user `team-vision`. Lower-case letters, digits and `-`."""
+    group: str
+    """Whose members start it, use it and stop it."""
+
+    def __post_init__(self) -> None:
+        # It becomes a name of a user, of a role and of a namespace.
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", self.name):
+            raise ValueError(f"Team({self.name!r}): up to 40 lower-case letters, digits and -, as in Team('vision')")
+
+    @property
+    def user(self) -> str:
+        """The hub's user."""
+        return f"team-{self.name}"
+
+
+@dataclass(frozen=True)
 class Site:
     """One hub's settings."""
 
@@ -89,6 +114,7 @@ class Site:
     pull_secret: str | None = None
     """A Secret of the hub's namespace that lets nodes pull images; each namespace gets a copy."""
     shares: tuple[Share, ...] = ()
+    teams: tuple[Team, ...] = ()
     server_priority: str | None = "kube-magics-server"
     """Priority class of users' servers (manifests/priority-classes.yaml); None: the cluster has none."""
     job_priority: str | None = "kube-magics-batch"
@@ -108,6 +134,10 @@ class Site:
         """Of a user in `groups`."""
         found = [self.group_quotas[name] for name in sorted(groups) if name in self.group_quotas]
         return _largest(found) if found else self.quota
+
+    def team_of(self, name: str) -> Team | None:
+        """Whose server it is, of the hub's user `name`; None: a person's."""
+        return next((team for team in self.teams if team.user == name), None)
 
     def shares_of(self, groups: frozenset[str]) -> tuple[Share, ...]:
         """Those that a user in `groups` sees."""

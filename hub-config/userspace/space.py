@@ -17,9 +17,9 @@ def objects(site: Site, user: User, found: Found) -> list[dict[str, Any]]:
         *bounds.priorities(site, user),
         bounds.limits(site, user, allowed),
         *network.policies(site, user, found),
-        accounts.default_account(user),
-        accounts.job_account(user),
-        accounts.notebook_account(user),
+        accounts.default_account(site, user),
+        accounts.job_account(site, user),
+        accounts.notebook_account(site, user),
         accounts.user_binding(site, user),
         *_brought(site, user, found),
     ]

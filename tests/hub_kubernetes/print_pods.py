@@ -1,12 +1,13 @@
-"""A program: the server's pod of every profile, as KubeSpawner makes it by hub-config, as JSON by profile.
+"""A program: the server's pod of every profile that a user may have, as KubeSpawner makes it by hub-config, as JSON.
 
-print_pods.py USER GROUP: of a user with that name, in that group.
+print_pods.py USER GROUP: of a user with that name, in that group. TEST_CONFIG: another jupyterhub_config.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,9 @@ from kubespawner import KubeSpawner
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-FOLDER = Path(__file__).resolve().parents[2] / "hub-config"
+FILE = Path(
+    os.environ.get("TEST_CONFIG") or Path(__file__).resolve().parents[2] / "hub-config" / "jupyterhub_config.py"
+)
 
 
 async def pod(config: Config, user: SimpleNamespace, slug: str) -> Any:
@@ -29,12 +32,12 @@ async def pod(config: Config, user: SimpleNamespace, slug: str) -> Any:
 
 
 async def main(name: str, group: str) -> None:
-    config = PyFileConfigLoader("jupyterhub_config.py", path=str(FOLDER)).load_config()
-    import profiles
-
+    config = PyFileConfigLoader(FILE.name, path=str(FILE.parent)).load_config()
     groups = [SimpleNamespace(name=group)]
     user = SimpleNamespace(name=name, id=1, url=f"/user/{name}", escaped_name=name, groups=groups)
-    print(json.dumps({each.slug: await pod(config, user, each.slug) for each in profiles.PROFILES}))
+    spawner = KubeSpawner(config=config, user=user, _mock=True)
+    slugs = [each["slug"] for each in spawner.profile_list(spawner)]
+    print(json.dumps({slug: await pod(config, user, slug) for slug in slugs}))
 
 
 asyncio.run(main(*sys.argv[1:]))

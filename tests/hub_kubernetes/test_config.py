@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.paths import CHECKOUT
+from tests.hub_kubernetes.edited import edited
 
 FILE = CHECKOUT / "hub-config" / "jupyterhub_config.py"
 
@@ -17,14 +20,19 @@ def _hub() -> None:
     pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
 
 
-def read(monkeypatch: pytest.MonkeyPatch, **given: str) -> Any:
+def read(monkeypatch: pytest.MonkeyPatch, file: Path = FILE, **given: str) -> Any:
     """The configuration where these HUB_ variables are set."""
     from traitlets.config.loader import PyFileConfigLoader
 
     for name, value in given.items():
         monkeypatch.setenv(f"HUB_{name}", value)
-    monkeypatch.setattr("sys.path", list(__import__("sys").path))
-    return PyFileConfigLoader(FILE.name, path=str(FILE.parent)).load_config()
+    monkeypatch.setattr("sys.path", list(sys.path))
+    # The page of the file that is read, whichever was imported before.
+    monkeypatch.delitem(sys.modules, "profiles", raising=False)
+    try:
+        return PyFileConfigLoader(file.name, path=str(file.parent)).load_config()
+    finally:
+        sys.modules.pop("profiles", None)
 
 
 def test_every_setting_is_one_that_its_class_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +89,31 @@ def test_the_servers_pod_passes_pod_security(monkeypatch: pytest.MonkeyPatch) ->
     }
     assert (spawner.allow_privilege_escalation, spawner.uid) == (False, 1000)
     assert spawner.service_account == "kube-magics-notebook"
+
+
+def test_a_teams_role_stands_beside_the_charts_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The chart loads this file after it has set a role of its culler's."""
+    chart = tmp_path / "chart.py"
+    file = edited(tmp_path, TEAMS='(Team("vision", group="ml-vision"),)')
+    lines = ("c = get_config()", "c.JupyterHub.load_roles = [{'name': 'culler'}]", f"load_subconfig({str(file)!r})")
+    chart.write_text("\n".join(lines))
+    culler, team = read(monkeypatch, chart).JupyterHub.load_roles
+    assert culler == {"name": "culler"}
+    assert (team["groups"], team["users"]) == (["ml-vision"], ["team-vision"])
+    assert team["scopes"] == ["access:servers!user=team-vision", "servers!user=team-vision"]
+
+
+def test_without_teams_there_is_no_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(read(monkeypatch).JupyterHub.load_roles.get_value([])) == []
+
+
+def test_nobody_logs_in_as_a_team() -> None:
+    from tornado.web import HTTPError
+    from userspace import teams
+    from userspace.settings import Site, Team
+
+    after_login = teams.refused(Site(teams=(Team("vision", group="ml-vision"),)))
+    ada = {"name": "ada", "groups": ["ml-vision"]}
+    assert after_login(None, None, ada) is ada
+    with pytest.raises(HTTPError, match="team-vision is a team's server: log in as yourself"):
+        after_login(None, None, {"name": "team-vision"})

@@ -1,4 +1,8 @@
-"""The objects of a user's namespace, as they are written."""
+"""The objects of a user's namespace, as they are written.
+
+The network plugin of tests/cluster enforces no NetworkPolicy: what policies say is asserted in the manifest, and the tests'
+names say so.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from userspace.network import METADATA, blocks, policies
-from userspace.settings import COMPONENT, SERVER, Found, Quota, Share, Site, User, amount
+from userspace.settings import COMPONENT, SERVER, Found, Quota, Share, Site, Team, User, amount
 from userspace.space import objects
 
 SITE = Site(pull_secret="image-pull", cluster_queue="gpus", shares=(
@@ -86,6 +90,21 @@ def test_only_the_servers_account_has_rights_and_a_token() -> None:
     ]
 
 
+def test_every_account_brings_the_pull_secret_and_none_is_named_where_there_is_none() -> None:
+    def named(site: Site) -> list[Any]:
+        return [each.get("imagePullSecrets") for (kind, _), each in made(site).items() if kind == "ServiceAccount"]
+
+    assert named(SITE) == [[{"name": "image-pull"}]] * 3
+    assert named(replace(SITE, pull_secret=None)) == [None] * 3
+
+
+@pytest.mark.parametrize("name", ["", "Vision", "vision lab", "-x", "a" * 41])
+def test_a_team_has_a_name_that_can_be_a_users_a_roles_and_a_namespaces(name: str) -> None:
+    assert Team("v-2", "Vision Lab").user == "team-v-2"
+    with pytest.raises(ValueError, match="lower-case letters"):
+        Team(name, "vision")
+
+
 def test_gpus_are_bounded_where_the_cluster_heeds_it_and_none_is_given_unasked() -> None:
     allowed = made()["ResourceQuota", "kube-magics-user"]["spec"]["hard"]
     assert [key for key in allowed if "gpu" in key] == ["requests.nvidia.com/gpu"]
@@ -113,12 +132,12 @@ def test_a_share_is_for_its_group_and_has_a_volume_of_this_namespace() -> None:
     assert (claim["volumeName"], claim["accessModes"]) == ("jupyter-ada-datasets", ["ReadOnlyMany"])
 
 
-def test_everything_is_denied_that_no_policy_allows() -> None:
+def test_asserted_in_the_manifest_everything_is_denied_that_no_policy_allows() -> None:
     spec = made()["NetworkPolicy", "nothing-else"]["spec"]
     assert spec == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []}
 
 
-def test_servers_are_reached_by_the_hubs_namespace_alone_and_reach_hub_api_and_their_jobs() -> None:
+def test_asserted_in_the_manifest_servers_are_reached_by_the_hub_alone_and_reach_hub_api_and_their_jobs() -> None:
     spec = made()["NetworkPolicy", "servers"]["spec"]
     hub = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "jupyterhub"}}}
     jobs = {"podSelector": {"matchExpressions": [{"key": COMPONENT, "operator": "NotIn", "values": [SERVER]}]}}
@@ -132,14 +151,14 @@ def test_servers_are_reached_by_the_hubs_namespace_alone_and_reach_hub_api_and_t
     ]
 
 
-def test_jobs_reach_each_other_and_no_server_no_hub_no_api() -> None:
+def test_asserted_in_the_manifest_jobs_reach_each_other_and_no_server_no_hub_no_api() -> None:
     spec = made()["NetworkPolicy", "jobs"]["spec"]
     assert spec["ingress"] == [{"from": [{"podSelector": {}}]}]
     assert spec["egress"] == [{"to": [{"podSelector": spec["podSelector"]}]}]
     assert spec["podSelector"]["matchExpressions"][0]["operator"] == "NotIn"
 
 
-def test_no_policy_lets_anybody_of_another_namespace_in_but_the_hub_and_name_servers() -> None:
+def test_asserted_in_the_manifest_nobody_of_another_namespace_is_let_in_but_the_hub_and_name_servers() -> None:
     peers = [
         peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
         for policy in policies(SITE, ADA, FOUND)
@@ -151,7 +170,7 @@ def test_no_policy_lets_anybody_of_another_namespace_in_but_the_hub_and_name_ser
     assert set(peers) == {"jupyterhub", "kube-system"}
 
 
-def test_the_internet_is_reached_and_private_networks_and_metadata_are_not() -> None:
+def test_asserted_in_the_manifest_the_internet_is_reached_and_private_networks_are_not() -> None:
     policy = made()["NetworkPolicy", "names-and-internet"]
     assert allows(policy, "93.184.216.34")
     assert allows(policy, "2606:2800:220:1::1")
@@ -159,7 +178,7 @@ def test_the_internet_is_reached_and_private_networks_and_metadata_are_not() -> 
         assert not allows(policy, address), address
 
 
-def test_a_private_network_can_be_opened_and_the_internet_closed() -> None:
+def test_asserted_in_the_manifest_a_private_network_can_be_opened_and_the_internet_closed() -> None:
     site = replace(SITE, internet=(), reachable=(ip_network("10.20.0.0/16"),), dns=())
     policy = made(site)["NetworkPolicy", "names-and-internet"]
     assert (allows(policy, "10.20.1.1"), allows(policy, "93.184.216.34")) == (True, False)
@@ -168,7 +187,7 @@ def test_a_private_network_can_be_opened_and_the_internet_closed() -> None:
 
 
 @given(st.lists(NETWORKS), st.lists(NETWORKS), st.lists(NETWORKS))
-def test_the_metadata_address_is_never_reached_whatever_the_site_says(
+def test_asserted_in_the_manifest_the_metadata_address_is_never_reached_whatever_the_site_says(
     internet: list[Any], reachable: list[Any], dns: list[Any]
 ) -> None:
     site = replace(SITE, internet=tuple(internet), reachable=tuple(reachable), dns=tuple(dns))
