@@ -12,7 +12,8 @@ from typing import Any
 from .cluster import Cluster
 from .namespaces import Namespace
 
-_ROOT = "/tmp/kube-magics-test-claims"
+ROOT = "/tmp/kube-magics-test-claims"
+"""On the node: what volumes are made of."""
 _PATIENCE_S = 60.0
 
 
@@ -30,7 +31,7 @@ def claim(
     """
     folder = f"{space.name}-{name}-{secrets.token_hex(2)}"
     if mode is not None:
-        _on_node(cluster, f"mkdir -p {_ROOT}/{folder} && chmod {mode} {_ROOT}/{folder}")
+        on_node(cluster, f"mkdir -p {ROOT}/{folder} && chmod {mode} {ROOT}/{folder}")
     common: dict[str, Any] = {"accessModes": list(modes), "storageClassName": ""}
     volume = {
         "apiVersion": "v1",
@@ -40,7 +41,7 @@ def claim(
             **common,
             "capacity": {"storage": "1Gi"},
             "claimRef": {"namespace": space.name, "name": name},
-            "hostPath": {"path": f"{_ROOT}/{folder}", "type": "Directory"},
+            "hostPath": {"path": f"{ROOT}/{folder}", "type": "Directory"},
             "persistentVolumeReclaimPolicy": "Retain",
         },
     }
@@ -52,7 +53,7 @@ def claim(
     finally:
         cluster.kubectl("delete", "pvc", name, f"--namespace={space.name}", "--wait=false", check=False)
         cluster.kubectl("delete", "pv", folder, "--wait=false", check=False)
-        _on_node(cluster, f"rm -rf {_ROOT}/{folder}")
+        on_node(cluster, f"rm -rf {ROOT}/{folder}")
 
 
 def unbound(space: Namespace, name: str, volume: str | None, common: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def unbound(space: Namespace, name: str, volume: str | None, common: dict[str, A
     }
 
 
-def _on_node(cluster: Cluster, command: str) -> None:
+def on_node(cluster: Cluster, command: str) -> None:
     """As root, in a pod that sees the node's /tmp."""
     name = f"node-{secrets.token_hex(4)}"
     mount = {"name": "tmp", "mountPath": "/tmp"}

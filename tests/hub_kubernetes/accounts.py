@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from userspace.settings import NAMESPACE_TEMPLATE, Site, User
+from userspace.settings import NAMESPACE_TEMPLATE, Site, Team, User
+from userspace.space import objects
 
 from tests.cluster import Cluster, kubeconfigs
 from tests.cluster.kubectl import Kubectl
@@ -31,6 +33,10 @@ class HubAccount:
         """A user of this test run."""
         name = f"{name}-{self.site.hub_namespace}"
         return User(name, NAMESPACE_TEMPLATE.format(username=name), frozenset(groups))
+
+    def of_team(self, team: Team) -> User:
+        """Whose server it is."""
+        return User(team.user, NAMESPACE_TEMPLATE.format(username=team.user), frozenset({team.group}))
 
 
 @contextmanager
@@ -62,6 +68,21 @@ def hub_account(cluster: Cluster, folder: Path) -> Iterator[HubAccount]:
             )
         admin("delete", "--filename=-", "--wait=false", "--ignore-not-found", input=manifests, check=False)
         admin("delete", "namespace", space, *spaces, "--wait=false", check=False)
+
+
+def made_by(hub: HubAccount, user: User, times: int = 1) -> None:
+    """What the hook does."""
+    from kubernetes_asyncio import client, config
+    from userspace import apply
+
+    async def main() -> None:
+        configuration = client.Configuration()
+        await config.load_kube_config(str(hub.kubeconfig), client_configuration=configuration)
+        async with client.ApiClient(configuration) as api:
+            for _ in range(times):
+                await apply.apply(api, objects(hub.site, user, await apply.found(api, hub.site)))
+
+    asyncio.run(main())
 
 
 def rendered(kubectl: Kubectl, space: str | None = None) -> str:

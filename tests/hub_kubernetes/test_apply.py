@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -15,14 +14,14 @@ from typing import Any
 import profiles
 import pytest
 import yaml
-from userspace.settings import Found, Quota, Share, User
+from userspace.settings import Found, Quota, Share
 from userspace.space import objects
 
 from tests.acceptance.desk import eventually
 from tests.cluster import Cluster
 from tests.cluster.paths import CHECKOUT, CONTEXT
 from tests.hub_kubernetes import attacks
-from tests.hub_kubernetes.accounts import HubAccount, hub_account, rendered
+from tests.hub_kubernetes.accounts import HubAccount, hub_account, made_by, rendered
 
 pytest.importorskip("kubernetes_asyncio", reason="the hub's own packages are not installed")
 pytestmark = pytest.mark.cluster
@@ -43,21 +42,6 @@ def hub(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
         eventually(bounded, "the admission policy of bounds.yaml")
         yield replace(made, site=replace(made.site, pull_secret="image-pull", shares=(SHARE,)))
-
-
-def made_by(hub: HubAccount, user: User, times: int = 1) -> None:
-    """What the hook does."""
-    from kubernetes_asyncio import client, config
-    from userspace import apply
-
-    async def main() -> None:
-        configuration = client.Configuration()
-        await config.load_kube_config(str(hub.kubeconfig), client_configuration=configuration)
-        async with client.ApiClient(configuration) as api:
-            for _ in range(times):
-                await apply.apply(api, objects(hub.site, user, await apply.found(api, hub.site)))
-
-    asyncio.run(main())
 
 
 def test_the_namespace_is_made_and_made_again_without_a_change(hub: HubAccount) -> None:
@@ -120,6 +104,24 @@ def test_a_pod_that_asks_for_no_gpu_gets_none_and_starts(hub: HubAccount, cluste
     [resources] = [each["resources"] for each in hub.admin.get("pod", "p", here)["spec"]["containers"]]
     assert resources["limits"] == {"nvidia.com/gpu": "0"}
     assert hub.admin("logs", "p", here).stdout == "none\n"
+
+
+def test_the_pull_secret_is_copied_and_comes_with_every_account(hub: HubAccount) -> None:
+    """Also to a pod that names none, as those of a file that somebody applies."""
+    user = hub.user("noor")
+    made_by(hub, user)
+    space, here = f"--namespace={hub.site.hub_namespace}", f"--namespace={user.namespace}"
+    assert hub.admin.get("secret", "image-pull", here)["data"] == hub.admin.get("secret", "image-pull", space)["data"]
+    for account in ("default", "kube-magics-job", "kube-magics-notebook"):
+        pod = attacks.server(user.namespace, "registry.lab/private:1")
+        pod["spec"]["serviceAccountName"] = account
+        dry = ("create", "--dry-run=server", "--output=json", "--filename=-")
+
+        def named(pod: dict[str, Any] = pod, dry: tuple[str, ...] = dry) -> bool:
+            made = json.loads(hub.admin(*dry, input=json.dumps(pod)).stdout)
+            return bool(made["spec"].get("imagePullSecrets") == [{"name": "image-pull"}])
+
+        eventually(named, f"the pull secret in a pod of {account}")
 
 
 def test_a_namespace_of_somebody_else_is_refused_with_a_sentence(hub: HubAccount) -> None:

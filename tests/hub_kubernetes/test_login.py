@@ -18,6 +18,7 @@ import yaml
 
 from tests.acceptance.desk import NOWHERE
 from tests.hub.visitor import Visitor
+from tests.hub_kubernetes.edited import edited
 from tests.hub_kubernetes.running import Hub, hub
 from tests.ports import free_port
 
@@ -28,7 +29,8 @@ pytestmark = [
     pytest.mark.skipif(find_spec("oidc_provider_mock") is None, reason="the tests' login provider is not installed"),
 ]
 
-PEOPLE = {"ada": ["ml", "gpu-heavy"], "bob": ["ml"], "eve": ["sales"], "olga": ["ops"]}
+PEOPLE = {"ada": ["ml", "gpu-heavy"], "bob": ["ml"], "eve": ["sales"], "olga": ["ops"], "team-heavy": ["ml"]}
+"""The last is called as the server of a team."""
 PATIENCE_S = 60.0
 
 
@@ -71,6 +73,7 @@ def running(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     kubeconfig = folder / "config"
     kubeconfig.write_text(yaml.safe_dump(NOWHERE))
     given = {
+        "TEST_CONFIG": str(edited(folder, TEAMS='(Team("heavy", group="gpu-heavy"),)')),
         "KUBECONFIG": str(kubeconfig),
         "HUB_LOGIN": "oidc",
         "HUB_ALLOWED_GROUPS": "ml",
@@ -93,9 +96,9 @@ def logged_in(running: Hub, name: str) -> tuple[Visitor, requests.Response]:
     return visitor, visitor.web.post(page.url, data={"sub": f"id-{name}"}, timeout=60)
 
 
-def profiles(visitor: Visitor) -> set[str]:
+def profiles(visitor: Visitor, page: str = "/hub/spawn") -> set[str]:
     """What the page offers that starts a server."""
-    page = visitor.web.get(f"{visitor.address}/hub/spawn", timeout=60).text
+    page = visitor.web.get(f"{visitor.address}{page}", timeout=60).text
     return {slug for slug in ("cpu", "large", "gpu", "gpus", "eight") if f'value="{slug}"' in page}
 
 
@@ -121,3 +124,15 @@ def test_an_admins_group_makes_administrators_and_no_other_does(running: Hub) ->
 def test_a_groups_quota_decides_what_is_offered(running: Hub) -> None:
     assert profiles(logged_in(running, "ada")[0]) == {"cpu", "large", "gpu", "gpus", "eight"}
     assert profiles(logged_in(running, "bob")[0]) == {"cpu", "large", "gpu", "gpus"}
+
+
+def test_a_teams_server_is_its_members_to_start_within_their_groups_quota(running: Hub) -> None:
+    ada, bob = (logged_in(running, name)[0] for name in ("ada", "bob"))
+    assert "eight" in profiles(ada, "/hub/spawn/team-heavy")
+    assert profiles(bob, "/hub/spawn/team-heavy") == set()
+    assert bob.web.get(f"{running.address}/hub/spawn/team-heavy", timeout=60).status_code in (403, 404)
+
+
+def test_nobody_logs_in_as_a_team(running: Hub) -> None:
+    _, page = logged_in(running, "team-heavy")
+    assert (page.status_code, "log in as yourself" in page.text) == (403, True), page.text
