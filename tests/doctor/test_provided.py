@@ -107,6 +107,7 @@ def some_not_ready() -> Object:
         ([workload("kube-proxy")], DEGRADED, "Not known"),
         ([workload("kube-proxy"), workload("calico-node")], OK, "Calico is there"),
         ([some_not_ready()], DEGRADED, "Cilium is ready on 1 of 3 nodes"),
+        ([workload("rke2-canal")], OK, "Canal is there"),
         ([workload("kube-flannel-ds")], DEGRADED, "flannel enforces no NetworkPolicy"),
         ([workload("kube-flannel"), workload("kube-network-policies")], OK, "kube-network-policies is there"),
         ([workload("aws-node", "--enable-network-policy=false")], DEGRADED, "AWS plugin, as it is set, enforces no"),

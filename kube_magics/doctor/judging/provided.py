@@ -105,7 +105,7 @@ def _enforcing(daemon: Mapping[str, Any]) -> str | None:
     name = _name(daemon)
     if name == _AWS and _AWS_ENFORCES in _words(daemon):
         return "The AWS plugin"
-    return ENFORCING.get(name)
+    return ENFORCING.get(name.removeprefix("rke2-"))
 
 
 CUTOFF = -10
@@ -116,7 +116,7 @@ _CUTOFF_OPTION = "--expendable-pods-priority-cutoff="
 
 def autoscaler(deployments: Objects, status: Mapping[str, Any] | None, pools: Objects, classes: Objects) -> list[Line]:
     """`status`: cluster-autoscaler's ConfigMap, which a cloud's own writes too; `pools`: Karpenter's NodePools."""
-    ours = [each for each in deployments if any("cluster-autoscaler" in image for image in _images(each))]
+    ours = [each for each in deployments if any("cluster-autoscaler" in it for it in (_name(each), *_images(each)))]
     words = [word for each in ours for word in _words(each)]
     lines = []
     if pools:
