@@ -20,6 +20,7 @@ from benchmarks import (
     list_2000,
     load,
     log_rate,
+    neighbour,
     notebook_flood,
     resume,
     runner_line,
@@ -54,6 +55,7 @@ ON_THE_CLUSTER: dict[str, Callable[[Place, int], list[Sample]]] = {
     "cuts": cuts.measure,
     "follow-20": follow_20.measure,
     "why": why.measure,
+    "neighbour": neighbour.measure,
 }
 NAMES = (*ALONE, *ON_THE_CLUSTER)
 
