@@ -27,6 +27,7 @@ NAMES = {
     "first-line",
     "first-line-large",
     "done",
+    "neighbour",
     "cuts",
     "cuts-unsaid",
     "follow-20-cpu",
