@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
 
 import pytest
-from userspace import defaults
-from userspace.settings import Found, Share, Team, User
+from userspace.settings import Found, User
 from userspace.space import objects
 
 from tests.cluster import Cluster
@@ -17,8 +14,6 @@ from tests.hub.visitor import Turned, Visitor
 from tests.hub_kubernetes import attacks
 from tests.hub_kubernetes.accounts import HubAccount, hub_account
 from tests.hub_kubernetes.attacks import Attack
-from tests.hub_kubernetes.edited import edited
-from tests.hub_kubernetes.folders import shared
 from tests.hub_kubernetes.running import ADMIN_PASSWORD, PASSWORD, Hub, hub, in_cluster
 
 pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
@@ -30,19 +25,6 @@ there = os.path.exists("/var/run/secrets/kubernetes.io"), os.environ["NVIDIA_VIS
 """
 
 
-SHARES = (Share("shared-vision", "/shared/vision", group="vision"), Share("datasets", "/datasets", read_only=True))
-
-SHARED = """%%kubetrain --cpus 50m --returns found
-import errno
-found = [open(path).read() for path in ("/shared/vision/note.txt", "/shared/vision/about.txt", "/datasets/about.txt")]
-open("/shared/vision/answer.txt", "w").write("from the job")
-try:
-    open("/datasets/mine.txt", "w")
-except OSError as error:
-    found.append(errno.errorcode[error.errno])
-"""
-
-
 @pytest.fixture(scope="module")
 def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubAccount]:
     with hub_account(cluster, tmp_path_factory.mktemp("account")) as made:
@@ -50,29 +32,15 @@ def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def team(account: HubAccount) -> Team:
-    return Team(f"v-{account.site.hub_namespace}", group="vision")
-
-
-@pytest.fixture(scope="module")
-def running(
-    account: HubAccount, team: Team, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Hub]:
-    folder = tmp_path_factory.mktemp("hub")
-    config = edited(folder, SHARES=repr(SHARES), TEAMS=repr((team,)))
-    users = [account.user("ada"), account.user("bob"), account.of_team(team)]
-    with (
-        shared(cluster, SHARES, users),
-        hub(folder, in_cluster(account, cluster) | {"TEST_CONFIG": str(config)}) as made,
-    ):
+def running(account: HubAccount, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with hub(tmp_path_factory.mktemp("hub"), in_cluster(account, cluster)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def ada(running: Hub, account: HubAccount) -> Visitor:
-    """Her server runs. The administrator has put her into the group "vision"."""
+    """Her server runs."""
     visitor = running.visitor(account.user("ada").name).log_in(PASSWORD)
-    running.visitor("olga").log_in(ADMIN_PASSWORD).join("vision", visitor.name)
     visitor.start(profile="cpu")
     return visitor
 
@@ -103,46 +71,15 @@ def test_more_than_the_sites_limit_is_refused_in_the_cell(ada: Visitor) -> None:
 
 
 @pytest.fixture(scope="module")
-def bob(account: HubAccount, running: Hub, cluster: Cluster) -> User:
-    """The other user: a namespace as the hub makes it, with something in it to be had. He is in ada's group."""
-    user, site = account.user("bob", "vision"), replace(account.site, shares=SHARES)
+def bob(account: HubAccount, cluster: Cluster) -> User:
+    """The other user: a namespace as the hub makes it, with something in it to be had."""
+    user = account.user("bob")
     victim = attacks.server(user.namespace, cluster.images.quickstart)
-    volumes, mounts = zip(*defaults.volumes(site, user), strict=True)
-    victim["spec"]["volumes"], victim["spec"]["containers"][0]["volumeMounts"] = volumes, mounts
-    account.admin.apply(*objects(site, user, Found((), None)), attacks.secret(user.namespace))
+    account.admin.apply(*objects(account.site, user, Found((), None)), attacks.secret(user.namespace))
     account.admin.apply(victim)
     name = f"pod/{victim['metadata']['name']}"
     account.admin("wait", name, f"--namespace={user.namespace}", "--for=condition=Ready", "--timeout=120s")
     return user
-
-
-def test_shared_folders_are_the_same_in_servers_jobs_and_namespaces(
-    account: HubAccount, ada: Visitor, bob: User
-) -> None:
-    notebook = ada.kernel()
-    assert notebook.run("open('/shared/vision/note.txt', 'w').write('from the server')").error is None
-    ran = notebook.run(SHARED)
-    assert ran.error is None, ran
-    assert notebook.run("found").text == "['from the server', 'shared-vision', 'datasets', 'EROFS']\n"
-    assert notebook.run("open('/shared/vision/answer.txt').read()").text == "'from the job'\n"
-    notebook.close()
-    theirs = ("exec", attacks.SERVER, f"--namespace={bob.namespace}", "--", "cat", "/shared/vision/answer.txt")
-    assert account.admin(*theirs).stdout == "from the job"
-
-
-def test_a_teams_server_is_for_its_members_to_start_and_use(
-    running: Hub, account: HubAccount, ada: Visitor, team: Team
-) -> None:
-    with closing(replace(ada, name=team.user, open=[])) as together:
-        together.start(profile="cpu")
-        ran = together.kernel().run(
-            "import os\nos.environ['KUBE_MAGICS_NAMESPACE'], os.path.exists('/shared/vision/about.txt')"
-        )
-    assert ran.text == f"('{account.of_team(team).namespace}', True)\n", ran
-    eve = running.visitor(account.user("eve").name).log_in(PASSWORD)
-    for path in (f"/hub/spawn/{team.user}", f"/user/{team.user}/lab"):
-        asked = [who.web.get(running.address + path, timeout=60).status_code for who in (ada, eve)]
-        assert (asked[0], asked[1] in (403, 404)) == (200, True), (path, asked)
 
 
 @pytest.fixture(scope="module")
