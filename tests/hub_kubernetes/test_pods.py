@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from tests.acceptance.desk import NOWHERE
 from tests.hub_kubernetes.edited import edited
 from tests.hub_kubernetes.running import shared_password
 
-pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
-# A process for each user: KubeSpawner takes seconds to import.
-pytestmark = pytest.mark.jobs
+# A process for each user: KubeSpawner takes seconds to import, and not here.
+pytestmark = [
+    pytest.mark.jobs,
+    pytest.mark.skipif(find_spec("kubespawner") is None, reason="the hub's own packages are not installed"),
+]
 
 SHARES = (Share("shared-vision", "/shared/vision", group="vision"), Share("datasets", "/datasets", read_only=True))
 GIVEN = {
