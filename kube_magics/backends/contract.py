@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -176,6 +176,9 @@ class Backend(Protocol):
     async def submit(self, submission: Submission) -> str | None:
         """Create the job, or raise and leave nothing behind; the same submission twice creates one job. Returns its
         uid, where it has one."""
+
+    async def resubmit(self, objects: Sequence[Mapping[str, Any]]) -> str | None:
+        """As `submit`, of a job that `recipe` gave and that has another name and submission by now."""
 
     async def create(self, manifest: Mapping[str, Any]) -> str:
         """Create one object of whatever kind exactly as it is; what it is called: `job.batch/NAME`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -16,7 +16,6 @@ from kube_magics import errors
 from kube_magics.backends import bundles
 from kube_magics.cluster.client import Client
 from kube_magics.spec import names
-from kube_magics.spec.job import Submission
 
 T = TypeVar("T")
 
@@ -30,21 +29,39 @@ ATTEMPTS = 6
 WITHDRAW_S = 10.0
 
 
-async def create_job(client: Client, namespace: str, submission: Submission, body: Mapping[str, Any]) -> dict[str, Any]:
+async def create(
+    client: Client,
+    namespace: str,
+    body: Mapping[str, Any],
+    maps: Callable[[dict[str, Any]], Sequence[Mapping[str, Any]]],
+) -> str:
+    """A Job, and the `maps` of the one that is made: all of it, or nothing; its uid. Raises Conflict where the name is
+    another's."""
+    try:
+        made = await create_job(client, namespace, body)
+        for each in maps(made):  # side by side they would share a slow link, and all be late
+            await create_map(client, namespace, each)
+    except BaseException:
+        await asyncio.shield(withdraw(client, namespace, body))
+        raise
+    return str(made["metadata"]["uid"])
+
+
+async def create_job(client: Client, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The Job as it is in the cluster; raises Conflict where the name is another's."""
-    jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+    jobs, name = f"/apis/batch/v1/namespaces/{namespace}/jobs", body["metadata"]["name"]
 
     async def post() -> dict[str, Any]:
         try:
             return dict(await client.post(jobs, body))
         except errors.Conflict as conflict:
-            found = await _found(bundles.job_of(client, namespace, submission.name), conflict)
-            if is_of(submission, found):
+            found = await _found(bundles.job_of(client, namespace, name), conflict)
+            if _submission(found) == _submission(body):
                 return found
             raise errors.Conflict(
-                f"There is a job {submission.name} already in namespace {namespace}.",
+                f"There is a job {name} already in namespace {namespace}.",
                 said=conflict.said,
-                hint=f"%kube delete {submission.name}   (or another --name)",
+                hint=f"%kube delete {name}   (or another --name)",
             ) from conflict
 
     return await _persistently(post)
@@ -67,23 +84,21 @@ async def create_map(
     await _persistently(post, patience_s)
 
 
-async def withdraw(client: Client, namespace: str, submission: Submission) -> None:
+async def withdraw(client: Client, namespace: str, body: Mapping[str, Any]) -> None:
     """A submission that failed half-way leaves nothing: its Job, if it is there, goes."""
-    job = f"/apis/batch/v1/namespaces/{namespace}/jobs/{submission.name}"
+    name = body["metadata"]["name"]
     try:
         async with asyncio.timeout(WITHDRAW_S):
-            found = await bundles.job_of(client, namespace, submission.name)
-            if is_of(submission, found):
-                await client.delete(job)
+            if _submission(await bundles.job_of(client, namespace, name)) == _submission(body):
+                await client.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
     except (TimeoutError, errors.ClusterError):
         # Nothing more can be done from here, and the error that brought us here says more.
         return
 
 
-def is_of(submission: Submission, job: Mapping[str, Any]) -> bool:
-    """Whether the Job of this name is this very submission's."""
-    annotations = job["metadata"].get("annotations") or {}
-    return bool(annotations.get(names.ANNOTATION_SUBMISSION) == submission.submission_id)
+def _submission(job: Mapping[str, Any]) -> str:
+    """The id that tells a Job from a stranger of the same name; each that is made here has one."""
+    return str((job["metadata"].get("annotations") or {}).get(names.ANNOTATION_SUBMISSION, ""))
 
 
 class _Nothing(Exception):

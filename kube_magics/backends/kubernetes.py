@@ -138,15 +138,22 @@ class KubernetesBackend:
         self._following[submission.name] = following
         following.start()
         try:
-            created = await creating.create_job(self.client, self.namespace, submission, self._job(submission))
-            maps = job_manifests.config_maps(created, submission)
-            for each in maps:  # side by side they would share a slow link, and all be late
-                await creating.create_map(self.client, self.namespace, each)
+            return await creating.create(
+                *(self.client, self.namespace, self._job(submission)),
+                maps=lambda made: job_manifests.config_maps(made, submission),
+            )
         except BaseException:
             self._following.pop(submission.name).stop()
-            await asyncio.shield(creating.withdraw(self.client, self.namespace, submission))
             raise
-        return str(created["metadata"]["uid"])
+
+    async def resubmit(self, objects: Sequence[Mapping[str, Any]]) -> str | None:
+        job, *maps = objects
+
+        def owned(made: Mapping[str, Any]) -> list[dict[str, Any]]:
+            owners = bundle_manifests.owners(made)
+            return [{**each, "metadata": {**each["metadata"], "ownerReferences": owners}} for each in maps]
+
+        return await creating.create(self.client, self.namespace, job, owned)
 
     async def create(self, manifest: Mapping[str, Any]) -> str:
         return await create(self.client, self.namespace, manifest)

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,9 @@ class LocalBackend:
             f"A {manifest['kind']} is an object of a cluster, and jobs run on this machine.",
             hint="%kube config context=NAME   (a cluster of your kubeconfig)",
         )
+
+    async def resubmit(self, objects: Sequence[Mapping[str, Any]]) -> str | None:
+        return await self.create(objects[0])
 
     async def submit(self, submission: Submission) -> str | None:
         self.check(submission.spec)

@@ -90,6 +90,16 @@ def begin(submission: Submission, backend: Backend, key: str = "", cell: Sent | 
         process=_this_process(),
         artifacts=submission.artifacts,
     )
+    return _begun(record)
+
+
+def begin_again(name: str, submission_id: str, backend: Backend, notebook: str) -> Record:
+    """The same of a job that no cell submits, but a copy of its Job: no run of a cell takes it up."""
+    process = _this_process()
+    return _begun(Record(submission_id, name, backend.address, "", notebook, sent_at=time.time(), process=process))
+
+
+def _begun(record: Record) -> Record:
     _under_way.add(record.submission_id)
     _write(record)
     return record

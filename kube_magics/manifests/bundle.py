@@ -78,15 +78,14 @@ def config_map(job: dict[str, Any], name: str, data: bytes, labels: dict[str, st
         "metadata": {
             "name": name,
             "labels": labels,
-            "ownerReferences": [
-                {
-                    "apiVersion": "batch/v1",
-                    "kind": "Job",
-                    "name": job["metadata"]["name"],
-                    "uid": job["metadata"]["uid"],
-                }
-            ],
+            "ownerReferences": owners(job),
         },
         "immutable": True,
         "binaryData": {f"part-{int(name.rpartition('-')[2]):03d}": base64.b64encode(data).decode("ascii")},
     }
+
+
+def owners(job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of what goes with the created `job`."""
+    meta = job["metadata"]
+    return [{"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"]}]

@@ -47,6 +47,7 @@ _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DIGESTED = re.compile(r"(?:^|-)[0-9a-f]{10}$")
 """Looks like a value that was changed: must not pass for one."""
 _ALPHABET = "bcdfghjkmnpqrstvwxz2456789"
+_GENERATED = re.compile(rf"-[{_ALPHABET}]{{5}}$")
 
 
 def checked_name(option: str, name: str) -> str:
@@ -96,6 +97,11 @@ def stem(text: str, longest: int = LONGEST_NAME - 6) -> str:
 def fresh_name(text: str) -> str:
     """A new job name that starts like `text`."""
     return f"{stem(text)}-{''.join(secrets.choice(_ALPHABET) for _ in range(5))}"
+
+
+def name_after(name: str) -> str:
+    """A new name for the job `name`, submitted once more; however often that is done, it grows no longer."""
+    return fresh_name(_GENERATED.sub("", name))
 
 
 def label_value(text: str) -> str:

@@ -13,20 +13,8 @@ from aiohttp import web
 from kube_magics import errors
 from kube_magics.backends.creating import create_job, create_map
 from kube_magics.spec import names
-from kube_magics.spec.job import JobSpec, Submission
 from tests.api.servers import api
 
-SUBMISSION = Submission(
-    spec=JobSpec(),
-    name="digits",
-    submission_id="s1",
-    bundle=b"",
-    bundle_sha256="",
-    cell_digest="",
-    notebook=None,
-    folder="/",
-    version="1",
-)
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -61,7 +49,7 @@ def created(*posts: Answer, there: str = "s1") -> tuple[str, list[str]]:
 
     async def create() -> str:
         async with api(answer) as client:
-            found = await create_job(client, "team", SUBMISSION, {"metadata": {"name": "digits"}})
+            found = await create_job(client, "team", job("s1"))
             return str(found["metadata"]["uid"])
 
     return asyncio.run(create()), asked

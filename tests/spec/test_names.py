@@ -27,6 +27,15 @@ def test_a_fresh_name_is_valid_wherever_it_stands(text: str) -> None:
 
 
 @given(texts)
+def test_a_job_that_is_submitted_ever_again_has_new_names_that_do_not_grow(text: str) -> None:
+    first = names.name_after(names.stem(text))
+    second = names.name_after(first)
+    assert first != second
+    assert first[:-5] == second[:-5]
+    assert names.checked_name("--name", second) == second
+
+
+@given(texts)
 def test_a_name_is_taken_as_it_is_or_refused_with_one_that_is_taken(text: str) -> None:
     try:
         assert names.checked_name("--name", text) == text
