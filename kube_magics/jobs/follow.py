@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 from kube_magics.backends.contract import Attempt, Backend, Outage, Piece
+from kube_magics.jobs.blocks import parts
 from kube_magics.jobs.logfile import READ_BYTES, LogFile
 from kube_magics.jobs.retries import Retries
 from kube_magics.jobs.screen import CROWDED_S, NOTES, STDERR, STDOUT, WAITS, Screen
@@ -24,7 +24,6 @@ from kube_magics.telemetry.snapshot import SUSPENDED, Snapshot
 FLUSH_S = 0.5
 STOPPED_BY_S = 20.0
 """A job that was told to end does not know by whom; its pod's state does, some seconds after its last word."""
-_MARKED = re.compile(rb"^[\x1e\x1f]", re.MULTILINE)
 
 
 @dataclass
@@ -187,25 +186,11 @@ class Follower:
 
     def _block(self, block: bytes) -> None:
         """Whole lines. Most blocks are the program's plain output and are passed on as they are."""
-        if not self._ours or (protocol.EVENT_MARK not in block and protocol.LINE_MARK not in block):
-            # A hundredth of what the search by lines costs, and under a flood the rule.
-            self._plain(block)
-            return
-        at = 0
-        for match in _MARKED.finditer(block):
-            start = match.start()
-            if start < at:
-                continue
-            if start > at:
-                self._plain(block[at:start])
-            stop = block.index(b"\n", start) + 1
-            self._marked(protocol.decode(block[start : stop - 1]))
-            at = stop
-        if at < len(block):
-            self._plain(block[at:] if at else block)
-
-    def _plain(self, lines: bytes) -> None:
-        self._user(STDOUT, lines)
+        for each in parts(block, ours=self._ours):
+            if isinstance(each, tuple):
+                self._user(*each)
+            else:
+                self._event(each)
 
     def _user(self, stream: int, lines: bytes) -> None:
         count = lines.count(b"\n")
@@ -215,16 +200,12 @@ class Follower:
         self._show(stream, lines)
         self._meter.output(stream, lines, time.monotonic())
 
-    def _marked(self, line: protocol.Line) -> None:
-        if line.event is None:
-            self._user(STDERR if line.kind == "err" else STDOUT, line.payload + b"\n")
-            return
-        event = line.event
+    def _event(self, event: dict[str, Any]) -> None:
         kind = event["e"]
         self.heard = self.heard.after(event, time.time())
         if kind == "partial":
-            self._totals.add(line)
             data = protocol.partial_bytes(event)
+            self._totals.bytes += len(data)
             stream = STDERR if event.get("s") == STDERR else STDOUT
             self.log.piece(stream, data)
             self._show(stream, data)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend, Outage
 from kube_magics.jobs import cards, followed, records
-from kube_magics.telemetry.board import LIVE, Board, Delta, doing
-from kube_magics.telemetry.card import NOTHING
+from kube_magics.jobs.listening import Listener
+from kube_magics.telemetry.board import LIVE, Board, Delta, doing, identity
+from kube_magics.telemetry.card import NOTHING, Card
+from kube_magics.telemetry.snapshot import Snapshot
 
 BATCH_S = 0.25
 """What changes within it is told at once."""
 AGAIN_S = 30.0
 """After what ends a watch: rights that were taken, credentials that ran out."""
 HEAR_S = 2.0
-"""Between two looks at what the jobs that are followed here have said."""
+"""Between two looks at what the jobs have said that are followed, or looked into, here."""
 LIST_S = 2.0
 """Between two listings of what this user has submitted."""
 Tell = Callable[[Delta | None, str], None]
@@ -44,6 +46,7 @@ class Overview:
         self._ready = asyncio.Event()
         self._failure: errors.KubeMagicsError | None = None
         self._changed = asyncio.Event()
+        self._near: list[Listener] = []
         self.board = Board()
         self.said = ""
         """Of the watch, as that the cluster cannot be reached; empty: all is well."""
@@ -77,6 +80,20 @@ class Overview:
             for task in self._tasks:
                 task.cancel()
             self._tasks = ()
+
+    @asynccontextmanager
+    async def near(self, backend: Backend, name: str) -> AsyncIterator[Listener]:
+        """Hear what a job says while somebody looks into it; its row has that too. Of the others none is asked."""
+        listener = Listener(backend, self.board.snapshots[name])
+        self._near.append(listener)
+        hearing = asyncio.ensure_future(listener.follow())
+        try:
+            yield listener
+        finally:
+            self._near.remove(listener)
+            hearing.cancel()
+            with suppress(asyncio.CancelledError):
+                await hearing
 
     async def _watch(self) -> None:
         while (backend := self._backend()) is not None:
@@ -119,12 +136,19 @@ class Overview:
     async def _hear(self) -> None:
         while (backend := self._backend()) is not None:
             live = [state for state in self.board.snapshots.values() if state.phase in LIVE]
-            heard = {state.name: follower for state in live if (follower := followed.find(backend, state)) is not None}
-            found = {name: doing(cards.followed(backend, follower, NOTHING)) for name, follower in heard.items()}
+            found = {state.name: doing(card) for state in live if (card := self._heard(backend, state)) is not None}
             if (delta := self.board.hear(found)) is not None:
                 self._tell(delta, self.said)
             del backend
             await asyncio.sleep(HEAR_S)
+
+    def _heard(self, backend: Backend, state: Snapshot) -> Card | None:
+        """What a job has said to whoever follows it here, or looks into it; None: nobody does."""
+        if (follower := followed.find(backend, state)) is not None:
+            return cards.followed(backend, follower, NOTHING)
+        near = (each for each in self._near if identity(each.state) == identity(state))
+        listener = next((each for each in near if each.state.name == state.name), None)
+        return cards.listened(backend, listener) if listener is not None else None
 
     def _say(self, text: str) -> None:
         if text != self.said:

@@ -108,6 +108,31 @@ def test_all_look_through_one_watch_that_the_last_one_closes(tmp_path: Path) -> 
     run(test, tmp_path)
 
 
+def test_of_a_job_that_somebody_looks_into_the_row_has_what_it_says(tmp_path: Path) -> None:
+    def progress(shown: Overview) -> str:
+        return str(shown.board.rows["far"]["progress"])
+
+    async def test(backend: Counting) -> None:
+        looker, shared = Looker(), overview(backend)
+        await shared.look(looker.tell)
+        bar = "print(' 75%|#######   | 3/4 [00:03<00:01, 1.0it/s]', flush=True)"
+        await backend.submit(
+            prepared(backend, f"{bar}\nimport time\ntime.sleep(60)", "--grace", "1s", name="far").submission
+        )
+        await looker.sees(far="running")
+        assert progress(shared) == "", "nobody has asked for its log"
+        async with shared.near(backend, "far"), asyncio.timeout(30):
+            while not progress(shared).startswith("75 % (3 of 4)"):
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while progress(shared):
+                await asyncio.sleep(0.05)
+        await backend.delete("far")
+        shared.leave(looker.tell)
+
+    run(test, tmp_path)
+
+
 def test_what_keeps_jobs_from_being_listed_is_raised(tmp_path: Path) -> None:
     async def test(backend: Counting) -> None:
         backend.fails = errors.Forbidden("You may not list jobs.")
