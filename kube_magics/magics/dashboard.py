@@ -129,9 +129,9 @@ class AllJobs:
     async def _fulfilled(self, wish: Wish) -> str:
         if wish.what in wishes.LOOKS:
             return await asyncio.to_thread(wishes.LOOKS[wish.what], self._backend, wish.name)
-        if wish.what in wishes.ENDS:
+        if wish.what in wishes.DEEDS:
             await wishes.checked(self._backend, wish.name, wish.identity)
-            return await asyncio.to_thread(wishes.ENDS[wish.what], self._backend, wish.name)
+            return await asyncio.to_thread(wishes.DEEDS[wish.what], self._backend, wish.name)
         if wish.what == "hello":
             await self._entered(wish.view)
         elif wish.what in ("log", "card"):
@@ -166,7 +166,7 @@ class AllJobs:
             self._send("card", id=wish.id, html=html)
 
         try:
-            await wishes.show(self._backend, lambda: self._overview.board.snapshots.get(wish.name), shown)
+            await wishes.show(self._backend, self._overview, wish.name, shown)
         except Exception as error:  # noqa: BLE001 - the page is the only place where it can be said
             self._send("error", id=wish.id, text=f"{type(error).__name__}: {error}")
 
@@ -187,7 +187,7 @@ def _place(wish: Wish) -> str:
 
 
 class Dashboard(AllJobs):
-    """All jobs of a namespace, or of this machine, live: filter, sort, look into one, stop or delete it.
+    """All jobs of a namespace, or of this machine, live: filter, sort, look into one, stop, delete or re-run it.
 
     `namespace`, `context` and `backend` say where, as for `train`; where one is None, what is configured holds. Raises
     what keeps the jobs from being listed. Where widgets cannot be shown it is the table of `%kube jobs`.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.jobs import cards, followed, listing
 from kube_magics.jobs.job import Job
+from kube_magics.jobs.listening import Listener
+from kube_magics.jobs.overview import Overview
+from kube_magics.jobs.rerun import rerun
 from kube_magics.jobs.screen import Screen
 from kube_magics.runner.images import Picture
 from kube_magics.telemetry.board import identity
 from kube_magics.telemetry.card import NOTHING
-from kube_magics.telemetry.snapshot import Snapshot
-from kube_magics.verbs import describe, ending, events, manifest, nodes
+from kube_magics.verbs import describe, ending, events, manifest, nodes, pods
 from kube_magics.verbs.door import Door
 from kube_magics.widgets.card import card_html
 
@@ -22,8 +25,6 @@ LOG_LINES = 1000
 """Of a log that is there already."""
 LOG_EVERY_S = 0.25
 CARD_EVERY_S = 1.0
-CARD_ASKED_S = 10.0
-"""The card of a job that is not followed here takes its whole log."""
 
 
 def _described(backend: Backend, name: str) -> str:
@@ -46,13 +47,26 @@ def _stopped(backend: Backend, name: str) -> str:
     return Job(backend, name).stop()
 
 
+def _rerun(backend: Backend, name: str) -> str:
+    fresh = rerun(backend, name)
+    said = [f"{fresh} is submitted: the job {name} once more.", *(f"({each})" for each in backend.warnings())]
+    return f"{' '.join(said)} Its output and values: %kube attach {fresh}"
+
+
 def _deleted(backend: Backend, name: str) -> str:
     return ending.removed(Job(backend, name), backend)
 
 
 Asked = Callable[[Backend, str], str]
-LOOKS: Mapping[str, Asked] = {"describe": _described, "events": _happened, "yaml": _written, "nodes": _nodes}
-ENDS: Mapping[str, Asked] = {"stop": _stopped, "delete": _deleted}
+LOOKS: Mapping[str, Asked] = {
+    "describe": _described,
+    "pods": pods.of,
+    "events": _happened,
+    "yaml": _written,
+    "nodes": _nodes,
+}
+DEEDS: Mapping[str, Asked] = {"stop": _stopped, "delete": _deleted, "rerun": _rerun}
+"""Only to the job that was shown."""
 
 
 async def checked(backend: Backend, name: str, shown: str) -> None:
@@ -64,24 +78,34 @@ async def checked(backend: Backend, name: str, shown: str) -> None:
         )
 
 
-async def show(backend: Backend, state: Callable[[], Snapshot | None], shown: Callable[[str], None]) -> None:
-    """A job's card as HTML each time that it is another one, until the job is over or gone."""
-    before = ""
-    while (now := state()) is not None:
-        follower = followed.find(backend, now)
-        if follower is not None:
-            found = cards.followed(backend, follower, NOTHING)
-        else:
-            found = await cards.looked(backend, now.name)
-        if (fresh := card_html(found)) != before:
-            before = fresh
-            shown(fresh)
-        if now.over:
-            return
-        for _ in range(int(CARD_ASKED_S / CARD_EVERY_S)):
+async def show(backend: Backend, seen: Overview, name: str, shown: Callable[[str], None]) -> None:
+    """A job's card as HTML each time that it is another one, until the job is over or gone.
+
+    While it is shown, what the job says is heard: its row in the table has that too.
+    """
+    first = seen.board.snapshots.get(name)
+    if first is None:
+        return
+    async with AsyncExitStack() as near:
+        listener: Listener | None = None
+        before = ""
+        while (now := seen.board.snapshots.get(name)) is not None and identity(now) == identity(first):
+            follower = followed.find(backend, now)
+            if follower is not None:
+                found = cards.followed(backend, follower, NOTHING)
+            elif now.over:
+                found = await cards.looked(backend, name)
+            else:
+                if listener is None:
+                    listener = await near.enter_async_context(seen.near(backend, name))
+                listener.see(now)
+                found = cards.listened(backend, listener)
+            if (fresh := card_html(found)) != before:
+                before = fresh
+                shown(fresh)
+            if now.over:
+                return
             await asyncio.sleep(CARD_EVERY_S)
-            if follower is not None or state() is not now:
-                break
 
 
 async def read(backend: Backend, name: str, shown: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kube_magics.telemetry import cardwords
 from kube_magics.telemetry.card import Card
+from kube_magics.telemetry.rerun import hindrance
 from kube_magics.telemetry.snapshot import INCOMPLETE, PENDING, RUNNING, SUSPENDED, Snapshot
 from kube_magics.telemetry.sparkline import sparkline
 from kube_magics.telemetry.stages import stages
@@ -30,7 +31,7 @@ USE_POINTS = 8
 
 @dataclass(frozen=True)
 class Doing:
-    """What a job is at, by its runner's and its own words: known of those that somebody follows here."""
+    """What a job is at, by its runner's and its own words: known of those that somebody here follows or looks into."""
 
     stage: str = ""
     progress: str = ""
@@ -106,7 +107,7 @@ class Board:
 
 
 def doing(card: Card) -> Doing:
-    """Of a job that is followed."""
+    """Of a job that is heard here."""
     curves = [device.utilization_percent.points for device in card.usage.devices]
     points = [_mean([each for each in together if each is not None]) for together in zip(*curves, strict=False)]
     return Doing(
@@ -143,6 +144,7 @@ def row(state: Snapshot, doing: Doing = UNHEARD, *, mine: bool = False) -> Row:
         "cell": state.label or "",
         "mine": mine,
         "identity": identity(state),
+        "no_rerun": hindrance(state),
     }
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = ("rows.js", "log.js", "table.js", "details.js", "dashboard.js")
-"""One ES module in five files, the later ones on top of the earlier: what a page is given has no address to import
+SCRIPTS = ("rows.js", "log.js", "table.js", "kernel.js", "deeds.js", "details.js", "dashboard.js")
+"""One ES module in several files, the later ones on top of the earlier: what a page is given has no address to import
 others from."""
 STYLE = "dashboard.css"
 LONGEST = 300

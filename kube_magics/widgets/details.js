@@ -1,59 +1,8 @@
-// One job of the dashboard from near, and what is asked of the kernel about it.
+// One job of the dashboard from near.
 
-const BUSY_MS = 1000; // a click that nobody has heard by then
 const LOG_LINES = 2000; // that the page keeps
-const TABS = { describe: "Details", log: "Log", events: "Events", yaml: "YAML" };
-const ENDS = { stop: "Stop", delete: "Delete" };
+const TABS = { describe: "Details", log: "Log", pods: "Pods", events: "Events", yaml: "YAML" };
 
-// Wishes, and what became of them. An unheard one is given up: what ends jobs must not happen at some later time.
-class Kernel {
-  constructor(model, view) {
-    this.model = model;
-    this.view = view;
-    this.asked = new Map();
-    this.last = 0;
-  }
-
-  wish(what, row, hears) {
-    const id = `${this.view}-${(this.last += 1)}`;
-    const timer = setTimeout(() => hears.busy?.(), BUSY_MS);
-    this.asked.set(id, { ...hears, timer });
-    try {
-      this.model.send({ id, what, view: this.view, name: row?.name ?? "", identity: row?.identity ?? "" });
-    } catch {
-      // The kernel is gone, and with it whom this would be sent to: nobody hears it.
-    }
-    return id;
-  }
-
-  // First whether anybody hears, then the wish itself.
-  end(what, row, hears) {
-    let late = false;
-    const busy = () => {
-      late = true;
-      hears.busy();
-    };
-    this.wish("ask", row, { busy, answer: () => (late ? hears.late() : this.wish(what, row, hears)) });
-  }
-
-  told(message) {
-    const asked = this.asked.get(message.id);
-    if (asked === undefined) return;
-    clearTimeout(asked.timer);
-    if (message.kind === "log") return asked.log?.(message);
-    if (message.kind === "card") return asked.card?.(message.html);
-    if (message.kind === "heard") return;
-    if (!(asked.log || asked.card) || message.kind === "error") this.asked.delete(message.id);
-    asked[message.kind]?.(message.text);
-  }
-
-  close() {
-    for (const { timer } of this.asked.values()) clearTimeout(timer);
-    this.asked.clear();
-  }
-}
-
-// One job, from near.
 class Details {
   constructor(kernel) {
     this.kernel = kernel;
@@ -64,20 +13,17 @@ class Details {
     this.tabs = Object.entries(TABS).map(([tab, title]) =>
       make("button", { type: "button", role: "tab", onclick: () => this.open(this.row, tab) }, title),
     );
-    this.ends = Object.entries(ENDS).map(([what, title]) =>
-      make("button", { type: "button", className: "km-end", onclick: () => this.confirm(what) }, title),
-    );
+    this.deeds = new Deeds(kernel, (row, text) => this.row?.name === row.name && this.say(text));
     this.copy = make("button", { type: "button", onclick: () => this.copied() }, "Copy");
     this.load = make("button", { type: "button", onclick: () => this.loaded() }, "Download");
     this.attach = make("button", { type: "button", onclick: () => this.attached() }, "Attach");
     this.find = make("input", { type: "search", className: "km-find", placeholder: "find", label: "Find in the log" });
     this.find.oninput = () => this.sought([...this.text.children]);
-    this.asks = make("span", { className: "km-asks" });
     this.says = make("div", { className: "km-says", role: "status" });
     this.text = make("pre", { className: "km-text", tabIndex: 0, role: "tabpanel" });
     this.card = make("div", { className: "km-card", role: "region", label: "Card" });
     const tabs = make("span", { role: "tablist", label: "About the job" }, ...this.tabs);
-    const bar = make("div", { className: "km-bar" }, this.title, tabs, this.find, this.copy, this.load, this.attach, ...this.ends, this.asks);
+    const bar = make("div", { className: "km-bar" }, this.title, tabs, this.find, this.copy, this.load, this.attach, ...this.deeds.nodes);
     this.node = make("div", { className: "km-details", hidden: true }, bar, this.says, this.card, this.text);
   }
 
@@ -91,7 +37,7 @@ class Details {
     this.shown += 1;
     this.node.hidden = row === null;
     if (other) this.say("");
-    if (other) this.asks.replaceChildren();
+    if (other) this.deeds.dismiss();
     if (other && row !== null) this.look(row);
     if (row === null) return;
     put(this.title, row.name);
@@ -119,10 +65,12 @@ class Details {
 
   // What is known of it has changed.
   refresh(row) {
-    const ended = this.row !== null && this.row.live && !row.live;
+    const before = this.row;
+    const ended = before.live && !row.live;
+    const moved = ["shown", "why", "node"].some((key) => before[key] !== row[key]);
     this.row = row;
-    this.ends[0].disabled = !row.live;
-    if (ended && this.tab === "describe") this.ask(row, this.tab);
+    this.deeds.offer(row);
+    if ((ended && this.tab === "describe") || (moved && this.tab === "pods")) this.ask(row, this.tab);
   }
 
   ask(row, tab) {
@@ -131,7 +79,7 @@ class Details {
     this.kernel.wish(tab, row, {
       answer: mine((text) => put(this.text, text || "nothing is known")),
       error: mine((text) => put(this.text, text)),
-      busy: mine(() => put(this.text, busy(row))),
+      busy: mine(() => put(this.text, busy(row, tab))),
     });
   }
 
@@ -165,30 +113,6 @@ class Details {
   sought(lines) {
     const word = this.find.value.toLowerCase();
     for (const line of lines) line.hidden = !line.textContent.toLowerCase().includes(word);
-  }
-
-  confirm(what) {
-    const row = this.row;
-    const yes = make("button", { type: "button", className: "km-yes" }, `Yes, ${ENDS[what].toLowerCase()} ${row.name}`);
-    const no = make("button", { type: "button" }, "No");
-    no.onclick = () => this.asks.replaceChildren();
-    yes.onclick = () => {
-      this.asks.replaceChildren();
-      this.end(what, row);
-    };
-    this.asks.replaceChildren(yes, no);
-    no.focus();
-  }
-
-  end(what, row) {
-    const say = (text) => this.row?.name === row.name && this.say(text);
-    say(`${ENDS[what]} ${row.name} …`);
-    this.kernel.end(what, row, {
-      answer: say,
-      error: say,
-      busy: () => say(busy(row, what)),
-      late: () => say(`${row.name} was left alone: the kernel was busy. It hears again: press ${ENDS[what]} once more.`),
-    });
   }
 
   say(text) {
@@ -233,9 +157,4 @@ function lineOf(pieces) {
     styles.length ? make("span", { className: styles.map((each) => `km-${each}`).join(" ") }, text) : text,
   );
   return make("div", { className: "km-logline" }, ...parts);
-}
-
-function busy(row, what = "logs") {
-  const verb = what in ENDS || what === "nodes" ? what : "logs";
-  return `kernel busy: press ■ once to detach, or \`kube-magics ${[verb, row?.name ?? ""].join(" ").trim()}\` in a terminal`;
 }

@@ -101,6 +101,12 @@ function origin(row) {
   return row.cell ? `${file} ${row.cell}` : file;
 }
 
+// Why that cannot be done to a job; empty: it can.
+export function hindrance(row, what) {
+  if (what === "stop") return row.live ? "" : "it has ended";
+  return what === "rerun" ? row.no_rerun : "";
+}
+
 // As kube_magics writes them elsewhere, but that what is under a second is none.
 export function seconds(duration) {
   const whole = Math.max(0, Math.floor(duration));

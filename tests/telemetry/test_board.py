@@ -11,7 +11,7 @@ from kube_magics.telemetry.board import Board, Delta, Doing, doing, identity, ro
 from kube_magics.telemetry.card import card
 from kube_magics.telemetry.explain import Cause
 from kube_magics.telemetry.heard import Heard
-from kube_magics.telemetry.snapshot import FAILED, PENDING, RUNNING, SUCCEEDED, Snapshot
+from kube_magics.telemetry.snapshot import FAILED, INCOMPLETE, PENDING, RUNNING, SUCCEEDED, Snapshot
 from kube_magics.telemetry.usage import Device, Series, Usage
 
 STATES = st.sampled_from([PENDING, RUNNING, SUCCEEDED, FAILED]) | st.none()
@@ -82,6 +82,13 @@ def test_a_followed_job_is_at_its_stage_and_its_gpus_are_as_busy_as_all_together
     found = card(job("a", queued_at=1.0, scheduled=True), Heard(usage=Usage(devices=tuple(devices))), 10.0)
     assert doing(found) == Doing("scheduled", "", 40.0, "▄▄")
     assert doing(card(job("a"), Heard(), 10.0)).gpu_percent is None, "unknown is not idle"
+
+
+def test_a_row_says_what_keeps_its_job_from_being_run_again() -> None:
+    assert row(job("a", SUCCEEDED, uid="u"))["no_rerun"] == ""
+    assert "process of this machine" in row(job("a"))["no_rerun"]
+    assert "files never arrived" in row(job("a", INCOMPLETE, uid="u"))["no_rerun"]
+    assert "in a store" in row(job("a", uid="u", artifacts="s3://b/a-1"))["no_rerun"]
 
 
 def test_another_job_of_the_same_name_is_another_one() -> None:

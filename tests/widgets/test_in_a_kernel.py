@@ -121,6 +121,10 @@ def test_a_job_from_near(kernel: Kernel) -> None:
     assert "Completed" in page.answer(page.wish("events", name="near"))
     assert "is a process of this machine" in page.answer(page.wish("yaml", name="near"), "error")
     assert "this machine" in page.answer(page.wish("nodes"))
+    assert page.answer(page.wish("pods", name="near")) == "near is a process of this machine: it has no pods."
+    again = page.wish("rerun", name="near", identity=page.rows["near"]["identity"])
+    assert "cannot be run again from here: it is a process of this machine" in page.answer(again, "error")
+    assert page.rows["near"]["no_rerun"] == "it is a process of this machine: run its cell again"
     card = page.wish("card", name="near")
     page.until(lambda: any(m["kind"] == "card" and m["id"] == card and "job near" in m["html"] for m in page.told))
     log = page.wish("log", name="near")

@@ -28,6 +28,7 @@ ROW = {
     "finished_at": None,
     "notebook": "/home/me/train.ipynb",
     "cell": "In [3]",
+    "no_rerun": "",
 }
 
 
@@ -134,3 +135,59 @@ def test_cells_tell_ages_by_the_clock_and_nothing_that_is_not_known() -> None:
 )
 def test_the_window_has_few_rows_of_many(count: int, scrolled: int, first: int, last: int) -> None:
     assert node([f"windowOf({count}, {scrolled}, 280)"]) == [[first, last]]
+
+
+def test_what_cannot_be_done_to_a_job_says_why() -> None:
+    over, here = {**ROW, "live": False}, {**ROW, "no_rerun": "it is a process of this machine"}
+    asked = [(ROW, "stop"), (over, "stop"), (over, "delete"), (ROW, "rerun"), (over, "rerun"), (here, "rerun")]
+    assert node([f"hindrance({json.dumps(row)}, '{what}')" for row, what in asked]) == [
+        *("", "it has ended", "", "", "", "it is a process of this machine"),
+    ]
+
+
+DEED = """await (async () => {
+  const [sent, said] = [[], []];
+  const kernel = new Kernel({ send: ({ id, what, name, identity }) => sent.push(`${id} ${what} ${name} ${identity}`) }, "v");
+  const hears = Object.fromEntries(["answer", "error", "busy", "late"].map((kind) => [kind, (text) => said.push([kind, text ?? ""])]));
+  kernel.deed("rerun", { name: "a", identity: "i" }, hears);
+  %s
+  kernel.close();
+  return [sent, said];
+})()"""
+
+
+def deed(steps: str) -> tuple[list[str], list[list[str]]]:
+    """What was asked of the kernel, and what was heard of it."""
+    (found,) = node([DEED % steps], ("rows.js", "kernel.js"))
+    return found[0], found[1]
+
+
+def told(*messages: tuple[str, str, str]) -> str:
+    return "".join(
+        f"kernel.told({json.dumps({'id': id_, 'kind': kind, 'text': text})});" for id_, kind, text in messages
+    )
+
+
+def test_a_deed_is_asked_for_once_somebody_hears_and_answered_by_success_or_the_error() -> None:
+    asks = [("v-1", "heard", ""), ("v-1", "answer", "")]
+    sent, said = deed(told(*asks, ("v-2", "answer", "b is submitted"), ("v-2", "answer", "twice")))
+    assert sent == ["v-1 ask a i", "v-2 rerun a i"]
+    assert said == [["answer", "b is submitted"]]
+    assert deed(told(*asks, ("v-2", "error", "Forbidden: no")))[1] == [["error", "Forbidden: no"]]
+
+
+def test_a_deed_that_nobody_heard_in_time_is_not_done_later() -> None:
+    waits = "await new Promise((done) => setTimeout(done, BUSY_MS + 50));"
+    sent, said = deed(waits + told(("v-1", "heard", ""), ("v-1", "answer", "")))
+    assert sent == ["v-1 ask a i"]
+    assert said == [["busy", ""], ["late", ""]]
+
+
+def test_a_busy_kernel_is_told_of_with_what_a_terminal_can_do_instead() -> None:
+    ways = [("stop", "stop a"), ("log", "logs a"), ("pods", "describe a"), ("events", "events a")]
+    said = node([f"busy({{ name: 'a' }}, '{what}')" for what, _ in ways], ("kernel.js",))
+    assert said == [f"kernel busy: press ■ once to detach, or `kube-magics {typed}` in a terminal" for _, typed in ways]
+    assert node(["busy({ name: 'a' }, 'rerun')", "busy(null, 'nodes')"], ("kernel.js",)) == [
+        "kernel busy: press ■ once to detach",
+        "kernel busy: press ■ once to detach, or `kube-magics nodes` in a terminal",
+    ]
