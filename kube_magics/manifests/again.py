@@ -18,6 +18,11 @@ from kube_magics.telemetry.objects import text
 _KEPT = ("name", "namespace", "labels", "annotations")
 _BY_THE_CONTROLLER = ("controller-uid", "job-name")
 _CONTROLLERS = "batch.kubernetes.io/"
+_BY_KUEUE = tuple(
+    f"kueue.x-k8s.io/{name}" for name in ("workload", "podset", "tas", "cluster-queue-name", "local-queue-name")
+)
+"""On the template of a Job that it has let run; of another one it refuses to overwrite them.
+https://kueue.sigs.k8s.io/docs/reference/labels-and-annotations/"""
 _NOT_AGAIN = (
     "kubectl.kubernetes.io/last-applied-configuration",  # the whole once more, credentials and all
     "batch.kubernetes.io/job-tracking",
@@ -112,7 +117,7 @@ def _strip(meta: dict[str, Any]) -> None:
         kept = {
             key: value
             for key, value in (meta.get(field) or {}).items()
-            if key not in (*_BY_THE_CONTROLLER, *_NOT_AGAIN) and not key.startswith(_CONTROLLERS)
+            if key not in (*_BY_THE_CONTROLLER, *_BY_KUEUE, *_NOT_AGAIN) and not key.startswith(_CONTROLLERS)
         }
         meta.pop(field, None)
         if kept:

@@ -82,7 +82,7 @@ _ALL = (
     ),
     Verb(
         "dashboard",
-        "The jobs of this namespace (or machine), live: filter, sort, look into one, stop or delete it.",
+        "The jobs of this namespace (or machine), live: filter, sort, look into one, stop, delete or re-run it.",
         more="In a notebook whose JupyterLab has anywidget (`kube-magics[lab]`); elsewhere it is the table of `jobs`.",
         examples=("dashboard", "dashboard --namespace team-b"),
     ),

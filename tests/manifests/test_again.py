@@ -96,6 +96,14 @@ def test_a_job_that_others_have_suspended_stays_so() -> None:
     assert "selector" in creatable(by_hand)[0]["spec"]
 
 
+def test_what_kueue_wrote_when_it_let_it_run_is_left_to_kueue() -> None:
+    marks = {"kueue.x-k8s.io/podset": "main", "kueue.x-k8s.io/podset-preferred-topology": "rack"}
+    admitted = deepcopy(FOUND)
+    admitted["spec"]["template"]["metadata"] |= {"labels": marks, "annotations": {"kueue.x-k8s.io/workload": "w"}}
+    kept = creatable(admitted)[0]["spec"]["template"]["metadata"]
+    assert kept == {"labels": {"kueue.x-k8s.io/podset-preferred-topology": "rack"}}, "which the user asked for"
+
+
 def test_one_that_was_stopped_starts_again_whoever_made_it() -> None:
     theirs = {**FOUND, "metadata": {"name": "theirs", "annotations": {"kube-magics.dev/stopped": "2026-01-01"}}}
     body = creatable(theirs)[0]
