@@ -91,14 +91,14 @@ def test_pods_are_text_and_asked_for_again_when_the_job_has_moved(page: Page) ->
     page.chooses("afar")
     page.tab.get_by_role("tab", name="Pods").click()
     page.answer("pods", f"POD   PHASE\n{BAIT}\n    main: running")
-    assert page.text(".km-text") == f"POD   PHASE\n{BAIT}\n    main: running"
-    assert page.tab.locator(".km-text").get_attribute("aria-label") == "Pods of afar"
+    assert page.text(".km-details .km-text") == f"POD   PHASE\n{BAIT}\n    main: running"
+    assert page.tab.locator(".km-details .km-text").get_attribute("aria-label") == "Pods of afar"
     page.rows(AFAR, progress="5 %")
     assert len(page.asked("pods")) == 1, "how far it is says nothing of its pods"
     page.rows(Snapshot("afar", "team", RUNNING, uid="u1", node="n2", created_at=10.0))
     assert len(page.asked("pods")) == 2
     page.answer("pods", f"Forbidden: {BAIT}", "error")
-    assert page.text(".km-text") == f"Forbidden: {BAIT}"
+    assert page.text(".km-details .km-text") == f"Forbidden: {BAIT}"
     assert page.tab.locator(".km-details").locator("img, script, b").count() == 0
     assert page.tab.evaluate("window.bitten") is None
 
@@ -106,7 +106,7 @@ def test_pods_are_text_and_asked_for_again_when_the_job_has_moved(page: Page) ->
 def test_a_rerun_is_confirmed_and_answered(page: Page) -> None:
     page.rows(AFAR)
     page.chooses("afar")
-    again = page.tab.get_by_role("button", name="Re-run")
+    again = page.tab.get_by_role("button", name="Re-run", exact=True)
     again.click()
     page.tab.get_by_role("button", name="No", exact=True).click()
     assert page.asked("ask") == [], "it was not meant"
@@ -129,7 +129,7 @@ def test_a_rerun_is_confirmed_and_answered(page: Page) -> None:
 def test_what_cannot_be_done_says_why_to_the_mouse_and_to_keys(page: Page) -> None:
     page.rows(AFAR, HERE)
     page.chooses("here")
-    again = page.tab.get_by_role("button", name="Re-run")
+    again = page.tab.get_by_role("button", name="Re-run", exact=True)
     why = "it is a process of this machine: run its cell again"
     assert (again.get_attribute("aria-disabled"), again.get_attribute("title")) == ("true", why)
     again.focus()
