@@ -40,13 +40,6 @@ def test_runner_parses_as_python_3_8(path: Path) -> None:
     assert ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8)).body
 
 
-def test_runner_uses_no_api_newer_than_python_3_8() -> None:
-    program = Path(sys.executable).with_name("vermin")
-    command = [program, "--quiet", "--no-tips", "--violations", "--target=3.8-", RUNNER, ARTIFACTS]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_runner_can_be_imported_under_its_other_name_without_site_packages(tmp_path: Path) -> None:
     shutil.copytree(RUNNER, tmp_path / "kube_magics_runner")
     modules = [f"kube_magics_runner.{path.stem}" for path in files(RUNNER) if path.stem not in PROGRAMS]

@@ -35,6 +35,7 @@ def read(monkeypatch: pytest.MonkeyPatch, file: Path = FILE, **given: str) -> An
         sys.modules.pop("profiles", None)
 
 
+@pytest.mark.jobs  # JupyterHub's imports take seconds
 def test_every_setting_is_one_that_its_class_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelled one would be passed over in silence."""
     from jupyterhub.app import JupyterHub
