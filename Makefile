@@ -36,7 +36,7 @@ test: check docs ## everything: check, docs, all tests, the notebooks, the real 
 	@$(BIN)/python -m pytest -m 'alone and not long'
 
 test-fast: $(DEVELOP) ## the tests that need neither cluster nor whole notebooks; under a minute
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '$(FAST)'
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --hypothesis-profile quick -m '$(FAST)'
 
 test-long: check docs ## all of test in its long forms
 	@$(BIN)/python -m pytest $(WITH_THE_CLUSTER) -m 'not alone'
