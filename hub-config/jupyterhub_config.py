@@ -54,7 +54,7 @@ site = Site(
 )
 
 # ---- The hub ----
-c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
+c.JupyterHub.spawner_class = "userspace.spawner.PatientSpawner"
 # Users work on while the hub is restarted or upgraded; servers and jobs are pods of their own.
 c.JupyterHub.cleanup_servers = False
 # One namespace and one quota a user: a second server would share them, and the priority of a server is given once.
@@ -64,10 +64,12 @@ if given("CONNECT_URL"):
     c.JupyterHub.hub_connect_url = given("CONNECT_URL")
 # A hub that went while a server started finds it again.
 c.JupyterHub.init_spawners_timeout = 30
+# The chart's default ends the hub after five starts that failed one after the other: anybody's, on purpose or not.
+c.Spawner.consecutive_failure_limit = 0
 
 # ---- Login ----
 if given("LOGIN", "oidc") == "oidc":
-    c.JupyterHub.authenticator_class = "generic-oauth"
+    c.JupyterHub.authenticator_class = "userspace.login.PatientLogin"
     # The URLs and the client: OAUTH2_AUTHORIZE_URL, OAUTH2_TOKEN_URL, OAUTH2_USERDATA_URL, OAUTH_CALLBACK_URL,
     # OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET. Not found out at start: a hub must start while its provider is away.
     c.GenericOAuthenticator.scope = list(listed("OIDC_SCOPES") or ("openid", "profile", "email", "groups"))

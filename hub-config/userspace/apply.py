@@ -17,11 +17,13 @@ from typing import Any
 import aiohttp
 from kubernetes_asyncio.client import ApiClient, ApiException
 
+from .errors import SpaceError
 from .settings import LABEL, MANAGER, Found, Network, Site
 
 PATIENCE_S = 90.0
 """For an API server that is away: a restart takes less. JupyterHub does not count this into start_timeout."""
-_WAIT_S = 2.0
+WAIT_S = 1.0
+"""Between two attempts."""
 _REQUEST_S = 15.0
 
 _PLURALS = {
@@ -35,15 +37,6 @@ _PLURALS = {
     "Secret": "secrets",
     "LocalQueue": "localqueues",
 }
-
-
-class SpaceError(Exception):
-    """The user's namespace could not be made ready."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.jupyterhub_message = message
-        """What JupyterHub shows the user."""
 
 
 async def apply(api: ApiClient, objects: Iterable[Mapping[str, Any]]) -> None:
@@ -109,9 +102,9 @@ async def _request(api: ApiClient, method: str, path: str, body: Mapping[str, An
         try:
             return await _once(api, method, path, body)
         except (ApiException, aiohttp.ClientError, TimeoutError) as error:
-            if not _passing(error) or time.monotonic() > until:
-                raise SpaceError(_told(error, method, path)) from error
-        await asyncio.sleep(_WAIT_S)
+            if not passing(error) or time.monotonic() > until:
+                raise SpaceError(_told(error, method, path), 503 if passing(error) else 403) from error
+        await asyncio.sleep(WAIT_S)
 
 
 async def _once(api: ApiClient, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
@@ -125,20 +118,24 @@ async def _once(api: ApiClient, method: str, path: str, body: Mapping[str, Any] 
     return json.loads(answer.data)
 
 
-def _passing(error: Exception) -> bool:
+def passing(error: Exception) -> bool:
     """429 and 5xx: an API server that is busy, or behind a proxy that has lost it."""
     return not isinstance(error, ApiException) or error.status == 429 or (error.status or 0) >= 500
 
 
+def said(error: Exception) -> str:
+    """The API server's own words, where it has said some."""
+    if not isinstance(error, ApiException):
+        return str(error) or type(error).__name__
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return f"{error.status} {error.reason}"
+
+
 def _told(error: Exception, method: str, path: str) -> str:
-    said = str(error) or type(error).__name__
-    if isinstance(error, ApiException):
-        try:
-            said = json.loads(error.body)["message"]
-        except (TypeError, ValueError, KeyError):
-            said = f"{error.status} {error.reason}"
     fix = "   (kubectl apply -k hub-config/rbac)" if getattr(error, "status", None) == 403 else ""
-    return f"Your namespace could not be made ready: {method} {path.partition('?')[0]}: {said}{fix}"
+    return f"Your namespace could not be made ready: {method} {path.partition('?')[0]}: {said(error)}{fix}"
 
 
 def _of_service(service: Mapping[str, Any]) -> list[tuple[Network, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 from . import defaults, teams
 from .accounts import namespace
 from .apply import apply, found
+from .errors import SpaceError
 from .settings import Site, User
 from .space import objects
 
@@ -16,6 +17,7 @@ def prepare(site: Site) -> Callable[[Any], Awaitable[None]]:
     """`pre_spawn_hook`; raises SpaceError, whose message JupyterHub shows."""
 
     async def before_spawn(spawner: Any) -> None:
+        _check(spawner)
         api, user = spawner.api.api_client, user_of(site, spawner)
         made = objects(site, user, await found(api, site))
         await apply(api, made)
@@ -48,6 +50,14 @@ def environment(site: Site) -> dict[str, Callable[[Any], str]]:
         return lambda spawner: defaults.variables(site, user_of(site, spawner))[name]
 
     return {name: of(name) for name in defaults.names(site)}
+
+
+def _check(spawner: Any) -> None:
+    """Raises SpaceError: what the page does not offer can be asked for all the same, as by a bookmark."""
+    wanted = (spawner.user_options or {}).get("profile")
+    offered = [each["slug"] for each in spawner.profile_list(spawner)]
+    if wanted and wanted not in offered:
+        raise SpaceError(f"There is no server {wanted} in your quota, which has room for: {', '.join(offered)}.")
 
 
 def user_of(site: Site, spawner: Any) -> User:

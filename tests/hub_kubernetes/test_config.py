@@ -118,3 +118,8 @@ def test_nobody_logs_in_as_a_team() -> None:
     assert after_login(None, None, ada) is ada
     with pytest.raises(HTTPError, match="team-vision is a team's server: log in as yourself"):
         after_login(None, None, {"name": "team-vision"})
+
+
+def test_no_users_failed_starts_end_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after five of them the chart would."""
+    assert read(monkeypatch).Spawner.consecutive_failure_limit == 0

@@ -17,6 +17,7 @@ import requests
 import yaml
 
 from tests.acceptance.desk import NOWHERE
+from tests.faults.proxy import Proxy
 from tests.hub.visitor import Visitor
 from tests.hub_kubernetes.edited import edited
 from tests.hub_kubernetes.running import Hub, hub
@@ -68,7 +69,16 @@ def _answers(address: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def running(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def link(provider: str) -> Iterator[Proxy]:
+    """Between the hub and the provider; of browsers none."""
+    made = Proxy("127.0.0.1", int(provider.rpartition(":")[2]))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def running(provider: str, link: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     folder = tmp_path_factory.mktemp("hub")
     kubeconfig = folder / "config"
     kubeconfig.write_text(yaml.safe_dump(NOWHERE))
@@ -81,8 +91,8 @@ def running(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "OAUTH_CLIENT_ID": "hub",
         "OAUTH_CLIENT_SECRET": "of-the-hub",
         "OAUTH2_AUTHORIZE_URL": f"{provider}/oauth2/authorize",
-        "OAUTH2_TOKEN_URL": f"{provider}/oauth2/token",
-        "OAUTH2_USERDATA_URL": f"{provider}/userinfo",
+        "OAUTH2_TOKEN_URL": f"http://127.0.0.1:{link.port}/oauth2/token",
+        "OAUTH2_USERDATA_URL": f"http://127.0.0.1:{link.port}/userinfo",
     }
     with hub(folder, given) as made:
         yield made
@@ -91,9 +101,14 @@ def running(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def logged_in(running: Hub, name: str) -> tuple[Visitor, requests.Response]:
     """Through the provider's page, as a browser goes; with the page at the end."""
     visitor = running.visitor(name)
-    page = visitor.web.get(f"{running.address}/hub/oauth_login?next=%2Fhub%2Fhome", timeout=60)
+    page = at_login(visitor)
     assert "Authorize Client" in page.text, page.text
     return visitor, visitor.web.post(page.url, data={"sub": f"id-{name}"}, timeout=60)
+
+
+def at_login(visitor: Visitor) -> requests.Response:
+    """The provider's page, where the hub sends whoever comes."""
+    return visitor.web.get(f"{visitor.address}/hub/oauth_login?next=%2Fhub%2Fhome", timeout=60)
 
 
 def profiles(visitor: Visitor, page: str = "/hub/spawn") -> set[str]:
@@ -136,3 +151,29 @@ def test_a_teams_server_is_its_members_to_start_within_their_groups_quota(runnin
 def test_nobody_logs_in_as_a_team(running: Hub) -> None:
     _, page = logged_in(running, "team-heavy")
     assert (page.status_code, "log in as yourself" in page.text) == (403, True), page.text
+
+
+def test_a_provider_that_is_away_is_said_and_leaves_those_who_are_logged_in_alone(running: Hub, link: Proxy) -> None:
+    ada, _ = logged_in(running, "ada")
+    bob = running.visitor("bob")
+    began = len(running.said())
+    with link.refusing():
+        assert away(at_login(bob))
+        assert ada.web.get(f"{running.address}/hub/home", timeout=60).url == f"{running.address}/hub/home"
+    assert "Traceback" not in running.said()[began:]
+    assert logged_in(running, "bob")[1].status_code == 200
+
+
+def test_so_is_one_that_goes_away_while_somebody_types_their_password(running: Hub, link: Proxy) -> None:
+    bob = running.visitor("bob")
+    page = at_login(bob)
+    began = len(running.said())
+    with link.refusing():
+        assert away(bob.web.post(page.url, data={"sub": "id-bob"}, timeout=60))
+    assert "Traceback" not in running.said()[began:]
+
+
+def away(page: requests.Response) -> bool:
+    """Whether it says so."""
+    told = "The login of your organisation (127.0.0.1) does not answer, so nobody can log in now."
+    return page.status_code == 503 and told in page.text and "Traceback" not in page.text
