@@ -124,16 +124,18 @@ def test_two_people_each_with_their_own_jobs_and_files(place: Place, exits: Exit
 
     # What the system keeps apart, it keeps apart only between accounts.
     pid = ada.run("import os; os.getppid()").text.strip()
+    of_the_hub = [place.hub.state / name for name in ("passwords.json", "jupyterhub.sqlite", "cookie_secret")]
+    assert all(file.is_file() for file in of_the_hub)
+    refusal = "PermissionError" if place.system_users else None
+    for file in of_the_hub:
+        attempt = f"open({str(file)!r}).close()"
+        assert [each.run(attempt).error for each in (ada, bob)] == [refusal, refusal], attempt
     for attempt in (
         f"open({str(place.homes / ADA / QUICKSTART)!r}).close()",
-        f"open({str(place.hub.state / 'passwords.json')!r}).close()",
         f"open('/proc/{pid}/environ').close()",  # her server's token
         f"import os; os.kill({pid}, 0)",
     ):
-        assert ada.run(attempt).error == (
-            None if "passwords" not in attempt or not place.system_users else "PermissionError"
-        )
-        assert bob.run(attempt).error == ("PermissionError" if place.system_users else None), attempt
+        assert [each.run(attempt).error for each in (ada, bob)] == [None, refusal], attempt
 
 
 def test_a_hub_that_is_killed_is_no_trouble_for_the_next_one(tmp_path: Path, exits: ExitStack) -> None:

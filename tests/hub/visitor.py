@@ -69,6 +69,13 @@ class Visitor:
             raise Turned(f"{answer.status_code} {answer.text}")
         return self
 
+    def token(self) -> str:
+        """One of their own for the hub's API, as the page makes it that hands them out."""
+        headers = {"X-XSRFToken": self._cookie("/hub/")}
+        answer = self.web.post(f"{self.address}/hub/api/users/{self.name}/tokens", json={}, headers=headers, timeout=60)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
     @property
     def base(self) -> str:
         return f"{self.address}/user/{self.name}"
@@ -76,18 +83,21 @@ class Visitor:
     def start(self, profile: str | None = None) -> float:
         """Their server, from nothing to a JupyterLab page; the seconds that it took. `profile`: what they choose."""
         began = time.monotonic()
-        page = f"{self.address}/hub/spawn/{self.name}"
         # A server that starts within a few seconds is there at once; else the page says that it is pending.
         if profile is None:
-            self.web.get(page, timeout=SPAWN_TIMEOUT_S)
+            self.web.get(f"{self.address}/hub/spawn/{self.name}", timeout=SPAWN_TIMEOUT_S)
         else:
-            form = {"profile": profile, "_xsrf": self._cookie("/hub/")}
-            self.web.post(page, data=form, timeout=SPAWN_TIMEOUT_S).raise_for_status()
+            self.ask(profile).raise_for_status()
         while not self.is_there():
             if time.monotonic() > began + SPAWN_TIMEOUT_S:
                 raise TimeoutError(f"no server for {self.name} after {SPAWN_TIMEOUT_S} s")
             time.sleep(0.5)  # a page that is waited for asks less often, and twenty of them ask one hub
         return time.monotonic() - began
+
+    def ask(self, profile: str) -> requests.Response:
+        """For a server; the page that comes then."""
+        form = {"profile": profile, "_xsrf": self._cookie("/hub/")}
+        return self.web.post(f"{self.address}/hub/spawn/{self.name}", data=form, timeout=SPAWN_TIMEOUT_S)
 
     def is_there(self) -> bool:
         answer = self.web.get(f"{self.base}/lab", timeout=60)

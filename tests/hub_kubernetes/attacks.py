@@ -13,25 +13,41 @@ from typing import Any
 from tests.cluster.kubectl import Kubectl
 
 PROGRAM = '''
-import json, ssl, urllib.error, urllib.request
+import json, os, ssl, urllib.error, urllib.request
 FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
-def attempt(method, path, body):
-    """The API server's answer to the account of this pod: a number, never a broken connection."""
-    import os
-    server = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+def send(method, url, body, authorization):
+    """What is answered: a number, never a broken connection."""
+    headers = {"Content-Type": "application/json", **({"Authorization": authorization} if authorization else {})}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)
+    blind = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
     try:
-        token = {"Authorization": "Bearer " + open(f"{FOLDER}/token").read()}
-    except FileNotFoundError:
-        token = {}
-    request = urllib.request.Request(server + path, method=method, headers={"Content-Type": "application/json", **token})
-    if body is not None:
-        request.data = json.dumps(body).encode()
-    try:
-        return urllib.request.urlopen(request, context=ssl._create_unverified_context(), timeout=60).status
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}), blind).open(request, timeout=60).status
     except urllib.error.HTTPError as error:
         return error.code
+def attempt(method, path, body):
+    """By the API server, or by whom a whole URL names, to the account of this pod."""
+    server = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+    try:
+        token = "Bearer " + open(f"{FOLDER}/token").read()
+    except FileNotFoundError:
+        token = None
+    return send(method, path if path.startswith("https:") else server + path, body, token)
 '''
 """Of a kernel or of a job: `attempt(method, path, body)`."""
+KNOCK = '''
+def knock(method, path, body):
+    """By the hub's API, to the token of this server."""
+    return send(method, os.environ["JUPYTERHUB_API_URL"] + path, body, "token " + os.environ["JUPYTERHUB_API_TOKEN"])
+'''
+"""Of a kernel that has PROGRAM."""
+
+
+def here(method: str, url: str, body: object, authorization: str) -> int:
+    """The same from this process."""
+    program: dict[str, Any] = {}
+    exec(PROGRAM, program)
+    return int(program["send"](method, url, body, authorization))
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,38 @@ class Attack:
         return done.returncode == 0
 
 
+@dataclass(frozen=True)
+class Door:
+    """Of the hub's API; what it answers an administrator, and to a server's token that has no business there.
+
+    JupyterHub's 404 for the latter is also "not for you": what the administrator was answered says that it is there.
+    """
+
+    method: str
+    path: str
+    admin: int
+    user: int = 403
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def doors(me: str, bob: str) -> list[Door]:
+    """In the order in which an administrator opens them: at the end nothing is changed but that there is a bob."""
+    return [
+        Door("GET", "/users", 200),
+        Door("GET", "/services", 200),
+        Door("GET", "/proxy", 200),
+        Door("POST", f"/users/{bob}", 201),
+        Door("GET", f"/users/{bob}", 200, user=404),
+        Door("POST", f"/users/{bob}/tokens", 201, body={}),
+        Door("GET", f"/users/{bob}/tokens", 200),
+        Door("PATCH", f"/users/{me}", 200, body={"admin": False}),
+        Door("GET", "/groups", 200),
+        Door("POST", "/groups/gpu-heavy", 201),
+        Door("POST", "/groups/gpu-heavy/users", 200, body={"users": [bob]}),
+        Door("DELETE", "/groups/gpu-heavy", 204),
+    ]
+
+
 SERVER = "jupyter-bob"
 """The pod of the other user's server."""
 
@@ -65,14 +113,20 @@ def known(mine: str, theirs: str, hub: str, node: str) -> list[Attack]:
         Attack("all pods", "/api/v1/pods"),
         Attack("all secrets", "/api/v1/secrets"),
         Attack("nodes", "/api/v1/nodes"),
+        Attack("volumes", "/api/v1/persistentvolumes"),
         Attack("the kubelet's pods", f"{kubelet}/pods"),
+        Attack("a server's log, from the kubelet", f"{kubelet}/containerLogs/{theirs}/{SERVER}/main"),
+        Attack("claims of the hub", f"/api/v1/namespaces/{hub}/persistentvolumeclaims"),
         _token(theirs, "kube-magics-notebook"),
         _token(hub, "hub"),
         _token(mine, "kube-magics-notebook"),
         _job(theirs),
         _job(theirs, serviceAccountName="kube-magics-notebook"),
-        _job(theirs, volumes=[{"name": "home", "persistentVolumeClaim": {"claimName": "home"}}]),
+        _job(theirs, volumes=[_volume("home")]),
         _job(hub, serviceAccountName="hub"),
+        # Zero to JupyterHub's, with the hub's database.
+        _job(hub, volumes=[_volume("hub-db-dir")]),
+        _created(mine, "persistentvolumeclaims", "v1", {"kind": "PersistentVolumeClaim", "spec": _claim(theirs)}),
         _created(mine, "pods", "v1", {"kind": "Pod", "spec": _spec("example/none:1")}),
         _created(mine, "resourcequotas", "v1", {"kind": "ResourceQuota"}),
         _created(mine, "roles", f"{_RBAC}/v1", {"kind": "Role", "rules": [_SECRETS]}),
@@ -124,6 +178,17 @@ def _spec(image: str) -> dict[str, Any]:
 def _job(space: str, **pod: Any) -> Attack:
     body = {"kind": "Job", "spec": {"template": {"spec": {**_spec("example/none:1"), **pod}}}}
     return _created(space, "jobs", "batch/v1", body, f" with {', '.join(pod) or 'nothing'}")
+
+
+def _volume(claim: str) -> dict[str, Any]:
+    return {"name": "files", "persistentVolumeClaim": {"claimName": claim}}
+
+
+def _claim(theirs: str) -> dict[str, Any]:
+    """On the volume of another user's share."""
+    resources = {"requests": {"storage": "1Gi"}}
+    volume = f"{theirs}-datasets"
+    return {"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeName": volume, "resources": resources}
 
 
 def _token(space: str, account: str) -> Attack:

@@ -1,19 +1,23 @@
-"""The hub under its own account: a user logs in, gets a namespace and a server, and trains from it."""
+"""The hub under its own account: a user logs in, gets a namespace and a server, trains from it, and gets no further."""
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from userspace.settings import Found, User
 from userspace.space import objects
 
+from tests.acceptance.desk import eventually
 from tests.cluster import Cluster
+from tests.faults.proxy import Proxy, proxy
 from tests.hub.visitor import Turned, Visitor
 from tests.hub_kubernetes import attacks
 from tests.hub_kubernetes.accounts import HubAccount, hub_account
-from tests.hub_kubernetes.attacks import Attack
+from tests.hub_kubernetes.answers import answers, asked, knocked
+from tests.hub_kubernetes.attacks import Attack, Door
 from tests.hub_kubernetes.running import ADMIN_PASSWORD, PASSWORD, Hub, hub, in_cluster
 
 pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
@@ -23,6 +27,11 @@ TRAIN = """%%kubetrain --cpus 50m --gpus 2 --returns there
 import os
 there = os.path.exists("/var/run/secrets/kubernetes.io"), os.environ["NVIDIA_VISIBLE_DEVICES"].count(",") + 1
 """
+HOLDS = """%%kubetrain --cpus 50m --gpus 2 --detach --name holds
+import time
+time.sleep(600)
+"""
+GPUS = "requests.nvidia.com/gpu"
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +41,26 @@ def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def running(account: HubAccount, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with hub(tmp_path_factory.mktemp("hub"), in_cluster(account, cluster)) as made:
+def link(account: HubAccount) -> Iterator[Proxy]:
+    """Between the hub and the API server; of users' servers none."""
+    with proxy(account.kubeconfig) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def running(
+    account: HubAccount, link: Proxy, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("hub")
+    linked = {"KUBECONFIG": str(link.kubeconfig(account.kubeconfig, folder / "linked.yaml"))}
+    with hub(folder, in_cluster(account, cluster) | linked) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def olga(running: Hub) -> str:
+    """What an administrator's requests of the hub's API are authorised by."""
+    return f"token {running.visitor('olga').log_in(ADMIN_PASSWORD).token()}"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +94,64 @@ def test_more_than_the_sites_limit_is_refused_in_the_cell(ada: Visitor) -> None:
     ran = notebook.run("%%kubetrain --gpus 3\n1")
     assert (ran.error, "this site allows a job 2" in ran.message) == ("NotAllowed", True), ran
     notebook.close()
+
+
+def test_a_job_beyond_the_quota_is_told_so_in_the_cell(account: HubAccount, ada: Visitor) -> None:
+    """Within the limit of a single job, but another one has it all: only the cluster can know."""
+    notebook = ada.kernel()
+    assert notebook.run(HOLDS).error is None
+    space = f"--namespace={account.user('ada').namespace}"
+
+    def used() -> str:
+        status = account.admin.get("resourcequota", "kube-magics-user", space)["status"]
+        return str(status.get("used", {}).get(GPUS))
+
+    eventually(lambda: used() == "2", "the GPUs of the job that holds them in the quota")
+    ran = notebook.run("%%kubetrain --cpus 50m --gpus 1 --name one-more\n1")
+    assert notebook.run("%kube delete holds one-more").error is None
+    notebook.close()
+    assert "The namespace's quota does not allow this job." in ran.message, ran
+    assert f"exceeded quota: kube-magics-user, requested: {GPUS}=1, used: {GPUS}=2, limited: {GPUS}=2" in ran.message
+
+
+def test_a_server_beyond_the_quota_is_told_so_on_the_page(running: Hub, account: HubAccount) -> None:
+    """What pods that run already hold, or that wait for a node, is no longer there for a server."""
+    user = account.user("eli")
+    waits = attacks.server(user.namespace, "example/none:1")
+    waits["spec"] |= {"nodeSelector": {"is": "nowhere"}}
+    waits["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": "2"}}
+    account.admin.apply(*objects(account.site, user, Found((), None)))
+    account.admin.apply(waits)
+    page = asked(running.visitor(user.name).log_in(PASSWORD), "gpu")
+    assert "Your server does not fit into your quota" in page
+    assert f"exceeded quota: kube-magics-user, requested: {GPUS}=1, used: {GPUS}=2, limited: {GPUS}=2" in page
+
+
+def test_who_has_no_gpus_is_refused_a_server_with_one(running: Hub, account: HubAccount, olga: str) -> None:
+    """It is not on their page; whoever asks for it all the same is told what there is."""
+    user, api = account.user("ida").name, f"{running.address}/hub/api"
+    visitor = running.visitor(user).log_in(PASSWORD)
+    assert attacks.here("POST", f"{api}/groups/no-gpus", None, olga) == 201
+    assert attacks.here("POST", f"{api}/groups/no-gpus/users", {"users": [user]}, olga) == 200
+    assert 'value="gpu"' not in visitor.web.get(f"{running.address}/hub/spawn", timeout=60).text
+    assert "There is no server gpu in your quota, which has room for: cpu, large, nowhere." in asked(visitor, "gpu")
+
+
+@pytest.mark.parametrize("away_s", [4, pytest.param(60, marks=pytest.mark.long)])
+def test_a_start_waits_for_an_api_server_that_is_away(
+    running: Hub, account: HubAccount, link: Proxy, ada: Visitor, away_s: float
+) -> None:
+    """Who comes can log in, and who is there works on. KubeSpawner by itself would end the hub after 50 s."""
+    visitor = running.visitor(account.user(f"eve-{away_s}").name)
+    with ThreadPoolExecutor(1) as pool:
+        with link.refusing():
+            visitor.log_in(PASSWORD)
+            starting = pool.submit(visitor.start, "cpu")
+            time.sleep(away_s)
+            assert ada.is_there()
+            assert not starting.done()
+        starting.result()
+    assert (running.process.poll(), ada.is_there()) == (None, True)
 
 
 @pytest.fixture(scope="module")
@@ -105,34 +189,60 @@ def test_a_users_job_is_refused_all_of_them(ada: Visitor, known: list[Attack]) -
     assert set(found.values()) <= {401, 403}, found
 
 
-def test_a_servers_token_opens_nobody_elses_door_at_the_hub(running: Hub, ada: Visitor) -> None:
+@pytest.fixture(scope="module")
+def warden(account: HubAccount) -> Iterator[str]:
+    """The token of an account that kubelets obey."""
+    name, space = f"warden-{account.site.hub_namespace}", f"--namespace={account.site.hub_namespace}"
+    member = f"--serviceaccount={account.site.hub_namespace}:warden"
+    account.admin("create", "serviceaccount", "warden", space)
+    account.admin("create", "clusterrolebinding", name, "--clusterrole=system:kubelet-api-admin", member)
+    try:
+        yield account.admin("create", "token", "warden", space).stdout.strip()
+    finally:
+        account.admin("delete", "clusterrolebinding", name, check=False)
+
+
+def test_the_kubelets_own_port_is_closed_to_users(account: HubAccount, bob: User, ada: Visitor, warden: str) -> None:
+    """It asks the API server what an account may: 403; who comes without one, as a job: 401.
+
+    The cluster of the tests enforces no NetworkPolicy, which would not even let them come so far.
+    """
+    node = account.admin.get("nodes")["items"][0]["status"]
+    [address] = [each["address"] for each in node["addresses"] if each["type"] == "InternalIP"]
+    kubelet = f"https://{address}:{node['daemonEndpoints']['kubeletEndpoint']['Port']}"
+    known = [
+        Attack(path, f"{kubelet}{path}") for path in ("/pods", f"/containerLogs/{bob.namespace}/{attacks.SERVER}/main")
+    ]
+    for each in known:
+        eventually(lambda url=each.path: attacks.here("GET", url, None, f"Bearer {warden}") == 200, each.name)
+    assert answers(ada, known) == {each.name: 403 for each in known}
+    in_job = answers(ada, known, "%%kubetrain --cpus 50m --returns found\n")
+    assert in_job == {each.name: 401 for each in known}
+
+
+def test_a_servers_token_opens_nobody_elses_door_at_the_hub(
+    running: Hub, account: HubAccount, ada: Visitor, olga: str
+) -> None:
     """What an administrator may, a server's own token may not."""
-    paths = ["/users", "/groups", "/proxy", "/services"]
-    olga = running.visitor("olga").log_in(ADMIN_PASSWORD)
-    assert [olga.web.get(f"{running.address}/hub/api{path}", timeout=60).status_code for path in paths] == [200] * 4
-    notebook = ada.kernel()
-    ran = notebook.run(
-        f"{attacks.PROGRAM}\nimport os\nurl, token = os.environ['JUPYTERHUB_API_URL'], os.environ['JUPYTERHUB_API_TOKEN']\n"
-        "found = []\n"
-        f"for path in {paths} + ['/user']:\n"
-        "    request = urllib.request.Request(url + path, headers={'Authorization': 'token ' + token})\n"
-        "    try:\n        found.append(urllib.request.urlopen(request, timeout=60).status)\n"
-        "    except urllib.error.HTTPError as error:\n        found.append(error.code)\n"
-        "found"
-    )
-    notebook.close()
-    assert ran.text == "[403, 403, 403, 403, 200]\n", ran
+    known = attacks.doors(ada.name, account.user("bob").name)
+    opened = [attacks.here(each.method, f"{running.address}/hub/api{each.path}", each.body, olga) for each in known]
+    assert opened == [each.admin for each in known]
+    assert knocked(ada, known) == [each.user for each in known]
+    # The token is good, for itself.
+    assert knocked(ada, [Door("GET", "/user", 200)]) == [200]
 
 
-def answers(visitor: Visitor, known: list[Attack], magic: str = "") -> dict[str, int]:
-    """The API server's, to a cell of the user's notebook."""
-    tries = json.dumps([[each.name, each.method, each.path, each.body] for each in known])
-    notebook = visitor.kernel()
-    ran = notebook.run(
-        f"{magic}{attacks.PROGRAM}\nfound = {{n: attempt(m, p, b) for n, m, p, b in json.loads({tries!r})}}"
-    )
-    assert ran.error is None, ran
-    shown = notebook.run("import json\nprint(json.dumps(found))")
-    notebook.close()
-    found: dict[str, int] = json.loads(shown.text)
-    return found
+@pytest.mark.long
+def test_a_servers_token_neither_starts_nor_stops_anybody_elses(
+    running: Hub, account: HubAccount, ada: Visitor, olga: str
+) -> None:
+    user = account.user("rob").name
+    path = f"/users/{user}/server"
+    doors = [Door("POST", path, 201, body={"profile": "cpu"}), Door("DELETE", path, 204)]
+    api = f"{running.address}/hub/api"
+    assert attacks.here("POST", f"{api}/users/{user}", None, olga) == 201
+    assert attacks.here("POST", f"{api}{path}", doors[0].body, olga) in {201, 202}
+    assert knocked(ada, doors) == [403, 403]
+    # 400 while it starts.
+    eventually(lambda: attacks.here("DELETE", f"{api}{path}", None, olga) in {202, 204}, "the end of the server")
+    assert knocked(ada, doors) == [403, 403]
