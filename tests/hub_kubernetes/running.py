@@ -24,6 +24,7 @@ from tests.ports import free_port
 PASSWORD = "open-sesame-for-users"
 ADMIN_PASSWORD = "open-sesame-for-administrators-only"
 _PATIENCE_S = 120.0
+_PROXY = "configurable-http-proxy"
 _SMALL = Path(__file__).with_name("small_hub.py")
 
 
@@ -44,6 +45,11 @@ class Hub:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         self.process.wait(30)
+
+    def kill_proxy(self) -> None:
+        """And nothing else."""
+        [proxy] = [each for each in psutil.Process(self.process.pid).children() if _PROXY in " ".join(each.cmdline())]
+        proxy.kill()
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")

@@ -1,22 +1,31 @@
-"""What breaks while people work: the hub is killed, a user's pod is deleted. Their jobs and files are there afterwards."""
+"""What breaks while people work: hub and proxy are killed, servers deleted, stopped and forgotten, an image is missing.
+
+Their jobs and files are there afterwards, and where something has to be said, it is.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from userspace.settings import Found, User
 from userspace.space import objects
 
 from tests.acceptance.desk import eventually
+from tests.acceptance.why.servers import registry
 from tests.cluster import Cluster, Namespace
 from tests.cluster.claims import claim
 from tests.hub.visitor import Notebook, Visitor
 from tests.hub_kubernetes.accounts import HubAccount, hub_account
-from tests.hub_kubernetes.running import PASSWORD, Ports, hub, in_cluster
+from tests.hub_kubernetes.running import PASSWORD, Hub, Ports, hub, in_cluster
 
 pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
@@ -27,6 +36,7 @@ while not os.path.exists("/tmp/go"):
     time.sleep(0.2)
 told = "all the way"
 """
+CULLER = "token-of-the-idle-culler"
 
 
 @dataclass(frozen=True)
@@ -60,14 +70,19 @@ class Scene:
         eventually(lambda: self.account.admin(*command).stdout == "Running", f"a pod of {job}")
 
     @contextmanager
-    def logged_in(self) -> Iterator[Visitor]:
+    def at_work(self) -> Iterator[tuple[Hub, Visitor]]:
         with hub(self.folder, self.given, self.ports) as running:
             visitor = running.visitor(self.user.name).log_in(PASSWORD)
             if not visitor.is_there():
                 visitor.start(profile="cpu")
-            yield visitor
+            yield running, visitor
             # As a machine that loses its power: nobody cleans up.
             running.kill()
+
+    @contextmanager
+    def logged_in(self) -> Iterator[Visitor]:
+        with self.at_work() as (_, visitor):
+            yield visitor
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +94,7 @@ def scene(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         account.admin.apply(*objects(account.site, user, Found((), None)))
         space = Namespace(user.namespace, account.kubeconfig, "", account.kubectl, account.admin)
         with claim(cluster, space, "home", modes=("ReadWriteOnce",)):
-            given = in_cluster(account, cluster) | {"HUB_HOME_SIZE": "1Gi"}
+            given = in_cluster(account, cluster) | {"HUB_HOME_SIZE": "1Gi", "TEST_CULLER": CULLER}
             yield Scene(account, user, folder, given, Ports.free())
 
 
@@ -118,3 +133,103 @@ def test_a_home_and_a_job_outlive_a_server_that_was_deleted(scene: Scene) -> Non
             assert notebook.run("open('notes.txt').read()").text == "'mine'\n"
             assert notebook.run("%kube attach left-behind").error is None
             assert notebook.run("told").text == "'all the way'\n"
+
+
+def test_a_job_goes_on_whose_server_is_stopped_because_nobody_uses_it(scene: Scene) -> None:
+    with scene.logged_in() as visitor:
+        with closing(visitor.kernel()) as notebook:
+            assert notebook.run(WAITS.format(name="unwatched")).error is None
+        scene.runs("unwatched")
+        with culler(visitor.address):
+            eventually(lambda: not scene.server, "the end of the idle server")
+            eventually(lambda: not model(visitor)["pending"], "the hub's knowledge of it")
+        scene.runs("unwatched")
+        later = Visitor(visitor.address, visitor.name).log_in(PASSWORD)
+        later.start(profile="cpu")
+        with closing(later.kernel()) as notebook:
+            assert '"unwatched"' in notebook.run("%kube jobs --json").text
+            scene.go("unwatched")
+            assert notebook.run("%kube attach unwatched").error is None
+            assert notebook.run("told").text == "'all the way'\n"
+
+
+@contextmanager
+def culler(address: str) -> Iterator[None]:
+    """The real one, as soon as it can be."""
+    command = [sys.executable, "-m", "jupyterhub_idle_culler", "--timeout=1", "--cull-every=1"]
+    ours = {"JUPYTERHUB_API_TOKEN": CULLER, "JUPYTERHUB_API_URL": f"{address}/hub/api"}
+    process = subprocess.Popen([*command, f"--url={address}/hub/api"], env=os.environ | ours)
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def model(visitor: Visitor) -> dict[str, object]:
+    """Of a user, as the hub has it."""
+    answer = visitor.web.get(f"{visitor.address}/hub/api/users/{visitor.name}", timeout=60)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def test_servers_and_kernels_outlive_a_proxy_that_was_killed(scene: Scene) -> None:
+    """The hub starts it again, and tells it where everybody's server is; browsers connect to the same kernels."""
+    with scene.at_work() as (running, visitor):
+        server = scene.server
+        with closing(visitor.kernel()) as notebook:
+            assert notebook.run("kept = 'in the kernel'").error is None
+            running.kill_proxy()
+        assert not there(visitor)
+        eventually(lambda: there(visitor), "the proxy")
+        [kernel] = visitor.get("/api/kernels").json()
+        with closing(Notebook(visitor, kernel["id"])) as again:
+            assert again.run("kept").text == "'in the kernel'\n"
+        assert scene.server == server
+
+
+def there(visitor: Visitor) -> bool:
+    try:
+        return visitor.is_there()
+    except requests.ConnectionError:
+        return False
+
+
+def test_a_hub_without_its_database_starts_servers_anew_and_loses_no_work(scene: Scene) -> None:
+    """It does not know that one runs, and a namespace may have one."""
+    with scene.logged_in() as visitor:
+        server = scene.server
+        with closing(visitor.kernel()) as notebook:
+            assert notebook.run("open('kept.txt', 'w').write('mine')").error is None
+            assert notebook.run(WAITS.format(name="remembered")).error is None
+        scene.runs("remembered")
+    (scene.folder / "hub.sqlite").unlink()
+    with scene.logged_in() as visitor:
+        assert scene.server not in ("", server)
+        scene.go("remembered")
+        with closing(visitor.kernel()) as notebook:
+            assert notebook.run("open('kept.txt').read()").text == "'mine'\n"
+            assert notebook.run("%kube attach remembered").error is None
+            assert notebook.run("told").text == "'all the way'\n"
+
+
+@pytest.mark.parametrize(("profile", "why"), [("cpu", "Failed to pull image"), ("nowhere", "nodes are available")])
+def test_a_server_that_cannot_run_is_told_why_on_the_page(scene: Scene, tmp_path: Path, profile: str, why: str) -> None:
+    """Its image is missing, or no node is right: while it is waited for, by the cluster's own events, and at the end."""
+    with registry() as address:
+        image = f"{address}/team/absent:1"
+        given = scene.given | {"HUB_HOME_SIZE": "none", "HUB_SERVER_IMAGE": image, "TEST_START_TIMEOUT": "30"}
+        with hub(tmp_path, given) as running:
+            visitor = running.visitor(scene.account.user(f"ida-{profile}").name).log_in(PASSWORD)
+            visitor.ask(profile).raise_for_status()
+            user = f"{running.address}/hub/api/users/{visitor.name}"
+            lines = visitor.web.get(f"{user}/server/progress", timeout=300).text.splitlines()
+            events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+            page = visitor.web.get(f"{running.address}/hub/spawn-pending/{visitor.name}", timeout=60).text
+    assert [each for each in events[:-1] if why in each["message"]], events
+    assert events[-1]["failed"]
+    for told in (events[-1]["message"], page):
+        assert "Your server could not be started: it did not run after 25 s. The cluster says: " in told
+        assert why in told
