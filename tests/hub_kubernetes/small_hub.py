@@ -19,7 +19,7 @@ c.JupyterHub.db_url = "sqlite:///hub.sqlite"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{proxy}"
 c.ConfigurableHTTPProxy.command = [sys.executable, str(Path(sys.executable).with_name("configurable-http-proxy"))]
 small = replace(profiles.PROFILES[0], cpus="50m", memory="1G")
-profiles.PROFILES = (small, *profiles.PROFILES[1:], replace(small, slug="nowhere", product="of no node"))
+profiles.PROFILES = (small, *profiles.PROFILES[1:], replace(small, slug="nowhere", product="none-such"))
 profiles.GROUP_QUOTAS["no-gpus"] = Quota(gpus=0)
 if "TEST_START_TIMEOUT" in os.environ:
     c.KubeSpawner.start_timeout = int(os.environ["TEST_START_TIMEOUT"])

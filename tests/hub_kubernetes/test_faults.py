@@ -184,8 +184,7 @@ def test_servers_and_kernels_outlive_a_proxy_that_was_killed(scene: Scene) -> No
             running.kill_proxy()
         assert not there(visitor)
         eventually(lambda: there(visitor), "the proxy")
-        [kernel] = visitor.get("/api/kernels").json()
-        with closing(Notebook(visitor, kernel["id"])) as again:
+        with closing(Notebook(visitor, notebook.kernel)) as again:
             assert again.run("kept").text == "'in the kernel'\n"
         assert scene.server == server
 
@@ -223,12 +222,14 @@ def test_a_server_that_cannot_run_is_told_why_on_the_page(scene: Scene, tmp_path
         given = scene.given | {"HUB_HOME_SIZE": "none", "HUB_SERVER_IMAGE": image, "TEST_START_TIMEOUT": "30"}
         with hub(tmp_path, given) as running:
             visitor = running.visitor(scene.account.user(f"ida-{profile}").name).log_in(PASSWORD)
+            authorized = {"Authorization": f"token {visitor.token()}"}
             visitor.ask(profile).raise_for_status()
             user = f"{running.address}/hub/api/users/{visitor.name}"
-            lines = visitor.web.get(f"{user}/server/progress", timeout=300).text.splitlines()
+            said = visitor.web.get(f"{user}/server/progress", headers=authorized, timeout=300)
+            lines = said.text.splitlines()
             events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
             page = visitor.web.get(f"{running.address}/hub/spawn-pending/{visitor.name}", timeout=60).text
-    assert [each for each in events[:-1] if why in each["message"]], events
+    assert [each for each in events[:-1] if why in each["message"]], said.text
     assert events[-1]["failed"]
     for told in (events[-1]["message"], page):
         assert "Your server could not be started: it did not run after 25 s. The cluster says: " in told
