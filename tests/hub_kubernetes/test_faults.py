@@ -21,7 +21,7 @@ from userspace.space import objects
 
 from tests.acceptance.desk import eventually
 from tests.acceptance.why.servers import registry
-from tests.cluster import Cluster, Namespace
+from tests.cluster import Cluster, Namespace, settings
 from tests.cluster.claims import claim
 from tests.hub.visitor import Notebook, Visitor
 from tests.hub_kubernetes.accounts import HubAccount, hub_account
@@ -219,18 +219,20 @@ def test_a_server_that_cannot_run_is_told_why_on_the_page(scene: Scene, tmp_path
     """Its image is missing, or no node is right: while it is waited for, by the cluster's own events, and at the end."""
     with registry() as address:
         image = f"{address}/team/absent:1"
-        given = scene.given | {"HUB_HOME_SIZE": "none", "HUB_SERVER_IMAGE": image, "TEST_START_TIMEOUT": "30"}
-        with hub(tmp_path, given) as running:
+        given = scene.given | {"HUB_HOME_SIZE": "none", "HUB_SERVER_IMAGE": image, "TEST_START_TIMEOUT": "45"}
+        ports = Ports.free()
+        with hub(tmp_path, given, ports) as running:
             visitor = running.visitor(scene.account.user(f"ida-{profile}").name).log_in(PASSWORD)
             authorized = {"Authorization": f"token {visitor.token()}"}
             visitor.ask(profile).raise_for_status()
-            user = f"{running.address}/hub/api/users/{visitor.name}"
-            said = visitor.web.get(f"{user}/server/progress", headers=authorized, timeout=300)
+            # From the hub itself: the proxy in Python ends what takes longer than half a minute.
+            api = f"http://{settings.own_address()}:{ports.private}/hub/api"
+            said = visitor.web.get(f"{api}/users/{visitor.name}/server/progress", headers=authorized, timeout=300)
             lines = said.text.splitlines()
             events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
             page = visitor.web.get(f"{running.address}/hub/spawn-pending/{visitor.name}", timeout=60).text
     assert [each for each in events[:-1] if why in each["message"]], said.text
     assert events[-1]["failed"]
     for told in (events[-1]["message"], page):
-        assert "Your server could not be started: it did not run after 25 s. The cluster says: " in told
+        assert "Your server could not be started: it did not run after 40 s. The cluster says: " in told
         assert why in told
