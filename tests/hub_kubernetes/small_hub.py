@@ -27,4 +27,4 @@ if "TEST_CULLER" in os.environ:
     # As the chart has it, started by the test.
     scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
     c.JupyterHub.services = [{"name": "idle-culler", "api_token": os.environ["TEST_CULLER"]}]
-    c.JupyterHub.load_roles = [{"name": "idle-culler", "scopes": scopes, "services": ["idle-culler"]}]
+    c.JupyterHub.load_roles.append({"name": "idle-culler", "scopes": scopes, "services": ["idle-culler"]})
