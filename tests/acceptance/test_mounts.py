@@ -154,6 +154,9 @@ def test_a_claim_of_one_pod_names_the_job_that_has_it(there: Desk, cluster: Clus
             "import kube_magics\ndef hold():\n    import time\n    time.sleep(60)\n"
             f"job = kube_magics.train(hold, volume='{name}:/data', name='holder', cpus='100m')"
         )
+        # Its pod is what uses the claim, and comes a moment after the job.
+        pods = ("get", "pods", f"--namespace={space.name}", "--selector=job-name=holder", "--output=name")
+        eventually(lambda: cluster.kubectl(*pods).stdout, "the pod that has the claim")
         ran = there.run(f"%%kubetrain --cpus 100m --volume {name}:/data\nprint(1)")
         there.right("job.delete()")
     assert ran.error == "SubmitError", ran
