@@ -45,6 +45,8 @@ def queues(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         cluster.kubectl("delete", "crd", QUEUES, "--ignore-not-found", "--timeout=60s", check=False)
+        # kubectl remembers for hours which kinds there are, also for the next cluster at this address.
+        cluster.kubectl("api-resources", "--output=name", check=False)
 
 
 @pytest.mark.usefixtures("queues")
