@@ -14,7 +14,7 @@ from kube_magics.backends.contract import Attempt, Backend, Outage, Piece
 from kube_magics.jobs.blocks import parts
 from kube_magics.jobs.logfile import READ_BYTES, LogFile
 from kube_magics.jobs.retries import Retries
-from kube_magics.jobs.screen import CROWDED_S, NOTES, STDERR, STDOUT, WAITS, Screen
+from kube_magics.jobs.screen import CROWDED_S, STDERR, STDOUT, WAITS, Screen
 from kube_magics.runner import images, protocol
 from kube_magics.runner.images import Picture
 from kube_magics.telemetry.heard import Heard
@@ -151,7 +151,7 @@ class Follower:
         elif isinstance(piece, Attempt):
             self._begin(piece)
         elif isinstance(piece, Outage):
-            self._show(NOTES, f"[kube_magics: {_said(piece)}]\n".encode())
+            self._say(_said(piece))
         elif piece.sure:
             self._note(piece.why)
         else:
@@ -169,7 +169,7 @@ class Follower:
 
     def _note(self, text: str) -> None:
         self.log.note(text)
-        self._show(NOTES, f"[kube_magics: {text}]\n".encode())
+        self._say(text)
 
     def _tell_why_it_waits(self, state: Snapshot) -> None:
         before = self.outcome.snapshot.cause if self.outcome.snapshot else None
@@ -296,7 +296,11 @@ class Follower:
         if self.log.problem and not self._told:
             self._told = True
             text = f"{self.log.path} is not whole: {self.log.problem}; %kube logs {self.name} shows the rest"
-            self._show(NOTES, f"[kube_magics: {text}]\n".encode())
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        for screen in self._screens:
+            screen.note(f"[kube_magics: {text}]\n")
 
     def _show(self, stream: int, data: bytes) -> None:
         for screen in self._screens:

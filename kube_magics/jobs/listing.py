@@ -28,7 +28,7 @@ class Log:
 
     text: str
     kept: bool
-    """A line that the job wrote is in it; else it says at most what is missing."""
+    """Something of a log is in it, if only our runner's own; else it says at most what is missing."""
 
 
 async def read_log(backend: Backend, name: str) -> Log:
@@ -123,7 +123,7 @@ class Lines:
         self._pieces: dict[str, list[bytes]] = {"out": [], "err": []}
         self._pictures = Reader()
         self.kept = False
-        """A line that the job wrote has come."""
+        """Something of the log has come."""
 
     def of(self, block: Piece) -> list[bytes]:
         """The lines of a block; what is missing is said in its place."""

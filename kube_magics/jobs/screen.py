@@ -22,9 +22,8 @@ TOTAL_BYTES = 1_000_000
 TAIL_BYTES = 20_000
 """Shown at the end when the total was reached before."""
 
-STDOUT, STDERR, WAITS, NOTES = 1, 2, 3, 4
-"""The job's own two; why it does not run yet, in our words: a card has them too; what else is said to stderr in our
-words: it is never skipped, as a flood after an outage would have it."""
+STDOUT, STDERR, WAITS = 1, 2, 3
+"""The job's own two, and why it does not run yet, in our words: a card has them too."""
 TRACEBACK = (b"Traceback (most recent call last):\n", b"  + Exception Group Traceback", b'  File "')
 """How Python begins to show an exception, a group, a syntax error."""
 HOLD_S = 2.0
@@ -54,7 +53,8 @@ class Screen:
         self._log_name = log_name
         self._lock = threading.Lock()
         self._news = threading.Event()
-        self._pending: deque[tuple[int, bytes] | Picture] = deque()
+        self._pending: deque[tuple[int, bytes] | Picture | str] = deque()
+        """The job's output, its pictures, and what is said of it here."""
         self._pending_bytes = 0
         self._skipped_lines = 0
         self._shown_bytes = 0
@@ -77,10 +77,11 @@ class Screen:
 
     def picture(self, picture: Picture) -> None:
         """Queue a picture behind what was added before. They have a budget of their own, and are never skipped."""
-        with self._lock:
-            self._release()
-            self._pending.append(picture)
-        self._news.set()
+        self._append(picture)
+
+    def note(self, text: str) -> None:
+        """Queue a line in our words, for stderr: never skipped, as a flood after an outage would have it."""
+        self._append(text)
 
     def drop_traceback(self, crc: object) -> None:
         """The text of this CRC-32 is raised as an exception: what is held of it need not be shown."""
@@ -100,9 +101,15 @@ class Screen:
         for data in held:
             self._queue(STDERR, data)
 
+    def _append(self, piece: Picture | str) -> None:
+        with self._lock:
+            self._release()
+            self._pending.append(piece)
+        self._news.set()
+
     def _queue(self, stream: int, data: bytes) -> None:
         self._pending.append((stream, data))
-        self._pending_bytes += len(data) if stream != NOTES else 0
+        self._pending_bytes += len(data)
         if self._tail is not None:
             self._added_at = time.monotonic()
             self._begun_at = self._begun_at or self._added_at
@@ -148,13 +155,10 @@ class Screen:
                 self._skipped_lines = 0
             while self._pending and (last or not self._limited or self._credit_bytes > 0):
                 piece = self._pending.popleft()
-                if isinstance(piece, Picture):
-                    taken.append(piece)
+                if not isinstance(piece, tuple):
+                    taken.append((STDERR, piece) if isinstance(piece, str) else piece)
                     continue
                 stream, data = piece
-                if stream == NOTES:
-                    taken.append((STDERR, data.decode("utf-8", "replace")))
-                    continue
                 self._pending_bytes -= len(data)
                 self._credit_bytes -= len(data)
                 self._shown_bytes += len(data)
@@ -172,11 +176,10 @@ class Screen:
 
     def _keep(self, lines: int) -> None:
         """Drop what stands before the last `lines` lines."""
-        lines_of = [0 if isinstance(p, Picture) or p[0] == NOTES else p[1].count(b"\n") for p in self._pending]
-        over = sum(lines_of) - lines
+        over = sum(piece[1].count(b"\n") for piece in self._pending if isinstance(piece, tuple)) - lines
         while over > 0:
             piece = self._pending.popleft()
-            if isinstance(piece, Picture) or piece[0] == NOTES:
+            if not isinstance(piece, tuple):
                 continue
             stream, data = piece
             self._pending_bytes -= len(data)
@@ -193,8 +196,8 @@ class Screen:
 
     def _drop(self, limit: int) -> None:
         """Drop the oldest pending lines, down to `limit` bytes; pictures and notes between them stay."""
-        stay: list[tuple[int, bytes] | Picture] = []
-        while isinstance(piece := self._pending.popleft(), Picture) or piece[0] == NOTES:
+        stay: list[Picture | str] = []
+        while not isinstance(piece := self._pending.popleft(), tuple):
             stay.append(piece)
         stream, data = piece
         self._pending_bytes -= len(data)

@@ -7,7 +7,7 @@ from binascii import crc32
 
 import pytest
 
-from kube_magics.jobs.screen import NOTES, RATE_BYTES_S, STDERR, STDOUT, TAIL_BYTES, TOTAL_BYTES, Screen
+from kube_magics.jobs.screen import RATE_BYTES_S, STDERR, STDOUT, TAIL_BYTES, TOTAL_BYTES, Screen
 from kube_magics.runner.images import Picture
 
 TRACE = ["Traceback (most recent call last):\n", '  File "<In [3]>", line 2, in <module>\n', "ValueError: no\n"]
@@ -151,9 +151,9 @@ def test_a_tail_is_the_last_lines_of_what_is_there(block: int) -> None:
 def test_what_is_said_in_our_words_is_never_skipped() -> None:
     """As that the cluster answers again, before all that its jobs have said meanwhile."""
     screen = Screen("log")
-    screen.add(NOTES, b"away\n")
+    screen.note("away\n")
     screen.add(STDOUT, b"before\n")
-    screen.add(NOTES, b"back\n")
+    screen.note("back\n")
     for _ in range(100):
         screen.add(STDOUT, b"x" * 9_999 + b"\n")
     (skipped, *_) = taken = screen.take(last=True)
