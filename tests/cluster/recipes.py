@@ -1,0 +1,197 @@
+"""What is in each test image, by its name."""
+
+from __future__ import annotations
+
+import configparser
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import components, layers, oci
+from .paths import CHECKOUT
+
+REPOSITORY = "localhost/kube-magics-test"
+_PATH = {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}
+_CONSTRAINTS = CHECKOUT / "constraints.txt"
+
+_QUICKSTART = ("python3", "ca-certificates")
+_QUICKSTART_PACKAGES = ("scikit-learn", "numpy", "matplotlib")
+_STORE_PACKAGES = ("s3fs",)
+_PIP_PACKAGES = ("pip",)
+_TORCH = (
+    "python3", "ca-certificates", "python3-torch", "python3-mpi4py", "openmpi-bin", "python3-numpy", "python3-sklearn",
+    "python3-tqdm",
+)  # fmt: skip
+_SERVER_PACKAGES = ("jupyterhub", "jupyterlab")
+_SERVER_SETTINGS = CHECKOUT / "hub-config" / "images" / "server" / "ipython_config.py"
+_NOTEBOOK_PACKAGES = ("ipykernel", "ipywidgets", "nbclient", "nbval", "pytest")
+
+_PAUSE = """
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void leave(int number) { _exit(0); }
+static void reap(int number) { while (waitpid(-1, 0, WNOHANG) > 0); }
+int main(void) {
+    signal(SIGINT, leave);
+    signal(SIGTERM, leave);
+    signal(SIGCHLD, reap);
+    for (;;) pause();
+}
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    """For example ``quickstart``."""
+    key: str
+    """Hash of all that goes into it."""
+    layers: Callable[[], Sequence[oci.Layer]]
+    """Builds them, the lowest first; called only when the image is not there."""
+    config: Mapping[str, Any] = field(default_factory=lambda: _PATH)
+    base: str | None = None
+    """An image whose layers this one begins with: those that are in containerd then are not sent again."""
+
+    @property
+    def image(self) -> str:
+        return f"{REPOSITORY}/{self.name}:{self.key}"
+
+
+def _pause(_: components.Binaries) -> Recipe:
+    def build() -> list[oci.Layer]:
+        return [layers.programs("pause", {"pause": layers.static_program("pause", _PAUSE)})]
+
+    return Recipe("pause", layers.digest(_PAUSE), build, {"Entrypoint": ["/pause"], "User": "65535:65535"})
+
+
+def _coredns(binaries: components.Binaries) -> Recipe:
+    program = Path(binaries["coredns"])
+
+    def build() -> list[oci.Layer]:
+        return [layers.programs("coredns", {"coredns": program})]
+
+    config = {"Entrypoint": ["/coredns"], "User": "65532:65532"}
+    return Recipe("coredns", layers.digest(program.parent.name), build, config)
+
+
+def _quickstart(_: components.Binaries) -> Recipe:
+    constraints = _constraints()
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        return [base, layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)]
+
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, constraints.read_bytes())
+    return Recipe("quickstart", key, build)
+
+
+def _store(_: components.Binaries) -> Recipe:
+    constraints = _constraints()
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        return [base, stack, layers.python_packages(base, "3.11", _STORE_PACKAGES, constraints, "store")]
+
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, _STORE_PACKAGES, constraints.read_bytes())
+    return Recipe("store", key, build, base="quickstart")
+
+
+def _pip(_: components.Binaries) -> Recipe:
+    """The quickstart image with pip."""
+    constraints = _constraints()
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        return [base, stack, layers.python_packages(base, "3.11", _PIP_PACKAGES, constraints, "pip")]
+
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, _PIP_PACKAGES, constraints.read_bytes())
+    return Recipe("pip", key, build, base="quickstart")
+
+
+def _uv(_: components.Binaries) -> Recipe:
+    """The quickstart image with uv, which is one program."""
+    constraints = _constraints()
+    program = Path(sysconfig.get_path("scripts")) / "uv"
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        return [base, stack, layers.programs("uv", {"usr/local/bin/uv": program})]
+
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, constraints.read_bytes())  # it names uv's version
+    return Recipe("uv", key, build, base="quickstart")
+
+
+def _torch(_: components.Binaries) -> Recipe:
+    return Recipe("torch", layers.digest(_TORCH), lambda: [layers.debian("trixie", _TORCH)])
+
+
+def _notebook(_: components.Binaries) -> Recipe:
+    constraints = _constraints()
+    packages = (*_NOTEBOOK_PACKAGES, *_own_requirements())
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("trixie", _TORCH)
+        stack = layers.python_packages(base, "3.13", packages, constraints)
+        return [base, stack, layers.checkout("3.13")]
+
+    key = layers.digest(_TORCH, packages, constraints.read_bytes(), layers.checkout_digest("3.13"))
+    return Recipe("notebook", key, build, base="torch")
+
+
+def _kubectl(binaries: components.Binaries) -> Recipe:
+    """In the place of registry.k8s.io/kubectl: the program, and nothing else."""
+    program = Path(binaries["kubectl"])
+
+    def build() -> list[oci.Layer]:
+        return [layers.programs("kubectl", {"usr/local/bin/kubectl": program})]
+
+    return Recipe("kubectl", layers.digest(program.parent.name), build)
+
+
+def _server(_: components.Binaries) -> Recipe:
+    constraints = _constraints()
+    packages = (*_SERVER_PACKAGES, *_own_requirements())
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
+        server = layers.python_packages(base, "3.11", packages, constraints, "server")
+        settings = layers.programs("settings", {"etc/ipython/ipython_config.py": _SERVER_SETTINGS})
+        return [base, stack, server, settings, layers.checkout("3.11")]
+
+    settings, ours = _SERVER_SETTINGS.read_bytes(), layers.checkout_digest("3.11")
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, packages, constraints.read_bytes(), settings, ours)
+    return Recipe("server", key, build, base="quickstart")
+
+
+RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
+    "pause": _pause,
+    "coredns": _coredns,
+    "quickstart": _quickstart,
+    "store": _store,
+    "pip": _pip,
+    "uv": _uv,
+    "torch": _torch,
+    "notebook": _notebook,
+    "server": _server,
+    "kubectl": _kubectl,
+}
+
+
+def _own_requirements() -> list[str]:
+    """What an installation of this checkout would bring along."""
+    setup = configparser.ConfigParser()
+    setup.read(CHECKOUT / "setup.cfg", encoding="utf-8")
+    return setup["options"]["install_requires"].split()
+
+
+def _constraints() -> Path:
+    if not _CONSTRAINTS.exists():
+        raise FileNotFoundError(f"{_CONSTRAINTS} is missing: it says which versions the images get")
+    return _CONSTRAINTS
