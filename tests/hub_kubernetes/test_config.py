@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster.paths import CHECKOUT
 from tests.hub_kubernetes.edited import edited
@@ -92,16 +93,28 @@ def test_the_servers_pod_passes_pod_security(monkeypatch: pytest.MonkeyPatch) ->
     assert spawner.service_account == "kube-magics-notebook"
 
 
+def as_the_chart_loads_it(folder: Path, file: Path) -> Path:
+    """By what values.yaml says of it, after the chart has set a role of its culler's."""
+    values = yaml.safe_load((FILE.parent / "values.yaml").read_text())
+    ours = values["hub"]["extraConfig"]["kube-magics"].replace(
+        "/srv/kube-magics/config/jupyterhub_config.py", str(file)
+    )
+    chart = folder / "chart.py"
+    chart.write_text(f"c = get_config()\nc.JupyterHub.load_roles = [{{'name': 'culler'}}]\nexec({ours!r})\n")
+    return chart
+
+
 def test_a_teams_role_stands_beside_the_charts_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The chart loads this file after it has set a role of its culler's."""
-    chart = tmp_path / "chart.py"
     file = edited(tmp_path, TEAMS='(Team("vision", group="ml-vision"),)')
-    lines = ("c = get_config()", "c.JupyterHub.load_roles = [{'name': 'culler'}]", f"load_subconfig({str(file)!r})")
-    chart.write_text("\n".join(lines))
-    culler, team = read(monkeypatch, chart).JupyterHub.load_roles
+    culler, team = read(monkeypatch, as_the_chart_loads_it(tmp_path, file)).JupyterHub.load_roles
     assert culler == {"name": "culler"}
     assert (team["groups"], team["users"]) == (["ml-vision"], ["team-vision"])
     assert team["scopes"] == ["access:servers!user=team-vision", "servers!user=team-vision"]
+
+
+def test_a_chart_that_does_not_find_it_starts_no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read(monkeypatch, as_the_chart_loads_it(tmp_path, tmp_path / "not-there.py"))
 
 
 def test_without_teams_there_is_no_role(monkeypatch: pytest.MonkeyPatch) -> None:
