@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import platformdirs
 
 from kube_magics.telemetry.causes.cause import WAS_STOPPED, Cause
-from kube_magics.telemetry.made import Made, seeds, sha256
+from kube_magics.telemetry.made import Made, seeds_of, sha256
 from kube_magics.telemetry.snapshot import FAILED, RUNNING, STOPPED, SUCCEEDED, Snapshot, succeeded
 
 READ_BYTES = 1 << 20
@@ -89,13 +89,9 @@ def snapshot(home: Path, known: Mapping[str, Any], namespace: str, *, alive: boo
         fetched=(home / FETCHED).exists(),
         artifacts=known.get("artifacts"),
         made=Made(
-            cell_sha256=sha256(known.get("cell")), version=known.get("version"), seeds=seeds(_items(known.get("seeds")))
+            cell_sha256=sha256(known.get("cell")), version=known.get("version"), seeds=seeds_of(known.get("seeds"))
         ),
     )
-
-
-def _items(found: object) -> Iterable[tuple[object, object]]:
-    return found.items() if isinstance(found, dict) else ()
 
 
 def described(home: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ from kube_magics.runner.workfiles import FILE
 from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.spec.names import CONTAINER
 from kube_magics.telemetry.happenings import when
-from kube_magics.telemetry.made import seeds
+from kube_magics.telemetry.made import seeds, seeds_text
 from kube_magics.telemetry.snapshot import GONE, INCOMPLETE, Snapshot, incomplete
 
 DEVICES = ".devices"
@@ -139,7 +139,7 @@ class LocalBackend:
             "grace_s": grace(submission.spec),
             "artifacts": submission.artifacts,
             "version": submission.version,
-            "seeds": dict(seeds(submission.spec.env)),
+            "seeds": seeds_text([*seeds(submission.spec.env), *submission.seeds]),
         }
         try:
             jobfolder.write_atomically(home / FACTS, json.dumps(facts))

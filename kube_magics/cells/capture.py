@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from kube_magics.cells.analysis.reads import CellNames, Outside
 from kube_magics.cells.analysis.scopes import analyze
+from kube_magics.cells.analysis.seeds import seeds
 from kube_magics.cells.analysis.syntax import parse_cell
 from kube_magics.cells.brought import (
     chains_of,
@@ -80,6 +81,8 @@ class Capture:
     "what the user should know although the job runs: sentences of one line"
     variables: Mapping[str, str] = field(default_factory=dict)
     'environment variables that the job reads and a cell has set -> that cell: {"MODE": "In [3]"}'
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    'that its code sets, as far as its text tells: {"numpy.random.seed": 0}'
     cargo: Cargo = field(default_factory=Cargo)
     "local modules, and the files of --files"
 
@@ -158,7 +161,7 @@ def capture(
     warnings = (*cautions.only_defines(nodes, names, returns), *cautions.undefined(nodes, names, closure))
     warnings = (*warnings, *cautions.patched(nodes, closure))
     warnings = (*parsed.warnings, *warnings, *_settings(closure, nodes), *apart, *found.warnings)
-    return replace(found, requirements=parsed.pip, warnings=warnings)
+    return replace(found, requirements=parsed.pip, warnings=warnings, seeds=_seeds(closure, nodes))
 
 
 def capture_call(
@@ -189,7 +192,13 @@ def capture_call(
     arguments = (Travel("arguments", "data", size),) if args or kwargs else ()
     incomparable = (*found.incomparable, "arguments") if call is None else found.incomparable
     warnings = (*_settings(closure, ()), *cautions.patched((), closure), *apart, *found.warnings)
-    return replace(found, travels=(*found.travels, *arguments), incomparable=incomparable, warnings=warnings)
+    return replace(
+        found,
+        travels=(*found.travels, *arguments),
+        incomparable=incomparable,
+        warnings=warnings,
+        seeds=_seeds(closure, [_call(name, args, kwargs)]),
+    )
 
 
 def _sharing(fill: Callable[[Closure], T], notebook: Notebook, gpus: int) -> tuple[Closure, T, list[str]]:
@@ -234,6 +243,20 @@ def _capture(
 def _settings(closure: Closure, nodes: Sequence[ast.stmt]) -> Iterator[str]:
     imported = [step.name for step in closure.steps if step.item.kind == "import"]
     return forgotten(closure.notebook, [*nodes, *sources_of(closure)], imported, closure.dumper.modules)
+
+
+def _seeds(closure: Closure, nodes: Sequence[ast.stmt]) -> dict[str, int]:
+    imports = [step.item.statement for step in closure.steps if step.item.kind == "import"]
+    values = {step.name: closure.notebook.namespace[step.name] for step in closure.steps if step.item.kind == "data"}
+    numbers = {name: value if type(value) is int else None for name, value in values.items()}
+    return seeds([*ast.parse("\n".join(imports)).body, *sources_of(closure), *nodes], numbers)
+
+
+def _call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> ast.Expr:
+    """As a cell would write it, with the numbers among the arguments."""
+    given: list[ast.expr] = [ast.Constant(value if type(value) is int else None) for value in (*args, *kwargs.values())]
+    named = [ast.keyword(key, value) for key, value in zip(kwargs, given[len(args) :], strict=True)]
+    return ast.Expr(ast.Call(ast.Name(name, ast.Load()), given[: len(args)], named))
 
 
 def _travels(steps: Sequence[Step]) -> tuple[Travel, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kube_magics.cells.analysis.imports import imports
+from kube_magics.cells.analysis.seeds import seeds
 from kube_magics.cells.capture import Capture
 from kube_magics.cells.definitions import modules
 from kube_magics.cells.files.cargo import WORK, Cargo, Carried
@@ -68,6 +69,7 @@ def capture_script(text: str, arguments: Sequence[str], folder: Path) -> Capture
         filenames={},
         own=None,
         shipped=frozenset({"script"}),
+        seeds=seeds(tree.body),
         cargo=cargo,
     )
 

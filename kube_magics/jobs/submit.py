@@ -152,6 +152,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
         artifacts=str(store) if store else None,
         cell_digest=capture.cell_digest,
         imports=tuple(capture.imports),
+        seeds=tuple(capture.seeds.items()),
         notebook=notebook,
         label=here.notebook().label,
         folder=str(Path.cwd()),

@@ -8,6 +8,7 @@ from kube_magics.manifests import bundle, pod, scheduling, volumes
 from kube_magics.runner.protocol import FINAL_CODES
 from kube_magics.spec import names
 from kube_magics.spec.job import Submission
+from kube_magics.telemetry.made import seeds_text
 
 TTL_S = 7 * 24 * 3600
 """A finished Job stays this long: long enough for the record of last week, short enough for the cluster's database."""
@@ -110,6 +111,7 @@ def _annotations(submission: Submission) -> dict[str, str]:
         **(bundled if submission.arguments is None else {}),
         **({names.ANNOTATION_RETURNS: ",".join(submission.spec.returns)} if submission.spec.returns else {}),
         **({names.ANNOTATION_ARTIFACTS: submission.artifacts} if submission.artifacts else {}),
+        **({names.ANNOTATION_SEEDS: seeds_text(submission.seeds)} if submission.seeds else {}),
         names.ANNOTATION_VERSION: submission.version,
     }
 

@@ -150,5 +150,7 @@ class Submission:
     """The work folder: stands for the notebook where that is unknown."""
     version: str = ""
     """Of kube_magics."""
+    seeds: tuple[tuple[str, int], ...] = ()
+    """By function, those that the code sets: (("numpy.random.seed", 0),)."""
     arguments: tuple[str, ...] | None = None
     """Of an image that runs as it is, without the runner; None: a cell, a call or a script."""

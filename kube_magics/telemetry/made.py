@@ -13,6 +13,8 @@ from kube_magics.telemetry.objects import part, rows, text
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 SEEDS = ("PYTHONHASHSEED", "PL_GLOBAL_SEED", "RANDOM_SEED", "SEED")
 """Variables by which a seed is given: Python's own, Lightning's, and those that people give by --env."""
+_SEED = re.compile(r"([a-z_][a-z0-9_.]*)=(-?[0-9]{1,20})", re.ASCII | re.IGNORECASE)
+MOST_SEEDS = 64
 LONGEST = 200
 """Characters of an image's name, or of a version."""
 
@@ -32,7 +34,7 @@ class Made:
     image_digest: str | None = None
     """Of the image that ran: `sha256:…`."""
     seeds: tuple[tuple[str, int], ...] = ()
-    """By variable; those that were given as one of `SEEDS`."""
+    """By variable, those that were given as one of `SEEDS`, and by function, those that the code sets."""
 
 
 NOTHING = Made()
@@ -50,7 +52,7 @@ def made_of(job: Mapping[str, Any], status: Mapping[str, Any]) -> Made:
         version=text(annotations, names.ANNOTATION_VERSION)[:LONGEST] or None,
         image=text(first, "image")[:LONGEST] or None,
         image_digest=digest[0] if digest else None,
-        seeds=seeds(variables),
+        seeds=(*seeds(variables), *seeds_of(annotations.get(names.ANNOTATION_SEEDS))),
     )
 
 
@@ -58,6 +60,17 @@ def seeds(variables: Iterable[tuple[object, object]]) -> tuple[tuple[str, int], 
     """Of a job's own variables those that are seeds, in their order."""
     found = {str(name): str(value) for name, value in variables if name in SEEDS}
     return tuple((name, int(value)) for name, value in found.items() if re.fullmatch("[0-9]{1,20}", value, re.ASCII))
+
+
+def seeds_text(found: Iterable[tuple[str, int]]) -> str:
+    """As they are kept: `SEED=7,numpy.random.seed=0`."""
+    return ",".join(f"{name}={number}" for name, number in found)
+
+
+def seeds_of(found: object) -> tuple[tuple[str, int], ...]:
+    """Of what `seeds_text` has written, or anybody."""
+    parts = found.split(",", MOST_SEEDS)[:MOST_SEEDS] if isinstance(found, str) else []
+    return tuple((each[1], int(each[2])) for part in parts if (each := _SEED.fullmatch(part)))
 
 
 def sha256(found: object) -> str | None:

@@ -153,7 +153,7 @@ def test_what_its_stages_took_is_kept_for_later_jobs(there: Desk) -> None:
 def test_an_executed_notebook_keeps_the_last_state(here: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in environment(here).items():
         monkeypatch.setenv(name, value)
-    cells = [LOAD, f"%%kubetrain --name executed --returns score --env SEED=7\n{PRINTS}"]
+    cells = [LOAD, f"%%kubetrain --name executed --returns score --env SEED=7\nimport random\nrandom.seed(0)\n{PRINTS}"]
     book: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(
         book, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
@@ -163,7 +163,7 @@ def test_an_executed_notebook_keeps_the_last_state(here: Desk, monkeypatch: pyte
     record = card.metadata["kube_magics"]
     assert (record["job"], record["status"], record["python"]) == ("executed", "succeeded", platform.python_version())
     assert list(record["results"]) == ["score"]
-    assert record["seeds"] == {"SEED": 7}
+    assert record["seeds"] == {"SEED": 7, "random.seed": 0}
     assert re.fullmatch("[0-9a-f]{64}", record["cell_sha256"])
     assert str(tmp_path) not in json.dumps(record)
     said = ["card" if output is card else output.text for output in book.cells[1].outputs]

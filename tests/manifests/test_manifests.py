@@ -346,6 +346,11 @@ def test_whoever_the_user_names(user: str, security: dict[str, Any], *, fixed_us
     assert made(asking(run_as=user), fixed_user=fixed_user) == wanted
 
 
+def test_seeds_that_the_code_sets_stand_beside_its_digest() -> None:
+    found = made(replace(PLAIN, seeds=(("random.seed", 0), ("jax.random.key", 7))))
+    assert found == expected(annotations={"kube-magics.dev/seeds": "random.seed=0,jax.random.key=7"})
+
+
 def test_own_labels_and_annotations_are_on_job_and_pod_and_the_queues_on_the_job() -> None:
     found = made(asking(labels=(("team", "vision"),), annotations=(("a/b", "c, d"),), queue="team-a"))
     wanted = expected(annotations={"a/b": "c, d"})

@@ -11,7 +11,7 @@ from kube_magics.runner import protocol
 from kube_magics.spec import names
 from kube_magics.telemetry.card import card
 from kube_magics.telemetry.heard import Heard
-from kube_magics.telemetry.made import made_of, seeds
+from kube_magics.telemetry.made import MOST_SEEDS, made_of, seeds, seeds_of, seeds_text
 from kube_magics.telemetry.record import record
 from tests.telemetry.test_card import BEGAN, END, RUNNING, on_cluster, stage, told
 from tests.telemetry.test_snapshot import a_job
@@ -71,7 +71,17 @@ def test_seeds_that_were_given_and_nothing_else_of_the_variables() -> None:
         {"name": "TOKEN", "value": "7"},
     ]
     assert made_of(job, {}).seeds == (("SEED", 42),)
+    job["metadata"]["annotations"][names.ANNOTATION_SEEDS] = "numpy.random.seed=-1,random.seed=0"
+    assert made_of(job, {}).seeds == (("SEED", 42), ("numpy.random.seed", -1), ("random.seed", 0))
     assert seeds([("SEED", "١"), ("RANDOM_SEED", "9" * 21), ("PL_GLOBAL_SEED", 3)]) == (("PL_GLOBAL_SEED", 3),)
+
+
+def test_seeds_come_back_and_what_is_none_does_not() -> None:
+    kept = (("SEED", 7), ("numpy.random.seed", -(2**63)))
+    assert seeds_of(seeds_text(kept)) == kept
+    assert seeds_of("a=1,b=x,=2,/home/me=3,c=" + "9" * 21 + ",d=١") == (("a", 1),)
+    assert len(seeds_of("a=1," * 1000)) == MOST_SEEDS
+    assert seeds_of({"SEED": 7}) == seeds_of(None) == seeds_of(seeds_text([])) == ()
 
 
 def test_digests_that_are_none_are_not_repeated() -> None:
