@@ -10,7 +10,10 @@ from kube_magics.telemetry.causes.evictions import AGAIN
 from kube_magics.telemetry.happenings import when
 from kube_magics.telemetry.objects import text
 
-PROGRAMS = ("exit", "signal", "gpu-memory", "module", "shared-memory", "disk-full", "read-only", "home", "architecture")
+PROGRAMS = (
+    *("exit", "signal", "gpu-memory", "no-gpu", "gpu-code", "nccl"),
+    *("module", "shared-memory", "disk-full", "read-only", "home", "architecture"),
+)
 """Kinds of ends that a program comes to by itself."""
 
 

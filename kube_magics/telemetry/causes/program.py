@@ -51,17 +51,63 @@ def _always(sentence: str, fix: str) -> Callable[[re.Match[str]], tuple[str, str
 
 _NAMED = (
     # PyTorch's c10/cuda/CUDACachingAllocator.cpp; TensorFlow's core/framework/op_kernel.cc; JAX' words where a GPU's
-    # allocator gives up (github.com/jax-ml/jax/issues/22755): of the processor's memory they are others.
+    # allocator gives up (github.com/jax-ml/jax/issues/22755): of the processor's memory they are others; CuPy's, and
+    # cuBLAS' where nothing is left for its own tables, as an H100 gave them.
     _Words(
         "gpu-memory",
         re.compile(
             r"(?:CUDA|HIP) out of memory|CUDA error: out of memory|OOM when allocating tensor.*device:GPU"
             r"|RESOURCE_EXHAUSTED: Out of memory while trying to allocate"
             r"|RESOURCE_EXHAUSTED: Failed to allocate request .* device ordinal"
+            r"|OutOfMemoryError: Out of memory allocating [\d,]+ bytes \(allocated so far|CUBLAS_STATUS_ALLOC_FAILED"
         ),
         _always(
             "The GPU had not enough memory for it.",
             "a smaller batch, or a GPU with more memory (%kube gpus shows them)",
+        ),
+    ),
+    # PyTorch's torch/csrc/cuda/Module.cpp and torch/cuda/__init__.py; the CUDA runtime's name and words for it.
+    _Words(
+        "no-gpu",
+        re.compile(
+            r"No CUDA GPUs are available|Found no NVIDIA driver on your system|no CUDA-capable device is detected"
+        ),
+        _always("It found no GPU.", "--gpus 1   (with it already: an --image with CUDA)"),
+    ),
+    _Words(
+        "no-gpu",
+        re.compile(r"Torch not compiled with CUDA enabled"),
+        _always("Its torch is built without CUDA.", "an --image whose torch has CUDA"),
+    ),
+    _Words(
+        "no-gpu",
+        re.compile(r"CUDA error: invalid device ordinal|cudaErrorInvalidDevice: invalid device ordinal"),
+        _always("It uses a GPU by a number that it has not.", "more --gpus, or a smaller number: the first is cuda:0"),
+    ),
+    # Of torch, CuPy and programs of one's own: the CUDA runtime's words.
+    _Words(
+        "gpu-code",
+        re.compile(r"no kernel image is available for execution on the device"),
+        _always(
+            "Its libraries are not built for this kind of GPU.",
+            "an --image with newer ones, or another kind of GPU (%kube gpus shows them)",
+        ),
+    ),
+    # NCCL's src/init.cc and src/bootstrap.cc, 2.28.
+    _Words(
+        "nccl",
+        re.compile(r"Duplicate GPU detected"),
+        _always(
+            "Two of its processes use one GPU.",
+            'as many --gpus as processes, and torch.cuda.set_device(int(os.environ["LOCAL_RANK"])) in each',
+        ),
+    ),
+    _Words(
+        "nccl",
+        re.compile(r"Bootstrap : no socket interface found"),
+        _always(
+            "NCCL found none of the network interfaces that it may use.",
+            "leave NCCL_SOCKET_IFNAME out, or name one that its pod has: --env NCCL_SOCKET_IFNAME=eth0",
         ),
     ),
     _Words("module", re.compile(r"No module named '?(?P<module>[\w.]+)'?"), _pip),
@@ -70,7 +116,8 @@ _NAMED = (
         "shared-memory",
         re.compile(
             r"workers are out of shared memory|insufficient shared memory \(shm\)"
-            r"|unable to (?:write to|resize|stretch) file </torch_|</torch_\w+>.*No space left on device"
+            r"|unable to (?:write to|resize|stretch|allocate shared memory\(shm\) for) file </torch_"
+            r"|</torch_\w+>.*No space left on device"
             r"|No space left on device.*/dev/shm|/dev/shm.*No space left on device"
             r"|[Ee]rror while creating shared memory segment /dev/shm"
         ),
@@ -121,10 +168,13 @@ def plain_lines(log: bytes) -> list[str]:
 
 _EXCEPTION = re.compile(r"(?:\[[^\]]*\]:?\s*)?(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b")
 """The last line of a traceback, also behind torchrun's [rank0]:"""
-_OTHERS = re.compile(r"ChildFailedError|DataLoader worker \(pid.*exited unexpectedly|BrokenProcessPool")
+_OTHERS = re.compile(
+    r"ChildFailedError|DataLoader worker \(pid.*exited unexpectedly|BrokenProcessPool|CalledProcessError"
+)
 """What a parent says of a process that has told before why it ends."""
 _TOLD = re.compile(
     r"exec |standard_init_linux|ERROR: Unexpected bus error|\S*python[\d.]*: No module named "
+    r"|(?:\[rank\d+\]: )?(?:Duplicate GPU detected|Bootstrap : no socket interface found)"
     r"|(?:\(\d+\) )?(?:Resource exhausted: |RESOURCE_EXHAUSTED: )?OOM when allocating tensor "
 )
 """Other lines by which a program, or what was to start it, says why it ends."""
