@@ -94,6 +94,7 @@ class Connections:
 
 
 def _keep_alive(own: socket.socket) -> None:
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # aiohttp asks for it on a server's side alone
     for name, value in KEEPALIVE.items():
         if hasattr(socket, name):  # not on every system
             own.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

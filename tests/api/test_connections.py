@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import cast
@@ -74,5 +75,24 @@ def test_pools_that_were_left_are_closed_once_however_many_requests_end_meanwhil
             await other.enter_async_context(pools.session())
             await asyncio.gather(one.aclose(), other.aclose())
         await pools.close()
+
+    asyncio.run(run())
+
+
+def test_a_stream_asks_by_itself_whether_its_connection_has_died() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x")
+        await asyncio.sleep(3600)
+        return response
+
+    async def run() -> None:
+        async with api(answer) as client, client.stream("/watch", {}):
+            (response,) = client.connections._streams
+            assert response.connection is not None
+            assert response.connection.transport is not None
+            own = response.connection.transport.get_extra_info("socket")
+            assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
     asyncio.run(run())
