@@ -87,7 +87,8 @@ class Watching:
             self._news.put_nowait(error)
 
     async def _read(self, kind: str, path: str, params: Mapping[str, str]) -> None:
-        async with aclosing(watch(self._client, path, params, keep=slim, without=BEFORE_A_BUNDLE)) as found:
+        quiet = watch(self._client, path, params, ask_s=None, keep=slim, without=BEFORE_A_BUNDLE)
+        async with aclosing(quiet) as found:
             async for change in found:
                 self._news.put_nowait((kind, change))
 

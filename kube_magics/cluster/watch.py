@@ -24,7 +24,7 @@ SERVER_TIMEOUT_S = 120.0
 """The server ends each watch after this, and it is opened again from where it was."""
 SILENCE_S = 5.0
 """Then the link is asked, and known to be away three seconds later; a connection that has died alone is noticed by
-TCP's own questions (`connections.KEEPALIVE`)."""
+TCP's own questions (`connections.KEEPALIVE`), and 20 s will do for what nobody waits for."""
 GRACE_S = 10.0
 OPEN_TIMEOUT_S = 30.0
 POLL_S = 2.0
@@ -66,6 +66,7 @@ async def watch(
     server_s: float = SERVER_TIMEOUT_S,
     grace_s: float = GRACE_S,
     poll_s: float = POLL_S,
+    ask_s: float | None = SILENCE_S,
     keep: Keep = dict,
     without: bytes | None = None,
 ) -> AsyncGenerator[Listed | Changed | Outage, None]:
@@ -75,8 +76,10 @@ async def watch(
     one that is refused for want of rights or credentials which had been enough: for half a minute. Who may list and not
     watch, or watch and not list, is served by what they may. NotFound, an invalid request and what else was refused
     from the first are raised, since waiting does not mend them. `without`: what is left out of lists (`Client.get`).
+    `ask_s`: of silence, until the link is asked; None: it never is, and an idle watch costs the server no request.
     """
-    at, patience, absence = _At(server_s, grace_s, poll_s, keep, without), _Patience(), Absence(client.link)
+    at = _At(server_s, grace_s, poll_s, ask_s, keep, without)
+    patience, absence = _Patience(), Absence(client.link)
     while True:
         absence.waited, silent_s = False, None
         try:
@@ -108,6 +111,7 @@ class _At:
     server_s: float
     grace_s: float
     poll_s: float
+    ask_s: float | None
     keep: Keep
     without: bytes | None
     version: str | None = None
@@ -135,7 +139,7 @@ async def _once(
             return
         patience.opened = True
         yield None
-        events = await stack.enter_async_context(aclosing(_events(client, content, at.server_s + at.grace_s)))
+        events = await stack.enter_async_context(aclosing(_events(client, content, at.server_s + at.grace_s, at.ask_s)))
         async for event in events:
             at.vain, patience.refusals = 0, 0
             at.version = event["object"]["metadata"]["resourceVersion"]
@@ -222,11 +226,11 @@ async def _opened(
 
 
 async def _events(
-    client: Client, content: aiohttp.StreamReader, silence_s: float
+    client: Client, content: aiohttp.StreamReader, silence_s: float, ask_s: float | None = SILENCE_S
 ) -> AsyncGenerator[dict[str, Any], None]:
     parts: list[bytes] = []
     # Not readline(): an object may be larger than any buffer limit.
-    while data := await _data(client, content, silence_s):
+    while data := await _data(client, content, silence_s, ask_s):
         first, newline, rest = data.partition(b"\n")
         if not newline:
             parts.append(data)
@@ -237,11 +241,11 @@ async def _events(
         parts = [tail]
 
 
-async def _data(client: Client, content: aiohttp.StreamReader, silence_s: float) -> bytes:
+async def _data(client: Client, content: aiohttp.StreamReader, silence_s: float, ask_s: float | None) -> bytes:
     # The server ends a watch by itself: silence beyond that is a dead link.
     waited_s = 0.0
     while waited_s < silence_s:
-        patience_s = min(SILENCE_S, silence_s - waited_s)
+        patience_s = min(silence_s if ask_s is None else ask_s, silence_s - waited_s)
         try:
             async with asyncio.timeout(patience_s):
                 return await content.readany()
@@ -249,7 +253,7 @@ async def _data(client: Client, content: aiohttp.StreamReader, silence_s: float)
             if data := content.read_nowait(-1):
                 return data
         waited_s += patience_s
-        if not await client.link.alive():
+        if ask_s is not None and not await client.link.alive():
             raise _Silent("The watch's link is silent.")
     raise errors.Unreachable("The watch's connection has died.")
 
