@@ -208,6 +208,10 @@ class Backend(Protocol):
     async def recipe(self, name: str) -> list[dict[str, Any]]:
         """The objects of a job, as they are: the Job, then what carries its files; raises where there are none."""
 
+    async def kept(self, name: str) -> Submission | None:
+        """What a job was submitted as; None where the job itself is all there is (`recipe`). Raises NotFound where it
+        is not kept any more, or not whole."""
+
     async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
         """What has happened to a job and its pods, or to all that the user may see, the oldest first; and what cannot
         be seen, a sentence each."""

@@ -265,6 +265,10 @@ class KubernetesBackend:
     async def recipe(self, name: str) -> list[dict[str, Any]]:
         return await objects.recipe(self.client, self.namespace, name)
 
+    async def kept(self, name: str) -> Submission | None:
+        """The cluster keeps the Job."""
+        return None
+
     async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
         return await objects.events(self.client, self.namespace, name)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import elsewhere, jobfolder, localrunner, localwatch, machine
+from kube_magics.backends import elsewhere, jobfolder, localkept, localrunner, localwatch, machine
 from kube_magics.backends.contract import (
     Findings,
     GpuNode,
@@ -140,6 +140,7 @@ class LocalBackend:
             "artifacts": submission.artifacts,
             "version": submission.version,
             "seeds": seeds_text([*seeds(submission.spec.env), *submission.seeds]),
+            localkept.FIELD: localkept.noted(submission),
         }
         try:
             jobfolder.write_atomically(home / FACTS, json.dumps(facts))
@@ -150,6 +151,7 @@ class LocalBackend:
 
     def _start(self, home: Path, submission: Submission, facts: dict[str, Any]) -> None:
         spec = submission.spec
+        (home / localkept.BUNDLE).write_bytes(submission.bundle)
         unpack(submission.bundle, str(home / "bundle"))
         if submission.data is not None:
             with (home / "bundle" / "data.pkl").open("wb") as file:
@@ -286,6 +288,10 @@ class LocalBackend:
             f"{name} is a process of this machine: there is no YAML of it.",
             hint="--backend kubernetes --dry-run, behind %%kubetrain   (what it would be on a cluster)",
         )
+
+    async def kept(self, name: str) -> Submission | None:
+        await self.poll(name)
+        return await asyncio.to_thread(localkept.read, self._folder / name)
 
     async def events(self, name: str | None) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
         states = await self.jobs() if name is None else [await self.poll(name)]

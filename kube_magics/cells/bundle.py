@@ -69,6 +69,17 @@ def build(capture: Capture, options: Mapping[str, Any], *, with_data: bool = Tru
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data), packed(cargo, sizes))
 
 
+def told_otherwise(data: bytes, fields: Mapping[str, Any]) -> bytes:
+    """A bundle whose spec.json has these fields too, and which is the same but for that."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(out, "w") as after:
+        for entry in before.infolist():
+            content = before.read(entry)
+            is_spec = entry.filename == "spec.json"
+            after.writestr(entry, _json({**json.loads(content), **fields}) if is_spec else content)
+    return out.getvalue()
+
+
 def _spec(capture: Capture, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "v": VERSION,

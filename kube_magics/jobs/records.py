@@ -93,10 +93,10 @@ def begin(submission: Submission, backend: Backend, key: str = "", cell: Sent | 
     return _begun(record)
 
 
-def begin_again(name: str, submission_id: str, backend: Backend, notebook: str) -> Record:
-    """The same of a job that no cell submits, but a copy of its Job: no run of a cell takes it up."""
-    process = _this_process()
-    return _begun(Record(submission_id, name, backend.address, "", notebook, sent_at=time.time(), process=process))
+def begin_again(name: str, submission_id: str, backend: Backend, notebook: str, artifacts: str | None = None) -> Record:
+    """The same of a job that no cell submits, but that another one is once more: no run of a cell takes it up."""
+    mine = Record(submission_id, name, backend.address, "", notebook, process=_this_process(), artifacts=artifacts)
+    return _begun(replace(mine, sent_at=time.time()))
 
 
 def _begun(record: Record) -> Record:

@@ -21,6 +21,19 @@ NOBODY_ELSES = ("file", "s3", "gs", "gcs", "abfs", "az", "oci")
 
 
 @dataclass(frozen=True)
+class _Again:
+    """A Parcel that another job was sent; to be read once."""
+
+    size_bytes: int
+    first: bytes
+    rest: Iterator[bytes]
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.first
+        yield from self.rest
+
+
+@dataclass(frozen=True)
 class Store:
     """The place of one job below the URL."""
 
@@ -76,6 +89,21 @@ class Store:
         except BaseException:
             self.clear()
             raise
+
+    def send_again(self, before: Store, told: Mapping[str, Any] | None) -> None:
+        """The same with the captured values of another job, where they still are; `told`: `data` of its `fields`."""
+        if told is None:
+            return self.send(None)
+        pieces = checked(before._place().read(fetch.DATA), told["parts"])
+        try:
+            first = next(pieces, b"")
+        except StoreError as error:
+            raise errors.NotFound(
+                f"The values that it would read are no longer in {before}: a job takes them away once it has them.",
+                said=str(error),
+                hint="run its cell again",
+            ) from error
+        return self.send(_Again(told["bytes"], first, pieces))
 
     def read(self, name: str, entry: Mapping[str, Any]) -> Iterator[bytes]:
         """A result's bytes, checked; raises ResultError, the last piece having told whether all were right, and

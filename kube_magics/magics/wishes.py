@@ -8,11 +8,10 @@ from contextlib import AsyncExitStack
 
 from kube_magics import errors
 from kube_magics.backends.contract import Backend
-from kube_magics.jobs import cards, followed, listing
+from kube_magics.jobs import cards, followed, listing, rerun
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.listening import Listener
 from kube_magics.jobs.overview import Overview
-from kube_magics.jobs.rerun import rerun
 from kube_magics.jobs.screen import Screen
 from kube_magics.runner.images import Picture
 from kube_magics.telemetry.board import identity
@@ -47,12 +46,6 @@ def _stopped(backend: Backend, name: str) -> str:
     return Job(backend, name).stop()
 
 
-def _rerun(backend: Backend, name: str) -> str:
-    fresh = rerun(backend, name)
-    said = [f"{fresh} is submitted: the job {name} once more.", *(f"({each})" for each in backend.warnings())]
-    return f"{' '.join(said)} Its output and values: %kube attach {fresh}"
-
-
 def _deleted(backend: Backend, name: str) -> str:
     return ending.removed(Job(backend, name), backend)
 
@@ -65,7 +58,7 @@ LOOKS: Mapping[str, Asked] = {
     "yaml": _written,
     "nodes": _nodes,
 }
-DEEDS: Mapping[str, Asked] = {"stop": _stopped, "delete": _deleted, "rerun": _rerun}
+DEEDS: Mapping[str, Asked] = {"stop": _stopped, "delete": _deleted, "rerun": rerun.said}
 """Only to the job that was shown."""
 
 

@@ -115,6 +115,17 @@ _ALL = (
         complete="<jobs>",
     ),
     Verb(
+        "rerun",
+        "Submit a job once more, under a fresh name: the code, data and files that it was submitted with, without its cell.",
+        "NAME",
+        "Nobody waits for the new one: `attach` brings its output and values. Any Job of the cluster will do, also kubectl's;"
+        " a job whose values went through a store (`--artifacts`) only while they are still there.",
+        least=1,
+        most=1,
+        examples=("rerun digits-x7k2p",),
+        complete="<jobs>",
+    ),
+    Verb(
         "stop",
         "End jobs (TERM, grace, KILL); they and their logs stay.",
         "NAME…",

@@ -7,10 +7,6 @@ from kube_magics.telemetry.snapshot import INCOMPLETE, Snapshot
 
 def hindrance(state: Snapshot) -> str:
     """Half a sentence behind "because"; empty: nothing is known to be in the way."""
-    if state.uid is None:
-        return "it is a process of this machine: run its cell again"
     if state.phase == INCOMPLETE:
         return "its files never arrived: run its cell again"
-    if state.artifacts:
-        return "its values have their place in a store: run its cell again"
     return ""

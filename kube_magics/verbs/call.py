@@ -28,6 +28,7 @@ _HOMES: Mapping[str, str] = {
     "dashboard": "jobs:dashboard",
     "logs": "logs:logs",
     "attach": "attach:attach",
+    "rerun": "rerun:rerun",
     "stop": "ending:stop",
     "delete": "ending:delete",
     "describe": "describe:describe",

@@ -54,5 +54,5 @@ class Kernel {
 // `row` null: of no job.
 function busy(row, what = "log") {
   const typed = `kube-magics ${IN_A_TERMINAL[what] ?? what} ${row?.name ?? ""}`.trim();
-  return `kernel busy: press ■ once to detach${what === "rerun" ? "" : `, or \`${typed}\` in a terminal`}`;
+  return `kernel busy: press ■ once to detach, or \`${typed}\` in a terminal`;
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kube_magics.telemetry.board import row
-from kube_magics.telemetry.snapshot import RUNNING, Snapshot
+from kube_magics.telemetry.snapshot import INCOMPLETE, RUNNING, Snapshot
 from kube_magics.widgets import dashboard
 from tests.browser.lab import FLAGS, chromium, why_not
 
@@ -83,7 +83,7 @@ def page(tab: Tab) -> Page:
 
 
 AFAR = Snapshot("afar", "team", RUNNING, uid="u1", node="n1", created_at=10.0)
-HERE = Snapshot("here", "local", RUNNING, node="pid 7", created_at=9.0)
+LACKS = Snapshot("lacks", "team", INCOMPLETE, uid="u2", created_at=9.0)
 
 
 def test_pods_are_text_and_asked_for_again_when_the_job_has_moved(page: Page) -> None:
@@ -127,10 +127,10 @@ def test_a_rerun_is_confirmed_and_answered(page: Page) -> None:
 
 
 def test_what_cannot_be_done_says_why_to_the_mouse_and_to_keys(page: Page) -> None:
-    page.rows(AFAR, HERE)
-    page.chooses("here")
+    page.rows(AFAR, LACKS)
+    page.chooses("lacks")
     again = page.tab.get_by_role("button", name="Re-run", exact=True)
-    why = "it is a process of this machine: run its cell again"
+    why = "its files never arrived: run its cell again"
     assert (again.get_attribute("aria-disabled"), again.get_attribute("title")) == ("true", why)
     again.focus()
     page.tab.keyboard.press("Enter")

@@ -18,7 +18,7 @@ SLEEPS = "import time\nprint('up', flush=True)\ntime.sleep(60)"
 def prepared(backend: LocalBackend, cell: str, *asked: str, name: str = "job") -> Prepared:
     """`cell` with the options `asked`."""
     spec = JobSpec.of(parse(["--name", name, *asked]))
-    captured = capture(f"%%kubetrain\n{cell}", Notebook({}), returns=spec.returns)
+    captured = submitting.with_files(spec, capture(f"%%kubetrain\n{cell}", Notebook({}), returns=spec.returns))
     return submitting.prepare(spec, backend, captured, stem="cell", notebook=None)
 
 

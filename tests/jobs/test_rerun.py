@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
+import json
 import random
+import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +19,18 @@ from aiohttp import web
 
 from kube_magics import errors
 from kube_magics.backends.kubernetes import KubernetesBackend
+from kube_magics.backends.local import LocalBackend
+from kube_magics.cells.values.data import Data
 from kube_magics.jobs import loop, records
 from kube_magics.jobs.rerun import rerun
+from kube_magics.jobs.store import Store
 from kube_magics.manifests import bundle
+from kube_magics.manifests.again import bundle_of
 from kube_magics.spec.job import JobSpec, Submission
+from kube_magics.telemetry.snapshot import SUCCEEDED
 from tests.api.servers import api
 from tests.browser.jobsof import ended
-from tests.jobs.local import backend_in
+from tests.jobs.local import backend_in, prepared
 
 FIRST = Submission(
     JobSpec(), "digits", "first-id", random.Random(1).randbytes(1_000_000), "0" * 64, cell_digest="", notebook="a.ipynb"
@@ -131,14 +141,70 @@ def test_what_is_refused_leaves_nothing(kind: str) -> None:
     told(kept, work)
 
 
-def test_what_has_a_place_in_a_store_is_not_mixed_with_another_jobs() -> None:
-    stored = replace(FIRST, artifacts="s3://bucket/digits-firstid")
+def bundle_with(store: Store, data: Data | None) -> bytes:
+    """As much of one as a cluster sees, large enough for ConfigMaps."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("spec.json", json.dumps({"v": 1, "artifacts": store.fields(data, writes=True)}))
+        archive.writestr("program.json", "{}")
+        archive.writestr("noise", random.Random(1).randbytes(1_000_000))
+    return out.getvalue()
+
+
+def stored(folder: Path, data: Data | None) -> tuple[Submission, Store]:
+    """A job with a place in a store, where it has been sent `data`."""
+    folder.mkdir(exist_ok=True)
+    store = Store.of(str(folder), "digits", "first-id")
+    store.send(data)
+    bundle = bundle_with(store, data)
+    digest = hashlib.sha256(bundle).hexdigest()
+    return replace(FIRST, bundle=bundle, bundle_sha256=digest, artifacts=str(store)), store
+
+
+def test_a_job_with_a_store_has_a_place_of_its_own_there_with_the_same_values(tmp_path: Path) -> None:
+    kept, data = Kept(), Data((b"x" * 1000, b"y" * 20_000_000))
+    first, store = stored(tmp_path / "store", data)
+
+    def work(backend: KubernetesBackend) -> tuple[str, str | None]:
+        records.arrived(records.begin(first, backend), kept.of("jobs")["digits"]["metadata"]["uid"])
+        fresh = rerun(backend, "digits")
+        return fresh, records.find(loop.wait(backend.poll(fresh)).submission_id or "").artifacts
+
+    fresh, noted = told(kept, work, first)
+    job = kept.of("jobs")[fresh]
+    there = Store.parse(noted or "", fresh, job["metadata"]["annotations"]["kube-magics.dev/submission"])
+    assert there is not None, "it is this job's own"
+    assert job["metadata"]["annotations"]["kube-magics.dev/artifacts"] == noted
+    maps = kept.of("configmaps")
+    again = bundle_of([job, *(maps[name] for name in bundle.map_names(job))])
+    assert json.loads(bundle.members(again)["spec.json"])["artifacts"] == there.fields(data, writes=True)
+    for each in (store, there):
+        assert (tmp_path / "store" / each.folder / "data.pkl").read_bytes() == data.joined()
+
+
+@pytest.mark.parametrize("case", ["taken", "refused", "a stranger's"])
+def test_of_a_job_with_a_store_all_is_made_or_nothing(tmp_path: Path, case: str) -> None:
+    kept = Kept()
+    first, store = stored(tmp_path / "store", Data((b"x",)))
+    expected = {
+        "taken": (errors.NotFound, "The values that it would read are no longer in"),
+        "refused": (errors.Forbidden, "not here"),
+        "a stranger's": (errors.OptionError, "it was not submitted from here"),
+    }[case]
 
     def work(backend: KubernetesBackend) -> None:
-        with pytest.raises(errors.OptionError, match="its values have their place in a store"):
+        if case != "a stranger's":
+            records.arrived(records.begin(first, backend), kept.of("jobs")["digits"]["metadata"]["uid"])
+        if case == "taken":
+            (tmp_path / "store" / store.folder / "data.pkl").unlink()
+        if case == "refused":
+            kept.refuses["jobs"] = 403
+        before = set(kept.objects), set((tmp_path / "store").iterdir()), records.files().keys()
+        with pytest.raises(expected[0], match=expected[1]):
             rerun(backend, "digits")
+        assert before == (set(kept.objects), set((tmp_path / "store").iterdir()), records.files().keys())
 
-    told(Kept(), work, stored)
+    told(kept, work, first)
 
 
 def test_a_site_that_allows_less_by_now_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +219,48 @@ def test_a_site_that_allows_less_by_now_is_obeyed(monkeypatch: pytest.MonkeyPatc
     assert set(kept.of("jobs")) == {"digits"}
 
 
-def test_a_process_of_this_machine_is_not_begun_anew(tmp_path: Path) -> None:
+def ran(backend: LocalBackend, name: str) -> str:
+    """The log of a job that has come to its end well."""
+
+    async def whole() -> bytes:
+        async for _ in backend.follow(name):
+            pass
+        state = await backend.poll(name)
+        assert state.phase == SUCCEEDED, state
+        return b"".join([piece async for piece in backend.log(name) if isinstance(piece, bytes)])
+
+    return "".join(re.findall(r"^[^\x1e].*\n", loop.wait(whole()).decode(), re.MULTILINE))
+
+
+@pytest.mark.jobs
+def test_a_job_of_this_machine_is_run_again_with_what_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program spoils its own files; the notebook's folder has others by now."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("first")
+    cell = (
+        "import os\n"
+        "print(open('in.txt').read(), os.environ['HOW'], os.path.basename(os.getcwd()))\n"
+        "size = open('in.txt', 'w').write('spoiled')"
+    )
+    backend = backend_in(tmp_path)
+    one = prepared(backend, cell, "--files", "in.txt", "--env", "HOW=well").submission
+    loop.wait(backend.submit(one))
+    Path("in.txt").write_text("second")
+    assert ran(backend, "job") == "first well work\n"
+    fresh = rerun(backend, "job")
+    assert ran(backend, fresh) == "first well work\n"
+    assert ran(backend, rerun(backend, fresh)) == "first well work\n"
+    (tmp_path / "jobs" / "job" / "bundle.zip").write_bytes(b"")
+    homes = set((tmp_path / "jobs").iterdir())
+    with pytest.raises(errors.NotFound, match="its files have changed"):
+        rerun(backend, "job")
+    (tmp_path / "jobs" / "job" / "bundle.zip").unlink()
+    with pytest.raises(errors.NotFound, match="its files are gone"):
+        rerun(backend, "job")
+    assert set((tmp_path / "jobs").iterdir()) == homes
+
+
+def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
     ended(tmp_path, "job")
-    with pytest.raises(errors.OptionError, match="it is a process of this machine"):
+    with pytest.raises(errors.NotFound, match="by a version of kube_magics that did not keep all of it"):
         rerun(backend_in(tmp_path), "job")

@@ -138,10 +138,10 @@ def test_the_window_has_few_rows_of_many(count: int, scrolled: int, first: int, 
 
 
 def test_what_cannot_be_done_to_a_job_says_why() -> None:
-    over, here = {**ROW, "live": False}, {**ROW, "no_rerun": "it is a process of this machine"}
-    asked = [(ROW, "stop"), (over, "stop"), (over, "delete"), (ROW, "rerun"), (over, "rerun"), (here, "rerun")]
+    over, lacks = {**ROW, "live": False}, {**ROW, "no_rerun": "its files never arrived"}
+    asked = [(ROW, "stop"), (over, "stop"), (over, "delete"), (ROW, "rerun"), (over, "rerun"), (lacks, "rerun")]
     assert node([f"hindrance({json.dumps(row)}, '{what}')" for row, what in asked]) == [
-        *("", "it has ended", "", "", "", "it is a process of this machine"),
+        *("", "it has ended", "", "", "", "its files never arrived"),
     ]
 
 
@@ -184,10 +184,9 @@ def test_a_deed_that_nobody_heard_in_time_is_not_done_later() -> None:
 
 
 def test_a_busy_kernel_is_told_of_with_what_a_terminal_can_do_instead() -> None:
-    ways = [("stop", "stop a"), ("log", "logs a"), ("pods", "describe a"), ("events", "events a")]
+    ways = [("stop", "stop a"), ("rerun", "rerun a"), ("log", "logs a"), ("pods", "describe a"), ("events", "events a")]
     said = node([f"busy({{ name: 'a' }}, '{what}')" for what, _ in ways], ("kernel.js",))
     assert said == [f"kernel busy: press ■ once to detach, or `kube-magics {typed}` in a terminal" for _, typed in ways]
-    assert node(["busy({ name: 'a' }, 'rerun')", "busy(null, 'nodes')"], ("kernel.js",)) == [
-        "kernel busy: press ■ once to detach",
+    assert node(["busy(null, 'nodes')"], ("kernel.js",)) == [
         "kernel busy: press ■ once to detach, or `kube-magics nodes` in a terminal",
     ]

@@ -1,0 +1,105 @@
+"""What a job of this machine was submitted as, so that it can be begun once more: its folder keeps it.
+
+The bundle as it came, since programs work in what is unpacked of it; of the options those that a process here has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kube_magics import errors
+from kube_magics.backends import jobfolder
+from kube_magics.spec.job import JobSpec, Submission
+
+BUNDLE = "bundle.zip"
+FIELD = "again"
+"""Of the job's facts."""
+READ_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class _File:
+    """A Parcel."""
+
+    path: Path
+    size_bytes: int
+
+    def chunks(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            yield from iter(lambda: file.read(READ_BYTES), b"")
+
+
+def noted(submission: Submission) -> dict[str, Any]:
+    """What a job's facts have of it besides."""
+    spec = submission.spec
+    secrets = spec.secret if "secret" in spec.given else ()  # a default is the cluster's
+    return {
+        "python": spec.python,
+        "cpu_ok": spec.cpu_ok,
+        "env": [list(pair) for pair in spec.env],
+        "inherits": [secret.variable for secret in secrets if secret.variable],
+        "folder": submission.folder,
+        "seeds": [list(pair) for pair in submission.seeds],
+        "bundle_sha256": submission.bundle_sha256,
+        "data_bytes": submission.data.size_bytes if submission.data is not None else None,
+    }
+
+
+def read(home: Path) -> Submission:
+    """Raises NotFound where it is not whole, OptionError for what the job had of the notebook and this one has not."""
+    facts = jobfolder.facts(home)
+    more = facts.get(FIELD)
+    if not isinstance(more, Mapping):
+        raise _lost(home, "was submitted by a version of kube_magics that did not keep all of it")
+    if lacking := [name for name in more["inherits"] if name not in os.environ]:
+        raise errors.OptionError(
+            f"Job {home.name} had {', '.join(lacking)} of its notebook's environment, and this one has none.",
+            hint=f'import os, getpass; os.environ["{lacking[0]}"] = getpass.getpass()',
+        )
+    try:
+        bundle = (home / BUNDLE).read_bytes()
+    except OSError as error:
+        raise _lost(home, "is not whole any more: its files are gone") from error
+    if hashlib.sha256(bundle).hexdigest() != more["bundle_sha256"]:
+        raise _lost(home, "is not whole any more: its files have changed")
+    spec = JobSpec(
+        gpus=facts["gpus"],
+        grace=facts["grace_s"],
+        python=more["python"],
+        cpu_ok=more["cpu_ok"],
+        env=tuple((name, value) for name, value in more["env"]),
+        returns=tuple(facts["returns"]),
+    )
+    return Submission(
+        spec=spec,
+        name=home.name,
+        submission_id=facts["submission_id"],
+        bundle=bundle,
+        bundle_sha256=more["bundle_sha256"],
+        cell_digest=facts["cell"],
+        data=_data(home, more["data_bytes"]),
+        artifacts=facts["artifacts"],
+        notebook=facts["notebook"],
+        label=facts["label"],
+        folder=more["folder"],
+        seeds=tuple((name, number) for name, number in more["seeds"]),
+        version=facts["version"],
+    )
+
+
+def _data(home: Path, size_bytes: int | None) -> _File | None:
+    if size_bytes is None:
+        return None
+    path = home / "bundle" / "data.pkl"
+    if not path.is_file() or path.stat().st_size != size_bytes:
+        raise _lost(home, "is not whole any more: its values are gone")
+    return _File(path, size_bytes)
+
+
+def _lost(home: Path, how: str) -> errors.NotFound:
+    return errors.NotFound(f"Job {home.name} {how}.", hint="run its cell again")
