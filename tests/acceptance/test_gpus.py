@@ -180,3 +180,31 @@ def test_a_gpu_that_is_lost_from_the_start_is_shown_as_lost(there: Desk, node: N
     assert re.search(r"^  lost +GPUs 1, 2, 3, 4, 5, 6, 7: ", card, re.MULTILINE), card
     node.show(0, celsius=HOT)
     assert there.kernel.finish(cell).error is None
+
+
+@pytest.mark.long
+def test_of_parts_of_a_gpu_the_memory_is_shown_and_the_rest_unknown(there: Desk, node: Node, cluster: Cluster) -> None:
+    """MIG devices, which a device plugin gives out in the place of their GPU: of them drivers tell no more."""
+    parts = numbers.divided(0, [3 << 30, 5 << 30])
+    numbers.write(node.path, numbers.Numbers(parts))
+    offers(cluster, len(parts) - 1)
+    try:
+        ran = there.right(
+            "%%kubetrain --gpus 2 --name parts --returns given\n"
+            "import os, time\ngiven = os.environ['NVIDIA_VISIBLE_DEVICES'].count('MIG-')\ntime.sleep(12)"
+        )
+    finally:
+        numbers.write(node.path, numbers.idle())
+        offers(cluster, numbers.COUNT)
+    assert there.kernel.value("given") == "2"
+    during = [card for each in ran.cards if "  running" in (card := each["text/plain"]) and "GB" in card][-1]
+    for number, used in enumerate(("3.2 GB", "5.4 GB")):
+        assert re.search(rf"^  GPU {number} NVIDIA H100 80GB HBM3 MIG 1g\.10gb +unknown", during, re.MULTILINE), during
+        assert re.search(rf"^  GPU {number} memory +{re.escape(used)} ", during, re.MULTILINE), during
+    assert "idle GPU-hours  unknown" in ran.cards[-1]["text/plain"]
+
+
+def offers(cluster: Cluster, count: int) -> None:
+    """The kubelet has told so many GPUs to the cluster."""
+    asked = ("get", "nodes", "--output=jsonpath={.items[0].status.allocatable.nvidia\\.com/gpu}")
+    eventually(lambda: cluster.kubectl(*asked).stdout == str(count), f"{count} GPUs of the node")
