@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import zlib
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any
 
 from kube_magics import errors
@@ -170,7 +172,8 @@ class Watching:
     def _snapshot(self, name: str, job: _Object) -> Snapshot:
         uid = _uid(job)
         said = None if self._events is None else self._events.get(uid, [])
-        state = of_job(job, list(self._pods.get(name, {}).values()), said, namespace=self._namespace)
+        pods = self._pods.get(name, {}).values()
+        state = replace(of_job(job, list(pods), said, namespace=self._namespace), pods=_versions(pods))
         return incomplete(state) if uid in self._incomplete and state.phase == PENDING and not state.started else state
 
     async def _ask(self) -> None:
@@ -232,6 +235,11 @@ def _slim_container(found: _Object) -> dict[str, Any]:
     short = [each for each in rows(found, "env") if len(text(each, "value")) <= LONGEST_VALUE]
     rest = {key: value for key, value in found.items() if key not in {"env", "command", "args"}}
     return {**rest, "env": short}
+
+
+def _versions(pods: Iterable[_Object]) -> str:
+    found = sorted(f"{_uid(pod)} {text(pod, 'metadata', 'resourceVersion')}" for pod in pods)
+    return f"{zlib.crc32(' '.join(found).encode()):08x}" if found else ""
 
 
 def _by_object(events: Sequence[_Object]) -> dict[str, list[_Object]]:

@@ -143,6 +143,7 @@ def row(state: Snapshot, doing: Doing = UNHEARD, *, mine: bool = False) -> Row:
         "notebook": state.notebook or "",
         "cell": state.label or "",
         "mine": mine,
+        "pods": state.pods,
         "identity": identity(state),
         "no_rerun": hindrance(state),
     }

@@ -83,6 +83,8 @@ class Snapshot:
     """Which one the pod is."""
     attempts: int = 1
     """How many there may be."""
+    pods: str = ""
+    """A word that is another one when anything of its pods is; empty: it has none, or nobody has looked for that."""
 
     @property
     def status(self) -> str:

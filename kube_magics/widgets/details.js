@@ -1,6 +1,7 @@
 // One job of the dashboard from near.
 
 const LOG_LINES = 2000; // that the page keeps
+const PODS_MS = 500; // many of a job's pods may change at once
 const TABS = { describe: "Details", log: "Log", pods: "Pods", events: "Events", yaml: "YAML" };
 
 class Details {
@@ -9,6 +10,7 @@ class Details {
     this.row = null;
     this.tab = "describe";
     this.shown = 0;
+    this.later = 0;
     this.title = make("strong", { className: "km-title" });
     this.tabs = Object.entries(TABS).map(([tab, title]) =>
       make("button", { type: "button", role: "tab", onclick: () => this.open(this.row, tab) }, title),
@@ -67,10 +69,17 @@ class Details {
   refresh(row) {
     const before = this.row;
     const ended = before.live && !row.live;
-    const moved = ["shown", "why", "node"].some((key) => before[key] !== row[key]);
+    const moved = ["shown", "why", "node", "pods"].some((key) => before[key] !== row[key]);
     this.row = row;
     this.deeds.offer(row);
-    if ((ended && this.tab === "describe") || (moved && this.tab === "pods")) this.ask(row, this.tab);
+    if (ended && this.tab === "describe") this.ask(row, this.tab);
+    if (moved) this.later ||= setTimeout(() => this.podsAgain(), PODS_MS);
+  }
+
+  // Of what has been looked at meanwhile.
+  podsAgain() {
+    this.later = 0;
+    if (this.row && this.tab === "pods") this.ask(this.row, this.tab);
   }
 
   ask(row, tab) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,10 +79,17 @@ def run(server: OneJob, test: Callable[[Watched], Awaitable[None]]) -> None:
 
 
 def test_changes_of_job_and_pod_are_told_and_nothing_else_is_asked() -> None:
-    server = OneJob(pods=labelled())
+    pod = labelled()
+    server = OneJob(pods=pod)
+    server.set("jobs", a_job())
 
     async def test(watched: Watched) -> None:
         await watched.sees(lambda states: states[NAME].phase == "running")
+        before = watched.states[NAME]
+        server.set("jobs", a_job())
+        server.set("pods", pod)
+        await watched.sees(lambda states: states[NAME].pods != before.pods)
+        assert replace(watched.states[NAME], pods=before.pods) == before, "of the job nothing has changed"
         server.set("jobs", a_job(**COMPLETE))
         await watched.sees(lambda states: states[NAME].phase == "succeeded")
         server.set("jobs", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,9 +95,13 @@ def test_pods_are_text_and_asked_for_again_when_the_job_has_moved(page: Page) ->
     assert page.text(".km-details .km-text") == f"POD   PHASE\n{BAIT}\n    main: running"
     assert page.tab.locator(".km-details .km-text").get_attribute("aria-label") == "Pods of afar"
     page.rows(AFAR, progress="5 %")
+    page.tab.wait_for_timeout(1000)
     assert len(page.asked("pods")) == 1, "how far it is says nothing of its pods"
-    page.rows(Snapshot("afar", "team", RUNNING, uid="u1", node="n2", created_at=10.0))
-    assert len(page.asked("pods")) == 2
+    page.rows(replace(AFAR, pods="1"))
+    page.rows(replace(AFAR, pods="2"))
+    page.tab.wait_for_function("sent.filter(each => each.what === 'pods').length > 1")
+    page.tab.wait_for_timeout(1000)
+    assert len(page.asked("pods")) == 2, "once for what comes at once"
     page.answer("pods", f"Forbidden: {BAIT}", "error")
     assert page.text(".km-details .km-text") == f"Forbidden: {BAIT}"
     assert page.tab.locator(".km-details").locator("img, script, b").count() == 0
