@@ -5,6 +5,7 @@ spec.json tells, in `artifacts`:
     url, folder   where
     data          null, or {"bytes": N, "parts": [[at, size, digest], …]}: the bundle's data.pkl, as `pieces` digests it
     writes        whether the job will write there: found out now, not after hours
+    keeps         whether the values stay there: another attempt will read them again. Of who is not told: they do not
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def fetch(asked: dict[str, Any], bundle: str) -> None:
         except Damaged as error:
             raise Damaged(f"{store}/{DATA}: {error}") from None
         os.replace(path + ".part", path)
-        with suppress(StoreError):  # a store that this job may only read
-            store.remove(DATA)
+        if not asked.get("keeps"):
+            with suppress(StoreError):  # a store that this job may only read
+                store.remove(DATA)
     if asked["writes"]:
         store.check()

@@ -67,10 +67,10 @@ class Store:
         """What the job's Python needs for it."""
         return requirements(self.url)
 
-    def fields(self, data: Data | None, *, writes: bool) -> dict[str, Any]:
+    def fields(self, data: Data | None, *, writes: bool, keeps: bool = False) -> dict[str, Any]:
         """`artifacts` of spec.json."""
         parcel = {"bytes": data.size_bytes, "parts": data.parts()} if data else None
-        return {"url": self.url, "folder": self.folder, "data": parcel, "writes": writes}
+        return {"url": self.url, "folder": self.folder, "data": parcel, "writes": writes, "keeps": keeps}
 
     def send(self, data: Parcel | None) -> None:
         """Make the job's place and write the captured values there; raises SubmitError, nothing being left."""

@@ -141,7 +141,7 @@ def prepare(spec: JobSpec, backend: Backend, capture: Capture, *, stem: str, not
     if install is not None:
         options["install"] = install
         options["before"] = [*packages.steps(install), *options.get("before", ())]
-    packed, beside = _pack(capture, options, backend, store)
+    packed, beside = _pack(capture, options, backend, store, keeps=spec.retries > 0)
     submission = Submission(
         spec=spec,
         name=name,
@@ -182,7 +182,7 @@ def prepare_image(
 
 
 def _pack(
-    capture: Capture, options: dict[str, Any], backend: Backend, store: Store | None
+    capture: Capture, options: dict[str, Any], backend: Backend, store: Store | None, *, keeps: bool
 ) -> tuple[Bundle, Data | None]:
     """The bundle, and the data if they have to go beside it."""
     data = capture.data
@@ -191,10 +191,10 @@ def _pack(
     limit_bytes = backend.bundle_limit_bytes or TOTAL_LIMIT_BYTES
     with_data = data.size_bytes <= STORED_ABOVE_BYTES
     if with_data:
-        packed = build(capture, {**options, **_told(options, store, None)})
+        packed = build(capture, {**options, **_told(options, store, None, keeps=keeps)})
         with_data = store is None or packed.size_bytes <= limit_bytes
     if not with_data:
-        packed = build(capture, {**options, **_told(options, store, data)}, with_data=False)
+        packed = build(capture, {**options, **_told(options, store, data, keeps=keeps)}, with_data=False)
     size_bytes = packed.size_bytes if limited else packed.files_bytes
     if limited and not with_data and store is None:
         size_bytes += data.size_bytes
@@ -203,9 +203,9 @@ def _pack(
     return packed, None if with_data else data
 
 
-def _told(options: dict[str, Any], store: Store | None, data: Data | None) -> dict[str, Any]:
+def _told(options: dict[str, Any], store: Store | None, data: Data | None, *, keeps: bool) -> dict[str, Any]:
     writes = bool(options["returns"] or options["returns_files"])
-    return {"artifacts": store.fields(data, writes=writes)} if store else {}
+    return {"artifacts": store.fields(data, writes=writes, keeps=keeps)} if store else {}
 
 
 def submit(prepared: Prepared, origin: Origin | None, begun: Record | None = None) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import fsspec
 import pytest
 
 from kube_magics import errors
+from kube_magics.artifacts import fetch
 from kube_magics.artifacts.pieces import Digest, StoreError
 from kube_magics.artifacts.store import Remote, at, protocol, requirements
 from kube_magics.backends.local import LocalBackend
@@ -24,6 +26,7 @@ from kube_magics.jobs import records
 from kube_magics.jobs import submit as submitting
 from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.store import Store
+from kube_magics.manifests.bundle import members
 from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import parse
 from tests.acceptance.desk import eventually
@@ -71,6 +74,21 @@ def test_there_and_back(store: Store) -> None:
     for wrong in ({"sha256": "0" * 64}, {"bytes": 7}, {"at": "out-1"}, {"at": "../../secret"}):
         with pytest.raises(errors.ResultError, match="model could not be fetched"):
             list(store.read("model", {**entry, **wrong}))
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_values_stay_where_another_attempt_will_read_them(tmp_path: Path, retries: int) -> None:
+    (tmp_path / "store").mkdir()
+    asked = ("--artifacts", str(tmp_path / "store"), "--retries", str(retries))
+    bundle = prepared(backend_in(tmp_path), "1", *asked).submission.bundle
+    told = json.loads(members(bundle)["spec.json"])["artifacts"]
+    store, data = Store(told["url"], told["folder"]), Data((b"values",))
+    store.send(data)
+    there = tmp_path / "store" / store.folder / "data.pkl"
+    for _ in range(1 + retries):
+        fetch.fetch({**told, "data": store.fields(data, writes=False)["data"]}, str(tmp_path))
+        assert (tmp_path / "data.pkl").read_bytes() == b"values"
+    assert there.exists() == bool(retries)
 
 
 @pytest.mark.parametrize("size", [100, 80_000_000], ids=["in one request", "in parts"])
