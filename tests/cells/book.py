@@ -11,6 +11,7 @@ import tempfile
 import textwrap
 import types
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kube_magics.runner import unpack as unpacking
 from kube_magics.runner.display import display
 from kube_magics.runner.program import Program
 
+PROGRAM = ("program.json", "data.", "modules/", "work/")
 OPEN: list[dict[str, Any]] = []
 "Names of the notebooks and jobs of the test that runs."
 
@@ -70,7 +72,7 @@ class Ran:
         self.names = new_main()
         self.error: BaseException | None = None
         with tempfile.TemporaryDirectory() as folder:
-            unpack(captured, Path(folder))
+            unpack_program(captured, Path(folder))
             out = io.StringIO()
             program = Program(folder, self.names)
             known = dict(cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID)
@@ -111,6 +113,12 @@ def close_all() -> None:
     """Let go of all notebooks and jobs of a test, as conftest.py does behind each."""
     while OPEN:
         OPEN.pop().clear()
+
+
+def unpack_program(captured: Capture, folder: Path) -> None:
+    """Without the runner, which is this process's own: forty files to write, and to remove."""
+    with zipfile.ZipFile(io.BytesIO(bundle.build(captured, {}).data)) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if name.startswith(PROGRAM)])
 
 
 def unpack(captured: Capture, folder: Path) -> None:

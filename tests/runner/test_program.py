@@ -391,7 +391,7 @@ def on_a_small_disk(folder: Path, source: str) -> bundles.Log:
 
 def test_nothing_of_the_runner_takes_room_once_the_program_has_begun(tmp_path: Path) -> None:
     """On a full disk that would be the room that is made for the last words."""
-    assert run(tmp_path, "print('ran')", returns=["x"]).end["reason"] == "completed"
+    assert run(tmp_path, "print('ran')", returns=["x"], compiled=False).end["reason"] == "completed"
     compiled = {path.name.partition(".")[0] for path in (tmp_path / "kube_magics_runner").rglob("*.pyc")}
     assert "launch" in compiled
     assert not {"supervisor", "closing", "sampler", "workfiles"} & compiled

@@ -204,7 +204,8 @@ COUNTED_BYTES = 32 * 4096 * (os.cpu_count() or 1)
 
 def test_the_runner_stays_small(tmp_path: Path) -> None:
     """Whatever is written, copied and returned: so much memory is taken from what the job has asked for."""
-    runner = bundles.Runner(tmp_path, HEAVY, to_file=True, log_to=str(tmp_path / "copy"), returns=["value"])
+    copy = str(tmp_path / "copy")
+    runner = bundles.Runner(tmp_path, HEAVY, to_file=True, compiled=False, log_to=copy, returns=["value"])
     status, peaks = Path(f"/proc/{runner.process.pid}/status"), [0]
     while runner.process.poll() is None:
         peaks += [int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")]
