@@ -5,10 +5,6 @@ No cluster is asked before a server starts, so there is none.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -20,8 +16,8 @@ from tests.acceptance.desk import NOWHERE
 from tests.faults.proxy import Proxy
 from tests.hub.visitor import Visitor
 from tests.hub_kubernetes.edited import edited
+from tests.hub_kubernetes.provider import login, provider
 from tests.hub_kubernetes.running import Hub, hub
-from tests.ports import free_port
 
 pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
 pytestmark = [
@@ -32,67 +28,33 @@ pytestmark = [
 
 PEOPLE = {"ada": ["ml", "gpu-heavy"], "bob": ["ml"], "eve": ["sales"], "olga": ["ops"], "team-heavy": ["ml"]}
 """The last is called as the server of a team."""
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    """Its address."""
-    port = free_port()
-    claims = [
-        json.dumps({"sub": f"id-{name}", "preferred_username": name, "groups": groups})
-        for name, groups in PEOPLE.items()
-    ]
-    command = [sys.executable, "-m", "oidc_provider_mock", f"--port={port}"]
-    command += [f"--user-claims={each}" for each in claims]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + PATIENCE_S
-    try:
-        while not _answers(address):
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(address: str) -> bool:
-    with requests.Session() as web:
-        web.trust_env = False
-        try:
-            return web.get(f"{address}/.well-known/openid-configuration", timeout=10).ok
-        except requests.ConnectionError:
-            return False
+def address() -> Iterator[str]:
+    """The provider's."""
+    with provider(PEOPLE) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def link(provider: str) -> Iterator[Proxy]:
+def link(address: str) -> Iterator[Proxy]:
     """Between the hub and the provider; of browsers none."""
-    made = Proxy("127.0.0.1", int(provider.rpartition(":")[2]))
+    made = Proxy("127.0.0.1", int(address.rpartition(":")[2]))
     made.start()
     yield made
     made.stop()
 
 
 @pytest.fixture(scope="module")
-def running(provider: str, link: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def running(address: str, link: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     folder = tmp_path_factory.mktemp("hub")
     kubeconfig = folder / "config"
     kubeconfig.write_text(yaml.safe_dump(NOWHERE))
     given = {
         "TEST_CONFIG": str(edited(folder, TEAMS='(Team("heavy", group="gpu-heavy"),)')),
         "KUBECONFIG": str(kubeconfig),
-        "HUB_LOGIN": "oidc",
-        "HUB_ALLOWED_GROUPS": "ml",
-        "HUB_ADMIN_GROUPS": "ops",
-        "OAUTH_CLIENT_ID": "hub",
-        "OAUTH_CLIENT_SECRET": "of-the-hub",
-        "OAUTH2_AUTHORIZE_URL": f"{provider}/oauth2/authorize",
-        "OAUTH2_TOKEN_URL": f"http://127.0.0.1:{link.port}/oauth2/token",
-        "OAUTH2_USERDATA_URL": f"http://127.0.0.1:{link.port}/userinfo",
+        **login(address, f"http://127.0.0.1:{link.port}"),
     }
     with hub(folder, given) as made:
         yield made
