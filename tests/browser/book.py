@@ -26,6 +26,12 @@ class Book:
         self._cell(number).locator(".cm-content").click()
         self.page.keyboard.press("Shift+Enter")
 
+    def write(self, number: int, text: str) -> None:
+        """Into an empty cell, and run it: below it is a new one."""
+        self._cell(number).locator(".cm-content").click()
+        self.page.keyboard.insert_text(text)
+        self.page.keyboard.press("Shift+Enter")
+
     def interrupt(self) -> None:
         """The ■ button."""
         self.page.locator("[data-jp-item-name='interrupt'] jp-button").click()
