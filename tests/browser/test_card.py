@@ -184,6 +184,7 @@ def test_a_page_reloaded_in_the_middle(environment: dict[str, str], tmp_path: Pa
         book.run(0)
         book.run(1)
         book.says(1, "begun")
+        expect(book.card(1)).to_contain_text("● running", timeout=PATIENCE_MS)  # up to a quarter of a second later
         assert opened.save(PATIENCE_MS / 1000)
         book.reload(busy=True)
         go.touch()
