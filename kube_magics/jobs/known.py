@@ -38,7 +38,8 @@ def note(kind: str, found: Iterable[str], *, all_of_them: bool = True) -> None:
         before = [] if all_of_them else _lists.get(kind, [])
         _lists[kind] = list(dict.fromkeys([*found, *before]))
         if kind == "jobs":
-            remembered.write(_lists[kind])
+            # A process that has just begun knows but the one job that it has submitted.
+            remembered.write(dict.fromkeys([*_lists[kind], *([] if all_of_them else remembered.read())]))
 
 
 def _renew(kind: str) -> None:

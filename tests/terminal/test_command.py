@@ -140,6 +140,9 @@ def test_a_script_and_its_exit_code(tmp_path: Path) -> None:
     )
     assert json.loads(kube_magics(tmp_path, "why", "second", "--json").stdout)["cause"] == "exit"
     assert kube_magics(tmp_path, "attach", "second").returncode == 3
+    fresh = kube_magics(tmp_path, "rerun", "second").stdout.split()[0]
+    once_more = kube_magics(tmp_path, "attach", fresh)
+    assert (once_more.returncode, once_more.stdout) == (3, "['3', 'b']\n")
     assert kube_magics(tmp_path, "complete", "logs", "f").stdout == "first\n"
     gone = kube_magics(tmp_path, "delete", "first", "absent", "second")
     assert gone.returncode == 1
