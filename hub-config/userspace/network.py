@@ -40,7 +40,7 @@ _NOT_THE_INTERNET: tuple[Network, ...] = (*(ip_network(each) for each in PRIVATE
 _SERVERS = {"matchLabels": {COMPONENT: SERVER}}
 _OTHERS = {"matchExpressions": [{"key": COMPONENT, "operator": "NotIn", "values": [SERVER]}]}
 _HERE: dict[str, Any] = {"podSelector": {}}
-_SERVER_PORT = 8888
+SERVER_PORT = 8888
 _HUB_PORT = 8081
 
 
@@ -76,7 +76,7 @@ def _of_servers(site: Site, found: Found) -> list[dict[str, Any]]:
 
 def _from_hub(site: Site) -> dict[str, Any]:
     """The hub asks whether the server is up, the proxy brings the user."""
-    return {"from": [{"namespaceSelector": _named(site.hub_namespace)}], "ports": [_tcp(_SERVER_PORT)]}
+    return {"from": [{"namespaceSelector": _named(site.hub_namespace)}], "ports": [_tcp(SERVER_PORT)]}
 
 
 def _dns(site: Site) -> list[dict[str, Any]]:
