@@ -62,6 +62,9 @@ c.JupyterHub.allow_named_servers = False
 if given("CONNECT_URL"):
     # Whole: a server in another namespace does not find a hub that is called by the service's name alone.
     c.JupyterHub.hub_connect_url = given("CONNECT_URL")
+# A proxy that has been started again sends everybody to the hub until the hub looks what it knows: by the chart every
+# minute, by JupyterHub itself every five.
+c.JupyterHub.last_activity_interval = 10
 # A hub that went while a server started finds it again.
 c.JupyterHub.init_spawners_timeout = 30
 # The chart's default ends the hub after five starts that failed one after the other: anybody's, on purpose or not.
