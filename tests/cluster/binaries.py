@@ -103,6 +103,23 @@ FAMILIES = (
     ),
     Family("coredns", "github.com/coredns/coredns", {"coredns": "coredns"}, ("-version",), "two minutes"),
 )
+"""What the cluster takes."""
+_HELM = Family(
+    "helm",
+    "helm.sh/helm/v4",
+    {"helm": "helm"},
+    ("version",),
+    "five minutes",
+    stamps=("helm.sh/helm/v4/internal/version.version={v}",),
+)
+_REGISTRY = Family(
+    "registry",
+    "github.com/distribution/distribution/v3",
+    {"registry": "registry"},
+    ("--version",),
+    "two minutes",
+    stamps=("github.com/distribution/distribution/v3/version.version={v}",),
+)
 
 
 def why_not() -> str | None:
@@ -124,6 +141,17 @@ def kubectl() -> Path:
     """The machine's own, for a cluster that is given; ours if it has none."""
     found = shutil.which("kubectl")
     return Path(found) if found else ensure()["kubectl"]
+
+
+def helm() -> Path:
+    """The machine's own; ours if it has none, built at the first call."""
+    found = shutil.which("helm")
+    return Path(found) if found else (_cached(_HELM) or _build(_HELM)) / "helm"
+
+
+def registry() -> Path:
+    """A registry of images, built at the first call."""
+    return (_found(_REGISTRY) or _build(_REGISTRY)) / "registry"
 
 
 def missing() -> list[Family]:

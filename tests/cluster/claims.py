@@ -25,33 +25,43 @@ def claim(
     modes: Sequence[str] = ("ReadWriteMany",),
     mode: str | None = "777",
 ) -> Iterator[str]:
-    """A bound claim; its folder on the node has `mode`, since fsGroup does not reach into a node's folders.
+    """A bound claim; None as `mode`: there is no folder, so that nothing can mount it."""
+    with volume(cluster, space.name, name, modes, mode) as made:
+        try:
+            cluster.kubectl.apply(unbound(space, name, made, {"accessModes": list(modes), "storageClassName": ""}))
+            where = f"--namespace={space.name}"
+            cluster.kubectl("wait", f"pvc/{name}", where, "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+            yield name
+        finally:
+            cluster.kubectl("delete", "pvc", name, f"--namespace={space.name}", "--wait=false", check=False)
 
-    None: there is no folder, so that nothing can mount it.
-    """
-    folder = f"{space.name}-{name}-{secrets.token_hex(2)}"
+
+@contextmanager
+def volume(
+    cluster: Cluster, namespace: str, claimed: str, modes: Sequence[str] = ("ReadWriteOnce",), mode: str | None = "777"
+) -> Iterator[str]:
+    """Kept for the claim `claimed`, which somebody makes; its folder on the node has `mode`, since fsGroup does not
+    reach into a node's folders."""
+    folder = f"{namespace}-{claimed}-{secrets.token_hex(2)}"
     if mode is not None:
         on_node(cluster, f"mkdir -p {ROOT}/{folder} && chmod {mode} {ROOT}/{folder}")
-    common: dict[str, Any] = {"accessModes": list(modes), "storageClassName": ""}
-    volume = {
+    made = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": {"name": folder},
         "spec": {
-            **common,
+            "accessModes": list(modes),
+            "storageClassName": "",
             "capacity": {"storage": "1Gi"},
-            "claimRef": {"namespace": space.name, "name": name},
+            "claimRef": {"namespace": namespace, "name": claimed},
             "hostPath": {"path": f"{ROOT}/{folder}", "type": "Directory"},
             "persistentVolumeReclaimPolicy": "Retain",
         },
     }
     try:
-        cluster.kubectl.apply(volume, unbound(space, name, folder, common))
-        where = f"--namespace={space.name}"
-        cluster.kubectl("wait", f"pvc/{name}", where, "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
-        yield name
+        cluster.kubectl.apply(made)
+        yield folder
     finally:
-        cluster.kubectl("delete", "pvc", name, f"--namespace={space.name}", "--wait=false", check=False)
         cluster.kubectl("delete", "pv", folder, "--wait=false", check=False)
         on_node(cluster, f"rm -rf {ROOT}/{folder}")
 

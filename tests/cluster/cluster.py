@@ -156,5 +156,7 @@ _GIVEN_IMAGES = {
     "torch": "IMAGE_TORCH",
     "notebook": "IMAGE_NOTEBOOK",
     "server": "IMAGE_SERVER",
+    "hub": "IMAGE_HUB",
+    "proxy": "IMAGE_PROXY",
     "kubectl": "IMAGE_KUBECTL",
 }

@@ -92,6 +92,36 @@ def programs(name: str, files: Mapping[str, Path]) -> oci.Layer:
     return _cached(name, key, lambda target: oci.write_tree(target, files))
 
 
+def scripts(name: str, texts: Mapping[str, str]) -> oci.Layer:
+    """A layer of programs that are text (name -> text), in /usr/local/bin."""
+
+    def build(target: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=LAYERS) as folder:
+            for each, text in texts.items():
+                Path(folder, each).write_text(text)
+                Path(folder, each).chmod(0o755)
+            oci.write_tree(target, {f"usr/local/bin/{each}": Path(folder, each) for each in texts})
+
+    return _cached(f"scripts-{name}", digest(sorted(texts.items())), build)
+
+
+def node_packages(name: str, locked: Path) -> oci.Layer:
+    """A layer of what ``package-lock.json`` in ``locked`` names, in /srv/``name``; no script of a package is run."""
+    files = [locked / each for each in ("package.json", "package-lock.json")]
+
+    def build(target: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=LAYERS) as folder:
+            # A temporary folder itself is for its owner alone.
+            made = Path(folder, name)
+            made.mkdir(0o755)
+            for each in files:
+                shutil.copy(each, made)
+            _run(["npm", "ci", f"--prefix={made}", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"])
+            oci.write_tree(target, {f"srv/{name}": made})
+
+    return _cached(f"npm-{name}", digest(*(each.read_bytes() for each in files)), build)
+
+
 def static_program(name: str, source: str) -> Path:
     """A static program of ``source`` (C), for an image that has nothing else."""
     program = LAYERS / f"program-{name}-{digest(source)}"

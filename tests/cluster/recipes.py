@@ -26,6 +26,21 @@ _TORCH = (
 )  # fmt: skip
 _SERVER_PACKAGES = ("jupyterhub", "jupyterlab")
 _SERVER_SETTINGS = CHECKOUT / "hub-config" / "images" / "server" / "ipython_config.py"
+_HUB_PACKAGES = ("jupyterhub", "jupyterhub-idle-culler", "jupyterhub-kubespawner", "oauthenticator", "pycurl")
+_HUB_SCRIPTS = {"jupyterhub": "#!/usr/bin/python3\nfrom jupyterhub.app import main\n\nmain()\n"}
+_HUB_CONFIG = {
+    # Who asks what its user is called finds no passwd that says it.
+    "Env": [*_PATH["Env"], "USER=jovyan", "HOME=/home/jovyan"],
+    "WorkingDir": "/srv/jupyterhub",
+}
+_PROXY = ("ca-certificates", "nodejs")
+_PROXY_LOCKED = CHECKOUT / "hub-config" / "local" / "proxy"
+_PROXY_SCRIPTS = {
+    "configurable-http-proxy": (
+        "#!/bin/sh\n"
+        'exec node /srv/proxy/node_modules/configurable-http-proxy/bin/configurable-http-proxy "$@"\n'
+    )
+}  # fmt: skip
 _NOTEBOOK_PACKAGES = ("ipykernel", "ipywidgets", "nbclient", "nbval", "pytest")
 
 _PAUSE = """
@@ -86,6 +101,11 @@ def _quickstart(_: components.Binaries) -> Recipe:
 
     key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, constraints.read_bytes())
     return Recipe("quickstart", key, build)
+
+
+def python() -> tuple[list[oci.Layer], Mapping[str, Any]]:
+    """The lowest layer of it alone, Debian 12 with Python 3.11, and a configuration: an image to be pushed."""
+    return [layers.debian("bookworm", _QUICKSTART)], _PATH
 
 
 def _store(_: components.Binaries) -> Recipe:
@@ -170,6 +190,31 @@ def _server(_: components.Binaries) -> Recipe:
     return Recipe("server", key, build, base="quickstart")
 
 
+def _hub(_: components.Binaries) -> Recipe:
+    """In the place of the chart's own: what of it hub-config needs."""
+    constraints = _constraints()
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("bookworm", _QUICKSTART)
+        hub = layers.python_packages(base, "3.11", _HUB_PACKAGES, constraints, "hub")
+        return [base, hub, layers.scripts("hub", _HUB_SCRIPTS)]
+
+    key = layers.digest(_QUICKSTART, _HUB_PACKAGES, _HUB_SCRIPTS, _HUB_CONFIG, constraints.read_bytes())
+    # Of the quickstart image it has the first layer alone.
+    return Recipe("hub", key, build, _HUB_CONFIG, base="quickstart")
+
+
+def _proxy(_: components.Binaries) -> Recipe:
+    """In the place of quay.io/jupyterhub/configurable-http-proxy."""
+
+    def build() -> list[oci.Layer]:
+        base = layers.debian("trixie", _PROXY, "node")
+        return [base, layers.node_packages("proxy", _PROXY_LOCKED), layers.scripts("proxy", _PROXY_SCRIPTS)]
+
+    key = layers.digest(_PROXY, layers.files_digest(_PROXY_LOCKED, "*.json"), _PROXY_SCRIPTS)
+    return Recipe("proxy", key, build)
+
+
 RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "pause": _pause,
     "coredns": _coredns,
@@ -180,6 +225,8 @@ RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "torch": _torch,
     "notebook": _notebook,
     "server": _server,
+    "hub": _hub,
+    "proxy": _proxy,
     "kubectl": _kubectl,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from html import unescape
 
+from requests import ConnectionError as Unreachable
 from requests import Response
 
 from tests.acceptance.desk import eventually
@@ -24,6 +25,14 @@ def asked(visitor: Visitor, profile: str) -> str:
 
 def _over(page: Response) -> Response | None:
     return None if "Your server is st" in page.text else page  # starting up, stopping
+
+
+def there(visitor: Visitor) -> bool:
+    """Whether their server's page is; also where nothing listens."""
+    try:
+        return visitor.is_there()
+    except Unreachable:
+        return False
 
 
 def answers(visitor: Visitor, known: list[Attack], magic: str = "") -> dict[str, int]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import requests
 from userspace.settings import Found, User
 from userspace.space import objects
 
@@ -25,6 +24,7 @@ from tests.cluster import Cluster, Namespace, settings
 from tests.cluster.claims import claim
 from tests.hub.visitor import Notebook, Visitor
 from tests.hub_kubernetes.accounts import HubAccount, hub_account
+from tests.hub_kubernetes.answers import there
 from tests.hub_kubernetes.running import PASSWORD, Hub, Ports, hub, in_cluster
 
 pytest.importorskip("kubespawner", reason="the hub's own packages are not installed")
@@ -187,13 +187,6 @@ def test_servers_and_kernels_outlive_a_proxy_that_was_killed(scene: Scene) -> No
         with closing(Notebook(visitor, notebook.kernel)) as again:
             assert again.run("kept").text == "'in the kernel'\n"
         assert scene.server == server
-
-
-def there(visitor: Visitor) -> bool:
-    try:
-        return visitor.is_there()
-    except requests.ConnectionError:
-        return False
 
 
 def test_a_hub_without_its_database_starts_servers_anew_and_loses_no_work(scene: Scene) -> None:
