@@ -15,7 +15,7 @@ from typing import IO, Any
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -50,39 +50,57 @@ def write_tree(target: Path, files: Mapping[str, Path]) -> None:
             _add(tar, source, name)
 
 
-def write_archive(
-    out: IO[bytes], name: str, layers: Sequence[Layer], config: Mapping[str, Any], skip: set[str]
-) -> None:
-    """An OCI image layout as a tar stream. Layers whose digest is in ``skip`` are named but not carried."""
-    blobs: list[bytes] = []
+@dataclass(frozen=True)
+class Manifest:
+    """Of an image: what a registry is asked for by its name, and the configuration that it names by digest."""
 
-    def described(content: Mapping[str, Any], media_type: str) -> dict[str, Any]:
-        data = json.dumps(content, sort_keys=True).encode()
-        blobs.append(data)
-        return {"mediaType": media_type, "digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
+    data: bytes
+    config: bytes
 
+    def described(self) -> dict[str, Any]:
+        return _described(self.data, MANIFEST)
+
+
+def manifest(layers: Sequence[Layer], config: Mapping[str, Any]) -> Manifest:
     image = {
         "architecture": _ARCHITECTURE,
         "os": "linux",
         "config": config,
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{item.digest}" for item in layers]},
     }
-    manifest = {
+    data = _json(image)
+    content = {
         "schemaVersion": 2,
-        "mediaType": _MANIFEST,
-        "config": described(image, _CONFIG),
+        "mediaType": MANIFEST,
+        "config": _described(data, _CONFIG),
         "layers": [{"mediaType": _LAYER, "digest": f"sha256:{item.digest}", "size": item.size} for item in layers],
     }
-    top = described(manifest, _MANIFEST) | {"annotations": {"io.containerd.image.name": name}}
+    return Manifest(_json(content), data)
+
+
+def write_archive(
+    out: IO[bytes], name: str, layers: Sequence[Layer], config: Mapping[str, Any], skip: set[str]
+) -> None:
+    """An OCI image layout as a tar stream. Layers whose digest is in ``skip`` are named but not carried."""
+    made = manifest(layers, config)
+    top = made.described() | {"annotations": {"io.containerd.image.name": name}}
     index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [top]}
     with tarfile.open(fileobj=out, mode="w|") as tar:
         _add_bytes(tar, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
         _add_bytes(tar, "index.json", json.dumps(index).encode())
-        for data in blobs:
+        for data in (made.config, made.data):
             _add_bytes(tar, f"blobs/sha256/{hashlib.sha256(data).hexdigest()}", data)
         for item in layers:
             if item.digest not in skip:
                 tar.add(item.path, arcname=f"blobs/sha256/{item.digest}", recursive=False)
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()
+
+
+def _described(data: bytes, media_type: str) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
 
 
 def _add(tar: tarfile.TarFile, source: Path, name: str) -> None:
