@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +95,20 @@ class Ports:
         return cls(free_port(), free_port(), free_port())
 
 
+@dataclass(frozen=True)
+class Domain:
+    """Of a hub whose users have a part each."""
+
+    name: str
+    proxy: Sequence[str]
+    """The command of one that tells names apart."""
+
+
 @contextmanager
-def hub(folder: Path, given: Mapping[str, str], ports: Ports | None = None) -> Iterator[Hub]:
-    """`given`: its variables, but for those that a chart would set."""
+def hub(folder: Path, given: Mapping[str, str], ports: Ports | None = None, domain: str | None = None) -> Iterator[Hub]:
+    """`given`: its variables, but for those that a chart would set; `domain`: of which each user has a part."""
     ports = ports or Ports.free()
-    address = f"http://127.0.0.1:{ports.public}"
+    address = f"http://{domain.name if domain else '127.0.0.1'}:{ports.public}"
     ours = {
         "TEST_CONFIG": str(CHECKOUT / "hub-config" / "jupyterhub_config.py"),
         "TEST_PORTS": f"{ports.public} {ports.private} {ports.proxy}",
@@ -106,6 +116,7 @@ def hub(folder: Path, given: Mapping[str, str], ports: Ports | None = None) -> I
         "OAUTH_CALLBACK_URL": f"{address}/hub/oauth_callback",
         # A hub asks itself and its servers, not the world outside.
         "NO_PROXY": "*",
+        **({"TEST_SUBDOMAIN_HOST": address, "TEST_PROXY": shlex.join(domain.proxy)} if domain else {}),
     }
     log = folder / "hub.log"
     with log.open("ab") as out:
@@ -119,25 +130,27 @@ def hub(folder: Path, given: Mapping[str, str], ports: Ports | None = None) -> I
         )
     made = Hub(address, log, process)
     try:
-        _wait(made)
+        _wait(made, ports)
         yield made
     finally:
         _stop(made)
 
 
-def healthy(address: str) -> bool:
-    """Whether the hub answers through its proxy."""
+def healthy(address: str, name: str | None = None) -> bool:
+    """Whether the hub answers through its proxy; `name`: by which it is asked for there."""
     with requests.Session() as web:
         web.trust_env = False
+        host = {"Host": name} if name else {}
         try:
-            return web.get(f"{address}/hub/health", timeout=10).status_code == 200
+            return web.get(f"{address}/hub/health", headers=host, timeout=10).status_code == 200
         except requests.ConnectionError:
             return False
 
 
-def _wait(made: Hub) -> None:
+def _wait(made: Hub, ports: Ports) -> None:
     until = time.monotonic() + _PATIENCE_S
-    while not healthy(made.address):
+    # A name below `localhost` is known to browsers, and not to every system.
+    while not healthy(f"http://127.0.0.1:{ports.public}", made.address.removeprefix("http://")):
         assert made.process.poll() is None, made.said()
         assert time.monotonic() < until, made.said()
         time.sleep(0.1)

@@ -2,6 +2,7 @@
 and servers that fit on a small node."""
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,3 +29,7 @@ if "TEST_CULLER" in os.environ:
     scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
     c.JupyterHub.services = [{"name": "idle-culler", "api_token": os.environ["TEST_CULLER"]}]
     c.JupyterHub.load_roles.append({"name": "idle-culler", "scopes": scopes, "services": ["idle-culler"]})
+if "TEST_SUBDOMAIN_HOST" in os.environ:
+    c.JupyterHub.subdomain_host = os.environ["TEST_SUBDOMAIN_HOST"]
+    # The one in Python does not tell names apart.
+    c.ConfigurableHTTPProxy.command = shlex.split(os.environ["TEST_PROXY"])
