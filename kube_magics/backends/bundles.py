@@ -13,6 +13,9 @@ from kube_magics.cluster.watch import listed
 from kube_magics.manifests import bundle
 from kube_magics.telemetry.snapshot import PENDING, Snapshot, incomplete
 
+BEFORE = b'"name":"KUBE_MAGICS_BUNDLE","value":"'
+"""What stands before one in a list, as API servers write it: with `without=BEFORE` none of them is kept."""
+
 
 async def job_of(client: Client, namespace: str, name: str) -> Mapping[str, Any]:
     """The Job; by any of the rights to get, list and watch Jobs."""

@@ -192,7 +192,8 @@ class KubernetesBackend:
         return job, attempts.ordered(own_pods(job["metadata"]["uid"], pods))
 
     async def _list(self, path: str, label: str = "") -> Sequence[Mapping[str, Any]]:
-        found, _version = await listed(self.client, path, {"labelSelector": label} if label else {})
+        params = {"labelSelector": label} if label else {}
+        found, _version = await listed(self.client, path, params, without=bundles.BEFORE)
         return found.items
 
     async def _pod_alone(self, name: str, refused: errors.Forbidden) -> Snapshot:

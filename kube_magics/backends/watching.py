@@ -26,8 +26,6 @@ SLICE = 50
 """Snapshots that are made at once: thousands take seconds, in which the loop has others to serve."""
 LONGEST_VALUE = 1024
 """Characters of an environment value that are kept: a bundle may be one of 64 KiB, of each of thousands of Jobs."""
-BEFORE_A_BUNDLE = b'"name":"KUBE_MAGICS_BUNDLE","value":"'
-"""As API servers write it."""
 
 _News = tuple[str, Listed | Changed | Outage | str | None] | BaseException
 _Object = Mapping[str, Any]
@@ -89,7 +87,7 @@ class Watching:
             self._news.put_nowait(error)
 
     async def _read(self, kind: str, path: str, params: Mapping[str, str]) -> None:
-        quiet = watch(self._client, path, params, ask_s=None, keep=slim, without=BEFORE_A_BUNDLE)
+        quiet = watch(self._client, path, params, ask_s=None, keep=slim, without=bundles.BEFORE)
         async with aclosing(quiet) as found:
             async for change in found:
                 self._news.put_nowait((kind, change))

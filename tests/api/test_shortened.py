@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube_magics.backends.watching import BEFORE_A_BUNDLE as BEFORE
+from kube_magics.backends.bundles import BEFORE
 from kube_magics.cluster.shortened import shortened
 from kube_magics.manifests.job import job
 from kube_magics.spec.job import JobSpec, Submission
