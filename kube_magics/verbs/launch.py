@@ -57,12 +57,10 @@ def launch(
             job = submitting.submit(prepared, origin, record)
         warn(map(door.typed, again.older(older)))
         pane = shown(job, interrupts, detach=spec.detach)
-    if pane is None:
-        return job
-    submitting.tidy(job)
-    finish(door, job, pane)
-    again.ran(key, cell, time.monotonic() - began, job.name)
-    return None
+    left = finish(door, job, pane)
+    if left is None:
+        again.ran(key, cell, time.monotonic() - began, job.name)
+    return left
 
 
 def shown(job: Job, interrupts: Interrupts, *, detach: bool) -> Pane | None:
@@ -82,8 +80,11 @@ def print_manifests(prepared: submitting.Prepared) -> None:
     sys.stdout.write(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=len(manifests) > 1))
 
 
-def finish(door: Door, job: Job, pane: Pane) -> None:
-    """Bind what came back, say how it went, raise what went wrong."""
+def finish(door: Door, job: Job, pane: Pane | None) -> Job | None:
+    """Bind what came back, say how it went, raise what went wrong; of a job that nobody waits for, the job."""
+    if pane is None:
+        return job
+    submitting.tidy(job)
     job.bring(door.namespace)
     pane.update(last=True)
     door.note(last_line(job))
@@ -92,3 +93,4 @@ def finish(door: Door, job: Job, pane: Pane) -> None:
     error = job.failure()
     if error is not None:
         raise error
+    return None

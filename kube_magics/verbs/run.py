@@ -139,8 +139,4 @@ def _image(door: Door, image: str, spec: JobSpec, arguments: Sequence[str], fold
         door.note(f"job {prepared.submission.name} on {backend.where()}")
         job = submitting.submit(prepared, None)
         pane = shown(job, interrupts, detach=spec.detach)
-    if pane is None:
-        return job
-    submitting.tidy(job)
-    finish(door, job, pane)
-    return None
+    return finish(door, job, pane)
