@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+import nbformat
 import pytest
 
 from tests.notebooks.notebooks import FOLDER, NAMES, submitting_cells
+from tests.notebooks.versions import book
 
-
-@pytest.fixture(scope="module")
-def nbformat() -> Any:
-    """Its validator takes two seconds, of the one process that needs it."""
-    import nbformat
-
-    return nbformat
+pytestmark = pytest.mark.notebook
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.name)
-def test_a_notebook_is_valid_stores_no_output_and_ends_in_assertions(nbformat: Any, path: Path) -> None:
+def test_a_notebook_is_valid_stores_no_output_and_ends_in_assertions(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -32,9 +27,7 @@ def test_a_notebook_is_valid_stores_no_output_and_ends_in_assertions(nbformat: A
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_realistic_notebook_has_jobs_and_knows_nothing_of_them(nbformat: Any, name: str) -> None:
-    from tests.notebooks.versions import book
-
+def test_a_realistic_notebook_has_jobs_and_knows_nothing_of_them(name: str) -> None:
     found = book(name)
     nbformat.validate(found.notebook)
     code = [cell for cell in found.notebook.cells if cell.cell_type == "code"]

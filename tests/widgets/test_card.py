@@ -123,9 +123,10 @@ def test_nothing_of_it_is_lost_where_a_notebook_is_not_trusted(shown: Card) -> N
         assert set(styles(attributes)) <= LAB_STYLES
 
 
+@pytest.mark.notebook
 @pytest.mark.parametrize("shown", CARDS, ids=lambda shown: shown.phase)
 def test_its_words_survive_the_strictest_sanitizer(shown: Card) -> None:
-    from nbconvert.preprocessors.sanitize import SanitizeHTML  # seconds, of one process instead of all
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
 
     cleaned = SanitizeHTML(strip=True).sanitize_html_tags(card_html(shown))
     whole = [said for _, said in Elements(card_html(shown)).texts]
