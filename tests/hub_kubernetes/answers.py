@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from html import unescape
 
+import requests
+import websocket
 from requests import ConnectionError as Unreachable
 from requests import Response
 
@@ -58,3 +60,19 @@ def knocked(visitor: Visitor, doors: list[Door]) -> list[int]:
     assert ran.error is None, ran
     found: list[int] = json.loads(ran.text)
     return found
+
+
+def served(server: str, kernel: str, token: str) -> list[int]:
+    """A server's answers to this token: to who would list its files, start a kernel, and speak to one that runs."""
+    authorized = {"Authorization": f"token {token}"}
+    with requests.Session() as web:
+        web.trust_env = False
+        files = web.get(f"{server}/api/contents", headers=authorized, timeout=60)
+        started = web.post(f"{server}/api/kernels", json={}, headers=authorized, timeout=60)
+    channels = f"{server.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
+    try:
+        link = websocket.create_connection(channels, header=authorized, timeout=60, http_no_proxy=["*"])
+    except websocket.WebSocketBadStatusException as error:
+        return [files.status_code, started.status_code, error.status_code]
+    link.close()
+    return [files.status_code, started.status_code, 101]

@@ -15,6 +15,7 @@ from tests.cluster import Cluster
 from tests.hub.visitor import Visitor
 from tests.hub_kubernetes import attacks
 from tests.hub_kubernetes.accounts import HubAccount, hub_account
+from tests.hub_kubernetes.answers import served
 from tests.hub_kubernetes.edited import edited
 from tests.hub_kubernetes.folders import shared
 from tests.hub_kubernetes.running import ADMIN_PASSWORD, PASSWORD, Hub, hub, in_cluster
@@ -75,11 +76,15 @@ def test_a_teams_server_is_for_its_members_to_start_and_use(scene: Scene) -> Non
     team = scene.account.of_team(scene.team)
     with closing(replace(scene.ada, name=team.name, open=[])) as together:
         together.start(profile="cpu")
-        ran = together.kernel().run(
-            "import os\nos.environ['KUBE_MAGICS_NAMESPACE'], os.path.exists('/shared/vision/about.txt')"
-        )
+        notebook = together.kernel()
+        ran = notebook.run("import os\nos.environ['KUBE_MAGICS_NAMESPACE'], os.path.exists('/shared/vision/about.txt')")
     assert ran.text == f"('{team.namespace}', True)\n", ran
     eve = scene.hub.visitor(scene.account.user("eve").name).log_in(PASSWORD)
+    [pod] = scene.account.admin.get("pods", f"--namespace={team.namespace}")["items"]
+    # Through the proxy, and past it: where no network policy is enforced, the server itself must refuse.
+    for server in (scene.hub.address, f"http://{pod['status']['podIP']}:8888"):
+        asked = [served(f"{server}/user/{team.name}", notebook.kernel, who.token()) for who in (scene.ada, eve)]
+        assert asked == [[200, 201, 101], [403, 403, 403]], (server, asked)
     for path in (f"/hub/spawn/{team.name}", f"/user/{team.name}/lab"):
         asked = [who.web.get(scene.hub.address + path, timeout=60).status_code for who in (scene.ada, eve)]
         assert (asked[0], asked[1] in (403, 404)) == (200, True), (path, asked)
