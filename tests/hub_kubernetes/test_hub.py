@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from userspace.settings import Found, User
@@ -235,6 +237,15 @@ def test_a_servers_token_opens_nobody_elses_door_at_the_hub(
     assert knocked(ada, known) == [each.user for each in known]
     # The token is good, for itself.
     assert knocked(ada, [Door("GET", "/user", 200)]) == [200]
+
+
+@pytest.mark.long
+def test_an_administrator_of_the_hub_is_let_into_everybodys_server(running: Hub, ada: Visitor) -> None:
+    """What the README warns of."""
+    administrator = running.visitor("olga").log_in(ADMIN_PASSWORD)
+    with closing(replace(administrator, name=ada.name, open=[])) as there:
+        assert there.is_there()
+        assert there.kernel().run("import os\nos.environ['JUPYTERHUB_USER']").text == f"'{ada.name}'\n"
 
 
 @pytest.mark.long
