@@ -378,7 +378,7 @@ SECRETS = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(deadline=None)
 @given(SECRETS, st.sampled_from(["password", "HF_TOKEN", "apiKey", "x"]), st.sampled_from(WRAPPERS))
 def test_no_message_has_the_value(text: str, name: str, wrapper: Callable[[str, str], object]) -> None:
     messages = []

@@ -60,7 +60,7 @@ def job_sees_what_the_cell_sees(before: list[str], cell: str) -> None:
     assert there == here
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(cells, jobs)
 def test_a_job_sees_the_notebook_as_it_is(before: list[str], cell: str) -> None:
     job_sees_what_the_cell_sees(before, cell)

@@ -62,7 +62,7 @@ def job_does_what_the_cell_does(before: list[str], cell: str) -> None:
         }
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(notebook_cells, programs)
 def test_a_job_does_what_its_cell_does_here(before: list[str], cell: str) -> None:
     job_does_what_the_cell_does(before, cell)

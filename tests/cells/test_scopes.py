@@ -168,7 +168,7 @@ def same_with_only_what_it_needs(text: str) -> None:
     assert execute(text, everything, NAMES) == execute(text, needed, NAMES), textwrap.indent(text, "  ")
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @example("def callnow(f): return call(f)\n@callnow\ndef c():\n    f = 1\n    log(e)\ne = 1\n")
 @given(programs)
 def test_a_program_runs_the_same_with_only_the_names_that_it_needs(text: str) -> None:

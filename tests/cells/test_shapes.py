@@ -21,7 +21,7 @@ def travels(before: list[str]) -> None:
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(SETTINGS, max_examples=60, derandomize=True)
+@settings(SETTINGS, derandomize=True)
 @example(["s0 = [1]", "s1 = Node(s0, s0)", "v = {'k': [s1, s0, Color.RED], 'f': (lambda x, d=s0: x + K)}"])
 @given(notebooks)
 def test_a_value_arrives_as_it_is(before: list[str]) -> None:

@@ -81,7 +81,7 @@ def growing(raw: bytes, cuts: list[int]) -> Iterator[bytes]:
                     yield block
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(scripts, st.lists(st.integers(1, 50), max_size=60))
 def test_no_output_is_changed_or_taken_for_ours(script: list[tuple[int, bytes, float]], cuts: list[int]) -> None:
     with bench() as (on, file), tempfile.TemporaryDirectory() as folder:
