@@ -58,6 +58,13 @@ class Scene:
         pods = self.account.admin.get("pods", self.here, "--selector=component=singleuser-server")["items"]
         return "".join(each["metadata"]["uid"] for each in pods)
 
+    def leave(self, visitor: Visitor, job: str, first: str = "pass") -> None:
+        """Run `first` in a kernel, and from it a job that waits to be told to go on."""
+        with closing(visitor.kernel()) as notebook:
+            assert notebook.run(first).error is None
+            assert notebook.run(WAITS.format(name=job)).error is None
+        self.runs(job)
+
     def go(self, job: str) -> None:
         """Let the job end."""
         selector = f"--selector=job-name={job}"
@@ -101,10 +108,7 @@ def scene(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_servers_kernels_and_jobs_outlive_a_hub_that_was_killed(scene: Scene) -> None:
     with scene.logged_in() as visitor:
         server = scene.server
-        with closing(visitor.kernel()) as notebook:
-            assert notebook.run("kept = 'in the kernel'").error is None
-            assert notebook.run(WAITS.format(name="through-it")).error is None
-        scene.runs("through-it")
+        scene.leave(visitor, "through-it", "kept = 'in the kernel'")
         [kernel] = visitor.get("/api/kernels").json()
     assert scene.server == server
     with scene.logged_in() as visitor:
@@ -118,10 +122,7 @@ def test_servers_kernels_and_jobs_outlive_a_hub_that_was_killed(scene: Scene) ->
 
 def test_a_home_and_a_job_outlive_a_server_that_was_deleted(scene: Scene) -> None:
     with scene.logged_in() as visitor:
-        with closing(visitor.kernel()) as notebook:
-            assert notebook.run("open('notes.txt', 'w').write('mine')").error is None
-            assert notebook.run(WAITS.format(name="left-behind")).error is None
-        scene.runs("left-behind")
+        scene.leave(visitor, "left-behind", "open('notes.txt', 'w').write('mine')")
         server = scene.server
         scene.account.admin("delete", "pods", scene.here, "--selector=component=singleuser-server", "--grace-period=1")
         eventually(lambda: not visitor.is_there(), "the hub's knowledge that the server is gone")
@@ -137,9 +138,7 @@ def test_a_home_and_a_job_outlive_a_server_that_was_deleted(scene: Scene) -> Non
 
 def test_a_job_goes_on_whose_server_is_stopped_because_nobody_uses_it(scene: Scene) -> None:
     with scene.logged_in() as visitor:
-        with closing(visitor.kernel()) as notebook:
-            assert notebook.run(WAITS.format(name="unwatched")).error is None
-        scene.runs("unwatched")
+        scene.leave(visitor, "unwatched")
         with culler(visitor.address):
             eventually(lambda: not scene.server, "the end of the idle server")
             eventually(lambda: not model(visitor)["pending"], "the hub's knowledge of it")
@@ -193,10 +192,7 @@ def test_a_hub_without_its_database_starts_servers_anew_and_loses_no_work(scene:
     """It does not know that one runs, and a namespace may have one."""
     with scene.logged_in() as visitor:
         server = scene.server
-        with closing(visitor.kernel()) as notebook:
-            assert notebook.run("open('kept.txt', 'w').write('mine')").error is None
-            assert notebook.run(WAITS.format(name="remembered")).error is None
-        scene.runs("remembered")
+        scene.leave(visitor, "remembered", "open('kept.txt', 'w').write('mine')")
     (scene.folder / "hub.sqlite").unlink()
     with scene.logged_in() as visitor:
         assert scene.server not in ("", server)
