@@ -25,7 +25,12 @@ _TORCH = (
     "python3-tqdm",
 )  # fmt: skip
 _SERVER_PACKAGES = ("jupyterhub", "jupyterlab")
-_SERVER_SETTINGS = CHECKOUT / "hub-config" / "images" / "server" / "ipython_config.py"
+_SERVER_SETTINGS = {
+    "etc/ipython/ipython_config.py": CHECKOUT / "hub-config" / "images" / "server" / "ipython_config.py",
+    "etc/jupyter/labconfig/page_config.json": (
+        CHECKOUT / "hub-config" / "local" / "jupyter" / "labconfig" / "page_config.json"
+    ),
+}
 _HUB_PACKAGES = ("jupyterhub", "jupyterhub-idle-culler", "jupyterhub-kubespawner", "oauthenticator", "pycurl")
 _HUB_SCRIPTS = {"jupyterhub": "#!/usr/bin/python3\nfrom jupyterhub.app import main\n\nmain()\n"}
 _HUB_CONFIG = {
@@ -182,10 +187,13 @@ def _server(_: components.Binaries) -> Recipe:
         base = layers.debian("bookworm", _QUICKSTART)
         stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
         server = layers.python_packages(base, "3.11", packages, constraints, "server")
-        settings = layers.programs("settings", {"etc/ipython/ipython_config.py": _SERVER_SETTINGS})
+        settings = layers.programs("settings", _SERVER_SETTINGS)
         return [base, stack, server, settings, layers.checkout("3.11")]
 
-    settings, ours = _SERVER_SETTINGS.read_bytes(), layers.checkout_digest("3.11")
+    settings, ours = (
+        {name: path.read_bytes() for name, path in _SERVER_SETTINGS.items()},
+        layers.checkout_digest("3.11"),
+    )
     key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, packages, constraints.read_bytes(), settings, ours)
     return Recipe("server", key, build, base="quickstart")
 

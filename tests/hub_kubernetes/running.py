@@ -105,7 +105,9 @@ class Domain:
 
 
 @contextmanager
-def hub(folder: Path, given: Mapping[str, str], ports: Ports | None = None, domain: str | None = None) -> Iterator[Hub]:
+def hub(
+    folder: Path, given: Mapping[str, str], ports: Ports | None = None, domain: Domain | None = None
+) -> Iterator[Hub]:
     """`given`: its variables, but for those that a chart would set; `domain`: of which each user has a part."""
     ports = ports or Ports.free()
     address = f"http://{domain.name if domain else '127.0.0.1'}:{ports.public}"

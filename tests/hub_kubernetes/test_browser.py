@@ -80,6 +80,7 @@ def test_two_people_train_on_gpus_and_none_beyond_their_quota(cluster: Cluster, 
                 trains(book, account, ada, cluster.nvml_numbers, tmp_path / "ada.png")
                 is_refused_a_third_gpu(book, account, ada)
                 somebody.page.screenshot(path=tmp_path / "quota.png")
+                expect(somebody.page.get_by_text("Jupyter news")).to_have_count(0)
             # Beside her job, which holds all of her quota and none of his.
             with person(tmp_path, bob.name) as somebody:
                 somebody.arrive(running.address)
