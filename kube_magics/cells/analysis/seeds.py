@@ -2,19 +2,20 @@
 
 Guarantees
 - A seed is told of a call that is evaluated whenever the code runs to its end: at the top of the code, or of a function
-  that is called there; not in a branch, a loop, a handler.
+  that is called there; not in a branch, a loop, a handler, nor in a `with`, which may swallow what its body raises.
 - Its number stands there, or is that of a name or a parameter, which has no other in the code.
-- None is told where another call of the same function has another number, or one that cannot be told.
+- None is told where another call of the same function has another number, or one that cannot be told. A function that
+  is not only called (`map(f, [2])`) was called with anything; `seed` of something unknown is each function `seed`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kube_magics.cells.analysis.names import Bindings, import_name, parameters
+from kube_magics.cells.analysis.names import Bindings, Function, import_name, parameters
 
 _SEEDING = frozenset(
     "random.seed random.Random numpy.seed numpy.default_rng numpy.RandomState cupy.seed torch.manual_seed"
@@ -29,15 +30,16 @@ _OF_A_CALL = "random_state"
 """scikit-learn's word, which others have taken over, for the seed of what is called."""
 _LARGEST = 2**64
 _MAYBE = (
-    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match, ast.ClassDef, ast.Lambda),
-    *(ast.IfExp, ast.BoolOp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match, ast.With, ast.AsyncWith),
+    *(ast.ClassDef, ast.Lambda, ast.IfExp, ast.BoolOp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
+_YIELDS = (ast.Yield, ast.YieldFrom)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 @dataclass(frozen=True, eq=False)
 class _Function:
-    node: ast.FunctionDef
+    node: Function
     outside: Known
     """Of its names those that it does not bind."""
 
@@ -65,22 +67,19 @@ class _Walk:
     """Through some code, as it runs."""
 
     def __init__(self, inside: Sequence[ast.AST]) -> None:
-        self._inside = inside
         self._shared = {name for part in inside if isinstance(part, ast.Global | ast.Nonlocal) for name in part.names}
         """Names that functions bind outside themselves."""
-        self._found: dict[str, set[int | None]] = {}
-        self._sure: set[str] = set()
-        self._calls: set[ast.Call] = set()
+        self._called = {part.func for part in inside if isinstance(part, ast.Call)}
+        called = {part.id for part in self._called if isinstance(part, ast.Name)}
+        named = {part.id for part in inside if isinstance(part, ast.Name) and part not in self._called}
+        self._only_called = called - named - {part.arg for part in inside if isinstance(part, ast.arg)}
+        self._found = defaultdict[str, set[int | None]](set)
+        self._sure: dict[str, None] = {}
         self._entered: set[tuple[_Function, frozenset[tuple[str, int | None]], bool]] = set()
 
     def told(self) -> dict[str, int]:
-        """Also of calls that have not been visited: nothing tells whether they are made, and with what."""
-        imports: Known = {name: full for part in self._inside for name, full in _imported(part)}
-        for part in self._inside:
-            if isinstance(part, ast.Call) and part not in self._calls:
-                self._call(part, imports, sure=False)
-        alone = {name: next(iter(numbers)) for name, numbers in self._found.items() if len(numbers) == 1}
-        return {name: number for name, number in alone.items() if name in self._sure and number is not None}
+        found = {name: self._found[name] | self._found.get(_word(name), set()) for name in self._sure}
+        return {name: number for name, (number, *more) in found.items() if number is not None and not more}
 
     def scope(self, body: Sequence[ast.AST], outside: Known, own: Numbers) -> Known:
         """What names are in `body`, where all that binds them agrees; `own`: those that it begins with."""
@@ -105,29 +104,31 @@ class _Walk:
             self.visit(_evaluated(node), known, sure=sure and not maybe)
             if isinstance(node, ast.Call):
                 self._call(node, known, sure=sure)
-            sure = sure and not (maybe and _leaves(node))
+            elif isinstance(node, Function):
+                if getattr(known.get(node.name), "node", None) is not node or node.name not in self._only_called:
+                    self._enter(_Function(node, known), _anything(node), sure=False)
+            elif isinstance(node, ast.expr) and node not in self._called and (name := _full(node, known)):
+                self._found[name].add(None)
+            sure = sure and not _leaves(node)
 
     def _call(self, call: ast.Call, known: Known, *, sure: bool) -> None:
-        self._calls.add(call)
         called = known.get(call.func.id) if isinstance(call.func, ast.Name) else None
         if isinstance(called, _Function):
             self._enter(called, _given(called, call, known), sure=sure)
             return
         name = _full(call.func, known)
-        package, _, inside = (name or "").partition(".")
+        word = _word(name or ast.unparse(call.func))
         named = {keyword.arg: keyword.value for keyword in call.keywords}
-        if name is None:
-            return
-        if f"{package}.{inside.rpartition('.')[2]}" in _SEEDING:
+        if word in _WORDS and (not name or f"{name.partition('.')[0]}.{word}" in _SEEDING):
             given = [*call.args[:1], *(named[each] for each in _FIRST if each in named)]
             number = _number(given[0], known) if given else None
         elif _OF_A_CALL in named:
             number = _number(named[_OF_A_CALL], known)
         else:
             return
-        self._found.setdefault(name, set()).add(number)
-        if sure:
-            self._sure.add(name)
+        self._found[name or word].add(number)
+        if name and sure:
+            self._sure[name] = None
 
     def _enter(self, function: _Function, own: Numbers, *, sure: bool) -> None:
         key = function, frozenset(own.items()), sure
@@ -161,7 +162,7 @@ def _bound(body: Iterable[ast.AST], known: Known) -> Iterator[tuple[str, str | i
     """What the statements of one scope bind, where that is an import, a number or a plain function."""
     for node in body:
         match node:
-            case ast.FunctionDef(decorator_list=[]) if not any(_yields(part) for part in ast.walk(node)):
+            case ast.FunctionDef(decorator_list=[]) if not any(isinstance(part, _YIELDS) for part in ast.walk(node)):
                 yield node.name, _Function(node, known)
             case ast.Assign(targets, value) if (number := _number(value, {})) is not None:
                 yield from ((target.id, number) for target in targets if isinstance(target, ast.Name))
@@ -180,11 +181,14 @@ def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
         yield from ((import_name(each), f"{node.module}.{each.name}") for each in node.names)
 
 
+def _anything(function: Function) -> dict[str, int | None]:
+    return dict.fromkeys(arg.arg for arg in parameters(function.args))
+
+
 def _given(function: _Function, call: ast.Call, known: Known) -> dict[str, int | None]:
     """What a call gives the parameters of a function."""
-    args = function.node.args
+    args, found = function.node.args, _anything(function.node)
     places = [arg.arg for arg in (*args.posonlyargs, *args.args)]
-    found: dict[str, int | None] = dict.fromkeys(arg.arg for arg in parameters(args))
     if any(isinstance(each, ast.Starred) for each in call.args) or any(each.arg is None for each in call.keywords):
         return found
     named = [(arg.arg, value) for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True)]
@@ -223,29 +227,27 @@ def _full(node: ast.expr, known: Known) -> str | None:
 
 def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
     """The parts of a statement or an expression that are evaluated with it."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield from (*node.decorator_list, *node.args.defaults)
-    else:
-        yield from ast.iter_child_nodes(node)
+    if isinstance(node, Function):
+        return iter((*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)))
+    return ast.iter_child_nodes(node)
 
 
 def _may_seed(part: ast.AST) -> bool:
     match part:
-        case ast.Attribute(attr=word) | ast.alias(name=word):
-            return word in _WORDS
-        case ast.keyword(arg=word):
-            return word == _OF_A_CALL
+        case ast.Attribute(attr=word) | ast.alias(name=word) | ast.keyword(arg=word):
+            return word == _OF_A_CALL or word in _WORDS
     return False
 
 
+def _word(function: str) -> str:
+    last = function.rpartition(".")[2]
+    return last if last in _WORDS else _OF_A_CALL
+
+
 def _is_main(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+    return isinstance(node, ast.If) and not node.orelse and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
 def _leaves(node: ast.AST) -> bool:
-    inner = (part for part in ast.iter_child_nodes(node) if not isinstance(part, _SCOPES))
+    inner = () if isinstance(node, _SCOPES) else ast.iter_child_nodes(node)
     return isinstance(node, ast.Return) or any(_leaves(part) for part in inner)
-
-
-def _yields(part: ast.AST) -> bool:
-    return isinstance(part, ast.Yield | ast.YieldFrom)
