@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
@@ -218,6 +218,38 @@ def test_a_dead_link_is_left_after_the_servers_own_time_limit() -> None:
     found, asked = seen([["hang"], [event("ADDED", made("b", 101)), "hang"]], 2, server_s=1, grace_s=-0.8)
     assert names(found) == ["list", "ADDED b"]
     assert asked[1]["timeoutSeconds"] == "1"
+
+
+def asked_of_a_silent_watch(ask_s: float | None, *, enough: int) -> list[str]:
+    """The paths of all requests, up to so many, or half a second of silence."""
+    paths: list[str] = []
+    serve = serving([], [])
+
+    async def answer(request: web.Request) -> Any:
+        paths.append(request.path)
+        return await serve(request)
+
+    async def run() -> None:
+        async with api(answer) as client, aclosing(watch(client, PATH, {}, ask_s=ask_s)) as changes:
+            await anext(changes)
+            reading = asyncio.ensure_future(anext(changes))
+            while len(paths) < 2:
+                await asyncio.sleep(0.005)
+            client.link.heard = 0.0  # long ago: the link is not asked within seconds of an answer
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5 if ask_s is None else 30):
+                    while len(paths) < enough:
+                        await asyncio.sleep(0.005)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    asyncio.run(run())
+    return paths
+
+
+def test_of_a_silent_watch_the_link_is_asked_or_nothing_at_all() -> None:
+    assert asked_of_a_silent_watch(0.02, enough=3) == [PATH, PATH, "/version"]
+    assert asked_of_a_silent_watch(None, enough=3) == [PATH, PATH]
 
 
 def test_a_server_that_ends_every_watch_at_once_is_not_asked_without_pause() -> None:

@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from kube_magics import errors
 from kube_magics.backends.contract import Outage
 from kube_magics.backends.watching import LONGEST_VALUE, Watching, slim
+from kube_magics.cluster.watch import SILENCE_S
 from kube_magics.telemetry.snapshot import Snapshot
 from tests.api.onejob import COMPLETE, OneJob, a_job, running
 from tests.api.servers import api
@@ -99,6 +101,31 @@ def test_changes_of_job_and_pod_are_told_and_nothing_else_is_asked() -> None:
         assert "events" not in server.asked
 
     run(server, test)
+
+
+@pytest.mark.long
+def test_while_nothing_changes_not_even_the_link_is_asked() -> None:
+    server = OneJob(pods=labelled())
+    paths: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        paths.append(request.path)
+        return await server.answer(request)
+
+    async def look() -> None:
+        async with api(answer) as client, aclosing(Watching(client, "team").changes()) as changes:
+            async with asyncio.timeout(30):
+                await anext(changes)
+                while server.watched < 2:
+                    await asyncio.sleep(0.01)
+            reading = asyncio.ensure_future(anext(changes))
+            before = len(paths)
+            await asyncio.sleep(SILENCE_S + 1)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            assert paths[before:] == []
+
+    asyncio.run(look())
 
 
 def test_a_place_without_jobs_is_told_as_such() -> None:
