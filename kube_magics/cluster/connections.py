@@ -12,8 +12,8 @@ import aiohttp
 
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
 """Seconds, seconds, times: a watch is silent for minutes, and a router that has forgotten it is noticed in 20 s."""
-
-
+ELSEWHERE = {"TCP_KEEPIDLE": "TCP_KEEPALIVE"}
+"""What macOS calls it, by its documentation and Python's: nobody has seen it there."""
 KEPT = 4
 """Connections of each kind that stay open for what comes next; those of more requests at a time end with them. Twenty
 jobs that have ended would leave twenty idle ones for minutes."""
@@ -95,6 +95,11 @@ class Connections:
 
 def _keep_alive(own: socket.socket) -> None:
     own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # aiohttp asks for it on a server's side alone
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):  # not on every system
-            own.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    for option, value in keepalive(socket).items():
+        own.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def keepalive(system: object) -> dict[int, int]:
+    """Of the options those that `system`, a module `socket`, has: they are not the same everywhere."""
+    names = {name if hasattr(system, name) else ELSEWHERE.get(name, name): value for name, value in KEEPALIVE.items()}
+    return {getattr(system, name): value for name, value in names.items() if hasattr(system, name)}

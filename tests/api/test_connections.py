@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import cast
 
 import aiohttp
@@ -13,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from kube_magics.cluster.client import Client
-from kube_magics.cluster.connections import KEPT, Connections
+from kube_magics.cluster.connections import KEPT, Connections, keepalive
 from tests.api.servers import api
 
 AT_ONCE = 20
@@ -94,5 +95,12 @@ def test_a_stream_asks_by_itself_whether_its_connection_has_died() -> None:
             assert response.connection.transport is not None
             own = response.connection.transport.get_extra_info("socket")
             assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert [own.getsockopt(socket.IPPROTO_TCP, option) for option in keepalive(socket)] == [10, 3, 3]
 
     asyncio.run(run())
+
+
+def test_the_first_question_has_another_name_on_macos_and_what_is_not_there_is_left_out() -> None:
+    macos = SimpleNamespace(TCP_KEEPALIVE=0x10, TCP_KEEPINTVL=0x101, TCP_KEEPCNT=0x102)
+    assert keepalive(macos) == {0x10: 10, 0x101: 3, 0x102: 3}
+    assert keepalive(SimpleNamespace()) == {}
