@@ -18,6 +18,7 @@ from kube_magics import errors
 from kube_magics.backends.contract import Backend
 from kube_magics.cells.bundle import told_otherwise
 from kube_magics.jobs import defaults, known, loop, records
+from kube_magics.jobs.attempt import Attempt
 from kube_magics.jobs.records import Record
 from kube_magics.jobs.store import Store
 from kube_magics.manifests.again import bundle_of, rebundled, renamed
@@ -40,7 +41,8 @@ def rerun(backend: Backend, name: str) -> str:
     """The name of the new job. It is not followed; its values may be loaded unasked where those of the first one may.
 
     Blocks: not for the loop. Raises OptionError for a job that cannot be run again, NotFound where what it needs is not
-    there any more, Conflict where the name is another one's by now, and what the cluster says.
+    there any more, Conflict where the name is another one's by now, SubmitError for a store that cannot be used and
+    after an interrupt, and what the cluster says.
     """
     state = loop.wait(backend.poll(name))
     if why := hindrance(state):
@@ -112,26 +114,11 @@ class _Fresh:
         if records.is_own(self.state):
             where, artifacts = self.state.notebook or str(Path.cwd()), str(places.there) if places else None
             record = records.begin_again(self.name, self.submission_id, self.backend, where, artifacts)
-        try:
-            if places:
-                places.there.send_again(places.before, places.told["data"])
-            made = loop.wait(create())
-        except BaseException as error:
-            self._leave(record, places, error)
-            raise
-        if record is not None:
-            records.arrived(record, made)
-
-    def _leave(self, record: Record | None, places: _Places | None, error: BaseException) -> None:
-        """Where the job may be there all the same, that is said, and what it needs stays."""
-        unknown = isinstance(error, errors.Unreachable)
-        if record is not None:
-            (records.leave if unknown else records.drop)(record)
-        if places and not unknown:
-            places.there.clear()
-        if isinstance(error, errors.Unreachable):
-            error.message += f" Whether job {self.name} was made before that is not known."
-            error.hint = f"%kube jobs, once the cluster answers   (%kube delete {self.name}, if it is there)"
+        there = places.there if places else None
+        once_more = f"%kube rerun {self.state.name}"
+        attempt = Attempt(self.backend, self.name, self.submission_id, there, record, again=once_more)
+        with attempt.whole():
+            attempt.make(places.send if places else lambda: None, create)
 
 
 @dataclass(frozen=True)
@@ -143,6 +130,10 @@ class _Places:
     """Of the new job."""
     told: Mapping[str, Any]
     """`artifacts` of the first one's spec.json."""
+
+    def send(self) -> None:
+        """What the first one was sent, to the new one too."""
+        self.there.send_again(self.before, self.told["data"])
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -24,12 +24,13 @@ from kube_magics.jobs.attempt import Attempt
 from kube_magics.jobs.choose import backend_for, confirm_context
 from kube_magics.jobs.follow import Follower
 from kube_magics.jobs.homecoming import Home
-from kube_magics.jobs.interrupt import Interrupts, chosen
+from kube_magics.jobs.interrupt import chosen
 from kube_magics.jobs.job import Job
 from kube_magics.jobs.logfile import FOLDER, LogFile, free
 from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.records import Record
 from kube_magics.jobs.screen import Screen
+from kube_magics.jobs.show import warn
 from kube_magics.jobs.store import AFTER, BEFORE, Store
 from kube_magics.manifests.bundle import TOTAL_LIMIT_BYTES
 from kube_magics.manifests.pod import grace
@@ -228,22 +229,33 @@ def submit(prepared: Prepared, origin: Origin | None, begun: Record | None = Non
     if origin is not None:
         home = Home(Path.cwd(), submission.spec.returns_files)
         origin = replace(origin, store=prepared.store, home=home, submission_id=submission.submission_id)
-    attempt = Attempt(backend, submission, prepared.store, record)
+    attempt = Attempt(
+        backend, submission.name, submission.submission_id, prepared.store, record, again="run the cell again"
+    )
     try:
-        with Interrupts() as interrupts, interrupts.breaking():
-            attempt.make(prepared.parcel)
-        followed.begin(backend, follower)
-        orphans.clear_once(backend)
-        known.note("jobs", [submission.name], all_of_them=False)
-        return Job(backend, submission.name, follower, origin, screen=screen)
-    except KeyboardInterrupt:
-        told = attempt.interrupted()
-        _remove(log)
-        raise told from None
-    except BaseException as error:
-        attempt.failed(error)
+        with attempt.whole():
+            _make(attempt, prepared)
+            followed.begin(backend, follower)
+            orphans.clear_once(backend)
+            known.note("jobs", [submission.name], all_of_them=False)
+            return Job(backend, submission.name, follower, origin, screen=screen)
+    except BaseException:
         _remove(log)
         raise
+
+
+def _make(attempt: Attempt, prepared: Prepared) -> None:
+    """With a word where that takes long."""
+    name = prepared.submission.name
+    late = f"the cluster has not taken job {name} yet; it goes on being asked, an interrupt takes it back"
+    try:
+        attempt.make(
+            lambda: prepared.store.send(prepared.parcel) if prepared.store else None,
+            lambda: prepared.backend.submit(prepared.submission),
+            lambda: warn([late]),
+        )
+    finally:
+        warn(prepared.backend.warnings())
 
 
 def _remove(log: LogFile) -> None:

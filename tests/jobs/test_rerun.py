@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import io
 import json
+import os
 import random
-import re
+import signal
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ from aiohttp import web
 
 from kube_magics import errors
 from kube_magics.backends.kubernetes import KubernetesBackend
-from kube_magics.backends.local import LocalBackend
 from kube_magics.cells.values.data import Data
 from kube_magics.jobs import loop, records
 from kube_magics.jobs.rerun import rerun
@@ -27,10 +28,7 @@ from kube_magics.jobs.store import Store
 from kube_magics.manifests import bundle
 from kube_magics.manifests.again import bundle_of
 from kube_magics.spec.job import JobSpec, Submission
-from kube_magics.telemetry.snapshot import SUCCEEDED
 from tests.api.servers import api
-from tests.browser.jobsof import ended
-from tests.jobs.local import backend_in, prepared
 
 FIRST = Submission(
     JobSpec(), "digits", "first-id", random.Random(1).randbytes(1_000_000), "0" * 64, cell_digest="", notebook="a.ipynb"
@@ -44,10 +42,15 @@ class Kept:
         self.objects: dict[str, dict[str, Any]] = {}
         self.refuses: dict[str, int] = {}
         """HTTP codes for what is created of a kind, by `jobs` or `configmaps`."""
+        self.interrupts = False
+        """While it makes the next Job; after that nobody may do anything here."""
+        self._closed = False
         self._made = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         kind = request.path.rpartition("/")[2]
+        if self._closed:
+            return web.json_response({"kind": "Status", "code": 403, "message": "no more"}, status=403)
         if request.method == "POST":
             if code := self.refuses.get(kind):
                 return web.json_response({"kind": "Status", "code": code, "message": "not here"}, status=code)
@@ -55,6 +58,10 @@ class Kept:
             self._made += 1
             meta = {**body["metadata"], "uid": f"u{self._made}"}
             self.objects[f"{request.path}/{meta['name']}"] = {**body, "metadata": meta}
+            if self.interrupts:
+                self._closed = True
+                os.kill(os.getpid(), signal.SIGINT)
+                await asyncio.sleep(0.1)
             return web.json_response(self.objects[f"{request.path}/{meta['name']}"], status=201)
         if request.method == "DELETE":
             del self.objects[request.path]
@@ -74,23 +81,23 @@ class Kept:
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def told(kept: Kept, work: Callable[[KubernetesBackend], Any], first: Submission = FIRST) -> Any:
-    """What `work` gives of a cluster that has the job `first`."""
-
-    async def run() -> Any:
-        async with api(kept.answer) as client:
-            backend = KubernetesBackend(client.access)
-            try:
-                await asyncio.to_thread(loop.wait, backend.submit(first))
-                return await asyncio.to_thread(work, backend)
-            finally:
-                await asyncio.to_thread(loop.wait, backend.close())
-
-    return asyncio.run(run())
+    """What `work` gives, in this thread, of a cluster that has the job `first`."""
+    near = AsyncExitStack()
+    backend = KubernetesBackend(loop.wait(near.enter_async_context(api(kept.answer))).access)
+    try:
+        loop.wait(backend.submit(first))
+        return work(backend)
+    finally:
+        loop.wait(backend.close())
+        loop.wait(near.aclose())
 
 
 def test_all_of_it_is_made_under_a_fresh_name() -> None:
@@ -207,6 +214,25 @@ def test_of_a_job_with_a_store_all_is_made_or_nothing(tmp_path: Path, case: str)
     told(kept, work, first)
 
 
+def test_an_interrupt_leaves_what_it_needs_where_the_cluster_does_not_say(tmp_path: Path) -> None:
+    kept = Kept()
+    first, _ = stored(tmp_path / "store", Data((b"x",)))
+
+    def work(backend: KubernetesBackend) -> None:
+        records.arrived(records.begin(first, backend), kept.of("jobs")["digits"]["metadata"]["uid"])
+        kept.interrupts = True
+        with pytest.raises(errors.SubmitError, match="does not say whether anything is left of it") as raised:
+            rerun(backend, "digits")
+        (fresh,) = set(kept.of("jobs")) - {"digits"}
+        assert f"%kube delete {fresh}, if it is there" in (raised.value.hint or "")
+        record = next(each for each in records.opened("a.ipynb") if each.name == fresh)
+        assert not record.arrived
+        assert not records.in_work(record)
+        assert (Path(record.artifacts or "") / "data.pkl").read_bytes() == b"x"
+
+    told(kept, work, first)
+
+
 def test_a_site_that_allows_less_by_now_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBE_MAGICS_MAX_GPUS", "1")
     kept = Kept()
@@ -217,50 +243,3 @@ def test_a_site_that_allows_less_by_now_is_obeyed(monkeypatch: pytest.MonkeyPatc
 
     told(kept, work, replace(FIRST, spec=JobSpec(gpus=2)))
     assert set(kept.of("jobs")) == {"digits"}
-
-
-def ran(backend: LocalBackend, name: str) -> str:
-    """The log of a job that has come to its end well."""
-
-    async def whole() -> bytes:
-        async for _ in backend.follow(name):
-            pass
-        state = await backend.poll(name)
-        assert state.phase == SUCCEEDED, state
-        return b"".join([piece async for piece in backend.log(name) if isinstance(piece, bytes)])
-
-    return "".join(re.findall(r"^[^\x1e].*\n", loop.wait(whole()).decode(), re.MULTILINE))
-
-
-@pytest.mark.jobs
-def test_a_job_of_this_machine_is_run_again_with_what_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its program spoils its own files; the notebook's folder has others by now."""
-    monkeypatch.chdir(tmp_path)
-    Path("in.txt").write_text("first")
-    cell = (
-        "import os\n"
-        "print(open('in.txt').read(), os.environ['HOW'], os.path.basename(os.getcwd()))\n"
-        "size = open('in.txt', 'w').write('spoiled')"
-    )
-    backend = backend_in(tmp_path)
-    one = prepared(backend, cell, "--files", "in.txt", "--env", "HOW=well").submission
-    loop.wait(backend.submit(one))
-    Path("in.txt").write_text("second")
-    assert ran(backend, "job") == "first well work\n"
-    fresh = rerun(backend, "job")
-    assert ran(backend, fresh) == "first well work\n"
-    assert ran(backend, rerun(backend, fresh)) == "first well work\n"
-    (tmp_path / "jobs" / "job" / "bundle.zip").write_bytes(b"")
-    homes = set((tmp_path / "jobs").iterdir())
-    with pytest.raises(errors.NotFound, match="its files have changed"):
-        rerun(backend, "job")
-    (tmp_path / "jobs" / "job" / "bundle.zip").unlink()
-    with pytest.raises(errors.NotFound, match="its files are gone"):
-        rerun(backend, "job")
-    assert set((tmp_path / "jobs").iterdir()) == homes
-
-
-def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
-    ended(tmp_path, "job")
-    with pytest.raises(errors.NotFound, match="by a version of kube_magics that did not keep all of it"):
-        rerun(backend_in(tmp_path), "job")

@@ -1,0 +1,107 @@
+"""A job of this machine submitted once more: with what it had, or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from kube_magics import errors
+from kube_magics.backends.local import DEVICES, LocalBackend
+from kube_magics.backends.localrunner import locked
+from kube_magics.jobs import loop, records
+from kube_magics.jobs.rerun import rerun
+from kube_magics.telemetry.snapshot import SUCCEEDED
+from tests.acceptance.desk import eventually
+from tests.browser.jobsof import ended
+from tests.jobs.local import backend_in, prepared
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def ran(backend: LocalBackend, name: str) -> str:
+    """The log of a job that has come to its end well."""
+
+    async def whole() -> bytes:
+        async for _ in backend.follow(name):
+            pass
+        state = await backend.poll(name)
+        assert state.phase == SUCCEEDED, state
+        return b"".join([piece async for piece in backend.log(name) if isinstance(piece, bytes)])
+
+    return "".join(re.findall(r"^[^\x1e].*\n", loop.wait(whole()).decode(), re.MULTILINE))
+
+
+@pytest.mark.jobs
+def test_a_job_of_this_machine_is_run_again_with_what_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program spoils its own files; the notebook's folder has others by now."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("first")
+    cell = (
+        "import os\n"
+        "print(open('in.txt').read(), os.environ['HOW'], os.path.basename(os.getcwd()))\n"
+        "size = open('in.txt', 'w').write('spoiled')"
+    )
+    backend = backend_in(tmp_path)
+    one = prepared(backend, cell, "--files", "in.txt", "--env", "HOW=well").submission
+    loop.wait(backend.submit(one))
+    Path("in.txt").write_text("second")
+    assert ran(backend, "job") == "first well work\n"
+    fresh = rerun(backend, "job")
+    assert ran(backend, fresh) == "first well work\n"
+    assert ran(backend, rerun(backend, fresh)) == "first well work\n"
+    (tmp_path / "jobs" / "job" / "bundle.zip").write_bytes(b"")
+    homes = set((tmp_path / "jobs").iterdir())
+    with pytest.raises(errors.NotFound, match="its files have changed"):
+        rerun(backend, "job")
+    (tmp_path / "jobs" / "job" / "bundle.zip").unlink()
+    with pytest.raises(errors.NotFound, match="its files are gone"):
+        rerun(backend, "job")
+    assert set((tmp_path / "jobs").iterdir()) == homes
+
+
+@pytest.mark.jobs
+def test_an_interrupt_takes_back_a_job_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    backend = backend_in(tmp_path)
+    ready = prepared(backend, "print('up')", "--artifacts", str(tmp_path / "store"), "--retries", "1")
+    assert ready.store is not None
+    ready.store.send(None)
+    records.arrived(records.begin(ready.submission, backend), loop.wait(backend.submit(ready.submission)))
+    assert ran(backend, "job") == "up\n"
+
+    def interrupt(lock: ExitStack) -> None:
+        with lock:  # a submit waits for it between the job's folder and its process
+            eventually(lambda: list((tmp_path / "jobs").glob("job-*/bundle/main.py")), "its folder")
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    before = set((tmp_path / "jobs").iterdir()), set((tmp_path / "store").iterdir()), records.files().keys()
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        stack.enter_context(locked(tmp_path / "jobs" / DEVICES))
+        done = pool.submit(interrupt, stack.pop_all())
+        with pytest.raises(errors.SubmitError, match="nothing is left of it") as raised:
+            rerun(backend, "job")
+        done.result()
+    assert raised.value.hint == "%kube rerun job"
+    after = set((tmp_path / "jobs").iterdir()), set((tmp_path / "store").iterdir()), records.files().keys()
+    assert before == after
+
+
+def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
+    ended(tmp_path, "job")
+    with pytest.raises(errors.NotFound, match="by a version of kube_magics that did not keep all of it"):
+        rerun(backend_in(tmp_path), "job")
