@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from kube_magics import errors
@@ -20,17 +21,8 @@ NOBODY_ELSES = ("file", "s3", "gs", "gcs", "abfs", "az", "oci")
 """Protocols whose host the user has configured. Another's URL names the host: nobody's Job may make us go there."""
 
 
-@dataclass(frozen=True)
-class _Again:
-    """A Parcel that another job was sent; to be read once."""
-
-    size_bytes: int
-    first: bytes
-    rest: Iterator[bytes]
-
-    def chunks(self) -> Iterator[bytes]:
-        yield self.first
-        yield from self.rest
+class _Unread(StoreError):
+    """What is to be written could not be read where another job has it."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +66,48 @@ class Store:
 
     def send(self, data: Parcel | None) -> None:
         """Make the job's place and write the captured values there; raises SubmitError, nothing being left."""
+        self._send(data.chunks() if data is not None else None)
+
+    def send_again(self, before: Store, told: Mapping[str, Any] | None) -> None:
+        """The same with the captured values of another job, where they still are; `told`: `data` of its `fields`.
+
+        Raises NotFound where they are not.
+        """
+        if told is None:
+            return self._send(None)
+        chunks = before._values(told["parts"])
+        try:
+            first = next(chunks, b"")  # before a place is made for them
+            return self._send(chain([first], chunks))
+        except _Unread as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise errors.NotFound(
+                    f"The values that it would read are no longer in {before}: a job takes them away once it has them.",
+                    said=str(error),
+                    hint="run its cell again",
+                ) from error
+            raise errors.SubmitError(
+                f"The values that it would read could not be read from {before}.",
+                said=str(error),
+                hint=f"%pip install {error.package}" if error.package else "run its cell again",
+            ) from error
+
+    def _values(self, parts: list[list[Any]]) -> Iterator[bytes]:
+        """The captured values that were sent here, checked; raises _Unread."""
+        try:
+            yield from checked(self._place().read(fetch.DATA), parts)
+        except StoreError as error:
+            raise _Unread(str(error), error.package) from (error.__cause__ or error)
+
+    def _send(self, values: Iterable[Any] | None) -> None:
         try:
             place = self._place()
             place.begin()
-            if data is not None:
-                place.put(fetch.DATA, data.chunks())
+            if values is not None:
+                place.put(fetch.DATA, values)
+        except _Unread:
+            self.clear()
+            raise
         except StoreError as error:
             self.clear()
             raise errors.SubmitError(
@@ -89,21 +118,6 @@ class Store:
         except BaseException:
             self.clear()
             raise
-
-    def send_again(self, before: Store, told: Mapping[str, Any] | None) -> None:
-        """The same with the captured values of another job, where they still are; `told`: `data` of its `fields`."""
-        if told is None:
-            return self.send(None)
-        pieces = checked(before._place().read(fetch.DATA), told["parts"])
-        try:
-            first = next(pieces, b"")
-        except StoreError as error:
-            raise errors.NotFound(
-                f"The values that it would read are no longer in {before}: a job takes them away once it has them.",
-                said=str(error),
-                hint="run its cell again",
-            ) from error
-        return self.send(_Again(told["bytes"], first, pieces))
 
     def read(self, name: str, entry: Mapping[str, Any]) -> Iterator[bytes]:
         """A result's bytes, checked; raises ResultError, the last piece having told whether all were right, and

@@ -189,12 +189,15 @@ def test_a_job_with_a_store_has_a_place_of_its_own_there_with_the_same_values(tm
         assert (tmp_path / "store" / each.folder / "data.pkl").read_bytes() == data.joined()
 
 
-@pytest.mark.parametrize("case", ["taken", "refused", "a stranger's"])
+@pytest.mark.parametrize("case", ["taken", "spoiled", "cut", "away", "refused", "a stranger's"])
 def test_of_a_job_with_a_store_all_is_made_or_nothing(tmp_path: Path, case: str) -> None:
     kept = Kept()
-    first, store = stored(tmp_path / "store", Data((b"x",)))
+    first, store = stored(tmp_path / "store", Data((b"x" * 10_000_000,)))
+    values = tmp_path / "store" / store.folder / "data.pkl"
+    unread = errors.SubmitError, f"The values that it would read could not be read from {store}"
     expected = {
         "taken": (errors.NotFound, "The values that it would read are no longer in"),
+        **dict.fromkeys(["spoiled", "cut", "away"], unread),
         "refused": (errors.Forbidden, "not here"),
         "a stranger's": (errors.OptionError, "it was not submitted from here"),
     }[case]
@@ -203,7 +206,14 @@ def test_of_a_job_with_a_store_all_is_made_or_nothing(tmp_path: Path, case: str)
         if case != "a stranger's":
             records.arrived(records.begin(first, backend), kept.of("jobs")["digits"]["metadata"]["uid"])
         if case == "taken":
-            (tmp_path / "store" / store.folder / "data.pkl").unlink()
+            values.unlink()
+        if case == "spoiled":
+            values.write_bytes(b"y" + values.read_bytes()[1:])
+        if case == "cut":
+            values.write_bytes(values.read_bytes()[:-1])
+        if case == "away":
+            values.rename(tmp_path / "values")
+            values.mkdir()
         if case == "refused":
             kept.refuses["jobs"] = 403
         before = set(kept.objects), set((tmp_path / "store").iterdir()), records.files().keys()

@@ -113,6 +113,9 @@ def test_without_the_protocols_package() -> None:
     with pytest.raises(errors.SubmitError) as caught:
         Store.of("gs://bucket/folder", "job", ID).send(None)
     assert caught.value.hint == "%pip install gcsfs"
+    with pytest.raises(errors.SubmitError, match="could not be read from gs://bucket/folder/job") as caught:
+        Store.of("/nowhere", "job", ID).send_again(Store.of("gs://bucket/folder", "job", ID), {"bytes": 1, "parts": []})
+    assert caught.value.hint == "%pip install gcsfs"
 
 
 def test_a_job_is_believed_only_its_own_folder() -> None:
