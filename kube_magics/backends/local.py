@@ -140,7 +140,7 @@ class LocalBackend:
             "artifacts": submission.artifacts,
             "version": submission.version,
             "seeds": seeds_text([*seeds(submission.spec.env), *submission.seeds]),
-            localkept.FIELD: localkept.noted(submission),
+            localkept.SUBMITTED: localkept.noted(submission),
         }
         try:
             jobfolder.write_atomically(home / FACTS, json.dumps(facts))

@@ -17,8 +17,8 @@ from kube_magics.backends import jobfolder
 from kube_magics.spec.job import JobSpec, Submission
 
 BUNDLE = "bundle.zip"
-FIELD = "again"
-"""Of the job's facts."""
+SUBMITTED = "submitted"
+"""Of the job's facts: what else it was submitted with."""
 READ_BYTES = 8 << 20
 
 
@@ -53,7 +53,7 @@ def noted(submission: Submission) -> dict[str, Any]:
 def read(home: Path) -> Submission:
     """Raises NotFound where it is not whole, OptionError for what the job had of the notebook and this one has not."""
     facts = jobfolder.facts(home)
-    more = facts.get(FIELD)
+    more = facts.get(SUBMITTED)
     if not isinstance(more, Mapping):
         raise _lost(home, "was submitted by a version of kube_magics that did not keep all of it")
     if lacking := [name for name in more["inherits"] if name not in os.environ]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kube_magics.jobs import rerun as again
 from kube_magics.jobs.choose import confirm_context
+from kube_magics.jobs.rerun import said
 from kube_magics.verbs.door import Call
 
 
@@ -11,4 +11,4 @@ def rerun(call: Call) -> None:
     """Submitted under a fresh name; nobody waits for it."""
     backend = call.backend
     confirm_context(backend, call.spec)
-    call.door.say(again.said(backend, call.names[0]))
+    call.door.say(said(backend, call.names[0]))
