@@ -6,14 +6,14 @@ The bundle as it came, since programs work in what is unpacked of it; of the opt
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
-from kube_magics.backends import jobfolder
+from kube_magics.backends import elsewhere, jobfolder
+from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec, Submission
 
 BUNDLE = "bundle.zip"
@@ -37,12 +37,12 @@ class _File:
 def noted(submission: Submission) -> dict[str, Any]:
     """What a job's facts have of it besides."""
     spec = submission.spec
-    secrets = spec.secret if "secret" in spec.given else ()  # a default is the cluster's
     return {
         "python": spec.python,
         "cpu_ok": spec.cpu_ok,
         "env": [list(pair) for pair in spec.env],
-        "inherits": [secret.variable for secret in secrets if secret.variable],
+        # A default is the cluster's: it asks for nothing here.
+        "secrets": [[each.name, each.key, each.variable] for each in spec.secret if "secret" in spec.given],
         "folder": submission.folder,
         "seeds": [list(pair) for pair in submission.seeds],
         "bundle_sha256": submission.bundle_sha256,
@@ -56,7 +56,19 @@ def read(home: Path) -> Submission:
     more = facts.get(SUBMITTED)
     if not isinstance(more, Mapping):
         raise _lost(home, "was submitted by a version of kube_magics that did not keep all of it")
-    if lacking := [name for name in more["inherits"] if name not in os.environ]:
+    secrets = tuple(Secret(*each) for each in more["secrets"])
+    spec = JobSpec(
+        gpus=facts["gpus"],
+        grace=facts["grace_s"],
+        python=more["python"],
+        cpu_ok=more["cpu_ok"],
+        env=tuple((name, value) for name, value in more["env"]),
+        secret=secrets,
+        returns=tuple(facts["returns"]),
+        given=frozenset({"secret"} if secrets else ()),
+    )
+    here = elsewhere.environment(spec)
+    if lacking := [each.variable for each in secrets if each.variable and each.variable not in here]:
         raise errors.OptionError(
             f"Job {home.name} had {', '.join(lacking)} of its notebook's environment, and this one has none.",
             hint=f'import os, getpass; os.environ["{lacking[0]}"] = getpass.getpass()',
@@ -67,14 +79,6 @@ def read(home: Path) -> Submission:
         raise _lost(home, "is not whole any more: its files are gone") from error
     if hashlib.sha256(bundle).hexdigest() != more["bundle_sha256"]:
         raise _lost(home, "is not whole any more: its files have changed")
-    spec = JobSpec(
-        gpus=facts["gpus"],
-        grace=facts["grace_s"],
-        python=more["python"],
-        cpu_ok=more["cpu_ok"],
-        env=tuple((name, value) for name, value in more["env"]),
-        returns=tuple(facts["returns"]),
-    )
     return Submission(
         spec=spec,
         name=home.name,

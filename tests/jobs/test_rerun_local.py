@@ -101,6 +101,24 @@ def test_an_interrupt_takes_back_a_job_of_this_machine(tmp_path: Path) -> None:
     assert before == after
 
 
+@pytest.mark.jobs
+def test_what_it_had_of_the_notebooks_environment_it_needs_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "t0")
+    backend = backend_in(tmp_path)
+    cell = "import os\nprint(os.environ['TOKEN'])"
+    loop.wait(backend.submit(prepared(backend, cell, "--secret", "team:token=TOKEN").submission))
+    assert ran(backend, "job") == "t0\n"
+    monkeypatch.setenv("TOKEN", "t1")
+    second = rerun(backend, "job")
+    assert ran(backend, second) == "t1\n"
+    monkeypatch.delenv("TOKEN")
+    for name in ("job", second):
+        with pytest.raises(errors.OptionError, match=f"Job {name} had TOKEN of its notebook's environment"):
+            rerun(backend, name)
+
+
 def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
     ended(tmp_path, "job")
     with pytest.raises(errors.NotFound, match="by a version of kube_magics that did not keep all of it"):
