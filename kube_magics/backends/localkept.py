@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_magics import errors
+from kube_magics.artifacts.pieces import Damaged, checked
 from kube_magics.backends import elsewhere, jobfolder
 from kube_magics.spec.environment import Secret
 from kube_magics.spec.job import JobSpec, Submission
@@ -24,19 +25,30 @@ READ_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class _File:
-    """A Parcel."""
+    """A Parcel, of a job whose program may have changed it: who has read it all knows that it has not."""
 
-    path: Path
+    home: Path
     size_bytes: int
+    digests: list[list[Any]]
+
+    @property
+    def path(self) -> Path:
+        return self.home / "bundle" / "data.pkl"
 
     def chunks(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            yield from iter(lambda: file.read(READ_BYTES), b"")
+        try:
+            with self.path.open("rb") as file:
+                yield from checked(iter(lambda: file.read(READ_BYTES), b""), self.digests)
+        except Damaged as error:
+            raise _lost(self.home, "is not whole any more: its values have changed") from error
+
+    def parts(self) -> list[list[Any]]:
+        return self.digests
 
 
 def noted(submission: Submission) -> dict[str, Any]:
     """What a job's facts have of it besides."""
-    spec = submission.spec
+    spec, data = submission.spec, submission.data
     return {
         "python": spec.python,
         "cpu_ok": spec.cpu_ok,
@@ -46,7 +58,7 @@ def noted(submission: Submission) -> dict[str, Any]:
         "folder": submission.folder,
         "seeds": [list(pair) for pair in submission.seeds],
         "bundle_sha256": submission.bundle_sha256,
-        "data_bytes": submission.data.size_bytes if submission.data is not None else None,
+        "data": {"bytes": data.size_bytes, "parts": data.parts()} if data is not None else None,
     }
 
 
@@ -86,7 +98,7 @@ def read(home: Path) -> Submission:
         bundle=bundle,
         bundle_sha256=more["bundle_sha256"],
         cell_digest=facts["cell"],
-        data=_data(home, more["data_bytes"]),
+        data=_data(home, more["data"]),
         artifacts=facts["artifacts"],
         notebook=facts["notebook"],
         label=facts["label"],
@@ -96,13 +108,13 @@ def read(home: Path) -> Submission:
     )
 
 
-def _data(home: Path, size_bytes: int | None) -> _File | None:
-    if size_bytes is None:
+def _data(home: Path, told: Mapping[str, Any] | None) -> _File | None:
+    if told is None:
         return None
-    path = home / "bundle" / "data.pkl"
-    if not path.is_file() or path.stat().st_size != size_bytes:
+    found = _File(home, told["bytes"], told["parts"])
+    if not found.path.is_file() or found.path.stat().st_size != found.size_bytes:
         raise _lost(home, "is not whole any more: its values are gone")
-    return _File(path, size_bytes)
+    return found
 
 
 def _lost(home: Path, how: str) -> errors.NotFound:

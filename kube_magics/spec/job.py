@@ -120,6 +120,9 @@ class Parcel(Protocol):
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The file, from its beginning to its end."""
 
+    def parts(self) -> list[list[Any]]:
+        """[at, size, digest] of all that a reader must find, as `artifacts.pieces` checks it."""
+
 
 @dataclass(frozen=True)
 class Submission:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from kube_magics.backends.local import LocalBackend
 from kube_magics.cells.capture import capture
@@ -15,10 +16,14 @@ from kube_magics.spec.parse import parse
 SLEEPS = "import time\nprint('up', flush=True)\ntime.sleep(60)"
 
 
-def prepared(backend: LocalBackend, cell: str, *asked: str, name: str = "job") -> Prepared:
-    """`cell` with the options `asked`."""
+def prepared(
+    backend: LocalBackend, cell: str, *asked: str, name: str = "job", values: dict[str, Any] | None = None
+) -> Prepared:
+    """`cell` with the options `asked`, of a notebook with these `values`."""
     spec = JobSpec.of(parse(["--name", name, *asked]))
-    captured = submitting.with_files(spec, capture(f"%%kubetrain\n{cell}", Notebook({}), returns=spec.returns))
+    captured = submitting.with_files(
+        spec, capture(f"%%kubetrain\n{cell}", Notebook(values or {}), returns=spec.returns)
+    )
     return submitting.prepare(spec, backend, captured, stem="cell", notebook=None)
 
 

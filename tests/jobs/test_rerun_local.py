@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import time
@@ -16,6 +17,7 @@ import pytest
 from kube_magics import errors
 from kube_magics.backends.local import DEVICES, LocalBackend
 from kube_magics.backends.localrunner import locked
+from kube_magics.cells.bundle import STORED_ABOVE_BYTES
 from kube_magics.jobs import loop, records
 from kube_magics.jobs.rerun import rerun
 from kube_magics.telemetry.snapshot import SUCCEEDED
@@ -117,6 +119,32 @@ def test_what_it_had_of_the_notebooks_environment_it_needs_each_time(
     for name in ("job", second):
         with pytest.raises(errors.OptionError, match=f"Job {name} had TOKEN of its notebook's environment"):
             rerun(backend, name)
+
+
+@pytest.mark.jobs
+def test_values_beside_the_bundle_are_the_same_or_none(tmp_path: Path) -> None:
+    backend = backend_in(tmp_path)
+    big = random.Random(1).randbytes(STORED_ABOVE_BYTES + 1)
+    one = prepared(backend, "print(len(big))", values={"big": big}).submission
+    assert one.data is not None
+    loop.wait(backend.submit(one))
+    expected = f"{len(big)}\n"
+    assert ran(backend, "job") == expected
+    second = rerun(backend, "job")
+    assert ran(backend, second) == expected
+    assert ran(backend, rerun(backend, second)) == expected
+    homes = set((tmp_path / "jobs").iterdir())
+    for name in ("job", second):
+        values = tmp_path / "jobs" / name / "bundle" / "data.pkl"
+        with values.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([big[-1] ^ 1]))
+        with pytest.raises(errors.NotFound, match=f"{name} is not whole any more: its values have changed"):
+            rerun(backend, name)
+        values.unlink()
+        with pytest.raises(errors.NotFound, match="its values are gone"):
+            rerun(backend, name)
+    assert set((tmp_path / "jobs").iterdir()) == homes
 
 
 def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
