@@ -68,6 +68,7 @@ class _Fresh:
 
     def submit(self, kept: Submission) -> None:
         """Of a job that is kept as it was submitted."""
+        self._still(same=kept.submission_id == self.state.submission_id)
         places = self._stores(kept.bundle)
         results = {"results_dir": self.backend.runner_options(self.name)["results_dir"]}
         bundle = told_otherwise(kept.bundle, results | (places.fields if places else {}))
@@ -83,16 +84,20 @@ class _Fresh:
 
     def copy(self, found: list[dict[str, Any]]) -> None:
         """Of a job that is all there is of it."""
-        before = self.state.name
-        if text(found[0], "metadata", "uid") != self.state.uid:
-            what = f"{before} is another job by now: it was left alone."
-            raise errors.Conflict(what, hint=f"%kube describe {before}")
+        self._still(same=text(found[0], "metadata", "uid") == self.state.uid)
         objects = renamed(found, self.name, self.submission_id)
-        defaults.allow_object(objects[0], f"job {before}")
+        defaults.allow_object(objects[0], f"job {self.state.name}")
         places = self._stores(bundle_of(found)) if self.state.artifacts else None
         if places:
             objects = rebundled(objects, told_otherwise(bundle_of(found), places.fields), str(places.there))
         self._make(places, lambda: self.backend.resubmit(objects))
+
+    def _still(self, *, same: bool) -> None:
+        """What was found is of the job that was looked at, or Conflict."""
+        before = self.state.name
+        if not same:
+            what = f"{before} is another job by now: it was left alone."
+            raise errors.Conflict(what, hint=f"%kube describe {before}")
 
     def _stores(self, bundle: bytes) -> _Places | None:
         """Where its values are, and where those of the new one will be; None: it has no store."""

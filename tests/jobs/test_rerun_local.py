@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import re
@@ -11,19 +12,30 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kube_magics import errors
 from kube_magics.backends.local import DEVICES, LocalBackend
+from kube_magics.backends.localkept import SUBMITTED, noted
 from kube_magics.backends.localrunner import locked
 from kube_magics.cells.bundle import STORED_ABOVE_BYTES
 from kube_magics.jobs import loop, records
 from kube_magics.jobs.rerun import rerun
+from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import SUCCEEDED
 from tests.acceptance.desk import eventually
 from tests.browser.jobsof import ended
 from tests.jobs.local import backend_in, prepared
+
+OTHER: dict[str, Any] = {
+    **dict.fromkeys(("notebook", "label", "version", "artifacts")),
+    "cell": "",
+    "grace_s": 30,
+    SUBMITTED: noted(Submission(JobSpec(), "job", "the other", b"", hashlib.sha256(b"").hexdigest(), cell_digest="")),
+}
+"""Facts of a job that could be run again."""
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +157,28 @@ def test_values_beside_the_bundle_are_the_same_or_none(tmp_path: Path) -> None:
         with pytest.raises(errors.NotFound, match="its values are gone"):
             rerun(backend, name)
     assert set((tmp_path / "jobs").iterdir()) == homes
+
+
+def test_another_job_of_that_name_by_now_is_left_alone(tmp_path: Path) -> None:
+    home = ended(tmp_path, "job", submission_id="the first")
+    other = ended(tmp_path / "elsewhere", "job", submission_id="the other", **OTHER)
+    (other / "bundle.zip").write_bytes(b"")
+    end = (home / "end.json").read_text()
+    (home / "end.json").unlink()
+    os.mkfifo(home / "end.json")  # whoever looks at the job has its facts by then, and waits for its end
+
+    def replace_it() -> None:
+        with (home / "end.json").open("w") as waiting:
+            home.rename(tmp_path / "the first")
+            other.rename(home)
+            waiting.write(end)
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(replace_it)
+        with pytest.raises(errors.Conflict, match="job is another job by now"):
+            rerun(backend_in(tmp_path), "job")
+        done.result()
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["job"]
 
 
 def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
