@@ -118,8 +118,11 @@ _ALL = (
         "rerun",
         "Submit a job once more, under a fresh name: the code, data and files that it was submitted with, without its cell.",
         "NAME",
-        "Nobody waits for the new one: `attach` brings its output and values. Any Job of the cluster will do, also kubectl's;"
-        " a job whose values went through a store (`--artifacts`) only while they are still there.",
+        "Nobody waits for the new one: `attach` brings its output and values (of somebody else's with --trust). Any job of the cluster or of this machine will do,"
+        " also kubectl's, but one whose files never arrived, or that picks its pods by labels of its own; one with a store"
+        " (`--artifacts`) only if it was submitted from here, and its captured values are still there: a job takes them away"
+        " once it has them. A job of this machine begins in the environment of now, and with the very files and values of"
+        " the first, or not at all.",
         least=1,
         most=1,
         examples=("rerun digits-x7k2p",),
