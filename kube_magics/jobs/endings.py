@@ -129,7 +129,10 @@ def crowd_note(event: Mapping[str, Any] | None) -> str | None:
 def cause_note(event: Mapping[str, Any] | None) -> str | None:
     """Of an exception whose words have a cause that is known, as `%kube why` names it: what it is, and what to type."""
     meant = of_exception(str((event or {}).get("type")), str((event or {}).get("message")))
-    return f"{meant.sentence[0].lower()}{meant.sentence[1:-1]}: {meant.fix}" if meant else None
+    if meant is None:
+        return None
+    named = meant.sentence[1].isupper()  # NCCL
+    return f"{meant.sentence[0] if named else meant.sentence[0].lower()}{meant.sentence[1:-1]}: {meant.fix}"
 
 
 def _ended(name: str, code: Any, event: dict[str, Any]) -> errors.JobFailed:
@@ -248,7 +251,7 @@ def _by_state(name: str, outcome: Outcome) -> errors.KubeMagicsError:
         return errors.PodLost(
             f"Job {name} ended without a last word from its runner.", hint=f"%kube logs {name}, then run the cell again"
         )
-    fix = cause.fix.replace("NAME", name) if cause.fix else None
+    fix = cause.fix_of(name)
     kind = _KINDS.get(cause.kind, errors.PodLost)
     if not state.started and kind is errors.PodLost and cause.kind != "failed":
         kind = errors.JobNotStarted

@@ -211,8 +211,8 @@ def _why(card: Card) -> Iterator[tuple[str, str]]:
         yield "reason" if card.over else "waits", cause.sentence
         if cause.said:
             yield "said", cause.said
-        if cause.fix:
-            yield "next", cause.fix.replace("NAME", card.name)
+        if fix := cause.fix_of(card.name):
+            yield "next", fix
 
 
 def _hours(card: Card) -> Mapping[str, str]:

@@ -53,8 +53,7 @@ def why(state: Snapshot, events: Sequence[Mapping[str, Any]], now: float) -> Why
         return Why(WELL, f"Nothing is wrong: it has succeeded{_took(state)}.")
     cause = state.cause or of_end(state.end)  # of a job of this machine its last word alone is known
     if cause is not None:
-        fix = cause.fix.replace("NAME", state.name) if cause.fix else None
-        return Why(CAUSE, cause.sentence, cause.kind, cause.said, fix)
+        return Why(CAUSE, cause.sentence, cause.kind, cause.said, cause.fix_of(state.name))
     if state.phase == RUNNING:
         return Why(WELL, f"Nothing is wrong: it runs{_since(state.started_at, now)}{_on(state)}.")
     if state.phase == PENDING and (waits := _on_its_way(state, events, now)):

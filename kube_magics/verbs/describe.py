@@ -90,7 +90,7 @@ def _facts(state: Snapshot, found: Objects, backend: Backend, now: float) -> dic
     if cause is not None:
         facts["why"] = cause.sentence
         facts |= {"said": cause.said} if cause.said else {}
-        facts |= {"next": cause.fix.replace("NAME", state.name)} if cause.fix else {}
+        facts |= {"next": fix} if (fix := cause.fix_of(state.name)) else {}
     if not state.over and (progress := _progress(state, backend)):
         facts["progress"] = progress
     if state.end is not None and (ended := _ended(state.end)):

@@ -161,6 +161,7 @@ def test_stopped_by_whoever_asked_for_it() -> None:
         ("ModuleNotFoundError", "No module named 'sklearn'", 'it imports sklearn, which is not installed there: --pip "scikit-learn"'),
         ("OSError", "[Errno 28] No space left on device: '/data/x'\nand more", "a disk that it writes to is full: write less"),
         ("ResourceExhaustedError", "Graph execution error:\n\nOOM when allocating tensor with shape[9] on /device:GPU:0", "the GPU had not enough memory"),
+        ("DistBackendError", "NCCL error, invalid usage\nLast error:\nBootstrap : no socket interface found", "NCCL found none of the network interfaces"),
         ("ValueError", "no such thing\nOSError: [Errno 28] No space left on device", None),
         ("ValueError", "", None),
         (None, None, None),

@@ -90,6 +90,12 @@ def test_no_pod_and_no_word() -> None:
     assert found.fix == "%kube events digits-x7k2p, %kube describe digits-x7k2p"
 
 
+def test_what_to_type_has_the_name_of_the_job_and_leaves_that_of_a_variable() -> None:
+    assert answer(pods=[ended(1)]).fix == "%kube logs digits-x7k2p"
+    found = answer(pods=[ended(1)], lines=("Last error:", "Bootstrap : no socket interface found"))
+    assert str(found.fix).endswith("--env NCCL_SOCKET_IFNAME=eth0")
+
+
 def test_no_scheduler() -> None:
     pod = a_pod()
     del pod["spec"]["nodeName"]

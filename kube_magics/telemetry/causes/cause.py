@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class Cause:
     said: str | None = None
     """The cluster's own words."""
     fix: str | None = None
-    """What to type next."""
+    """What to type next; NAME is the job's."""
     hopeless: bool = False
     """Waiting will not help: the job should be given up."""
     exit_code: int | None = None
@@ -38,6 +39,10 @@ class Cause:
     def is_the_programs(self) -> bool:
         """It says how the program ended, not what made it."""
         return self.kind in PROGRAMS
+
+    def fix_of(self, job: str) -> str | None:
+        """What to type next of the job of this name."""
+        return re.sub(r"\bNAME\b", job, self.fix) if self.fix else None
 
 
 WAS_STOPPED = Cause("stopped", "It was stopped.", fix=AGAIN)
