@@ -57,7 +57,7 @@ def launch(
             job = submitting.submit(prepared, origin, record)
         warn(map(door.typed, again.older(older)))
         pane = shown(job, interrupts, detach=spec.detach)
-    left = finish(door, job, pane)
+    left = ended(door, job, pane)
     if left is None:
         again.ran(key, cell, time.monotonic() - began, job.name)
     return left
@@ -80,11 +80,18 @@ def print_manifests(prepared: submitting.Prepared) -> None:
     sys.stdout.write(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=len(manifests) > 1))
 
 
-def finish(door: Door, job: Job, pane: Pane | None) -> Job | None:
-    """Bind what came back, say how it went, raise what went wrong; of a job that nobody waits for, the job."""
+def ended(door: Door, job: Job, pane: Pane | None) -> Job | None:
+    """Of a job that was made here: `finish`, after which nothing is left of one that never ran. Of a job that nobody
+    waits for, the job."""
     if pane is None:
         return job
     submitting.tidy(job)
+    finish(door, job, pane)
+    return None
+
+
+def finish(door: Door, job: Job, pane: Pane) -> None:
+    """Bind what came back, say how it went, raise what went wrong."""
     job.bring(door.namespace)
     pane.update(last=True)
     door.note(last_line(job))
@@ -93,4 +100,3 @@ def finish(door: Door, job: Job, pane: Pane | None) -> Job | None:
     error = job.failure()
     if error is not None:
         raise error
-    return None

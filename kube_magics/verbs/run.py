@@ -21,7 +21,7 @@ from kube_magics.spec.job import JobSpec
 from kube_magics.spec.options import OPTIONS
 from kube_magics.spec.parse import parse, takes
 from kube_magics.verbs.door import Call, Door
-from kube_magics.verbs.launch import finish, launch, print_manifests, shown
+from kube_magics.verbs.launch import ended, launch, print_manifests, shown
 
 MAGIC = "%kube run"
 NOT_FOR_SCRIPTS = {
@@ -139,4 +139,4 @@ def _image(door: Door, image: str, spec: JobSpec, arguments: Sequence[str], fold
         door.note(f"job {prepared.submission.name} on {backend.where()}")
         job = submitting.submit(prepared, None)
         pane = shown(job, interrupts, detach=spec.detach)
-    return finish(door, job, pane)
+    return ended(door, job, pane)

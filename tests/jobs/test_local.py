@@ -32,6 +32,7 @@ from kube_magics.jobs.origin import Origin
 from kube_magics.jobs.screen import Screen
 from tests.acceptance.desk import eventually
 from tests.jobs.local import SLEEPS, backend_in, prepared
+from tests.kernel import Kernel
 
 pytestmark = pytest.mark.jobs
 
@@ -200,6 +201,17 @@ def test_the_log_of_a_job_that_never_came_to_one_is_empty(tmp_path: Path) -> Non
     log, (state, *rest) = asyncio.run(read())
     assert (log, rest) == ([], [])
     assert getattr(state, "phase", None) == "incomplete"
+
+
+def test_who_attaches_to_a_job_that_never_ran_leaves_it(tmp_path: Path) -> None:
+    """Its own cell takes it away: to whoever comes later it may be all that tells of it."""
+    settings = {"KUBE_MAGICS_BACKEND": "local", "KUBE_MAGICS_STATE": str(tmp_path / "state")}
+    with Kernel(tmp_path, settings) as kernel:
+        assert kernel.run("%load_ext kube_magics").error is None
+        assert kernel.run("%%kubetrain --name never --python /bin/false --detach\n1").error is None
+        for _ in range(2):
+            assert kernel.run("%kube attach never").error == "JobNotStarted"
+        assert "never" in kernel.run("%kube jobs").text
 
 
 def test_a_process_is_known_by_more_than_its_number(tmp_path: Path) -> None:
