@@ -78,7 +78,7 @@ def test_what_a_user_of_the_cluster_meets(environment: dict[str, str], tmp_path:
         FAILS,
         "%%kubetrain --gpus 64 --name wide\nprint(1)",
         LASTS.format("stopped", 600),
-        LASTS.format("kept", 700),
+        LASTS.format("kept", 500),
         "%kube jobs",
         "n",
     ]
