@@ -5,9 +5,7 @@ What looks like a credential is left out where it is printed, and named: whoever
 
 from __future__ import annotations
 
-import base64
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,9 +62,8 @@ def renamed(found: Sequence[Mapping[str, Any]], name: str, submission_id: str) -
 
 def bundle_of(found: Sequence[Mapping[str, Any]]) -> bytes:
     """Of a Job and the ConfigMaps that carry its files; raises NotFound where it is not whole."""
-    inline, _, digest = bundle.carried(found[0])
-    data = b"".join(map(bundle.part, found[1:])) if inline is None else inline
-    if hashlib.sha256(data).hexdigest() != digest:
+    data = bundle.joined(found[0], found[1:])
+    if data is None:
         what = f"The files of job {text(found[0], 'metadata', 'name')} are no longer there, or others."
         raise errors.NotFound(what, hint="run its cell again")
     return data
@@ -75,16 +72,8 @@ def bundle_of(found: Sequence[Mapping[str, Any]]) -> bytes:
 def rebundled(found: Sequence[Mapping[str, Any]], data: bytes, artifacts: str) -> list[dict[str, Any]]:
     """The same objects with a bundle of nearly the same size, and with another place in a store."""
     job, *maps = copy.deepcopy([dict(each) for each in found])
-    digest, at = hashlib.sha256(data).hexdigest(), bundle.CONFIG_MAP_BYTES
-    texts = {"KUBE_MAGICS_BUNDLE": base64.b64encode(data).decode("ascii"), "KUBE_MAGICS_BUNDLE_SHA256": digest}
-    for variable in job["spec"]["template"]["spec"]["containers"][0]["env"]:
-        if variable["name"] in texts:
-            variable["value"] = texts[variable["name"]]
-    job["metadata"]["annotations"] |= {names.ANNOTATION_BUNDLE: digest, names.ANNOTATION_ARTIFACTS: artifacts}
-    for number, each in enumerate(maps):
-        # A few bytes more than fill the last one still fit: the API server takes more than we put into one.
-        piece = data[number * at :] if each is maps[-1] else data[number * at : (number + 1) * at]
-        each["binaryData"] = dict.fromkeys(each["binaryData"], base64.b64encode(piece).decode("ascii"))
+    bundle.exchange(job, maps, data)
+    job["metadata"]["annotations"][names.ANNOTATION_ARTIFACTS] = artifacts
     return [job, *maps]
 
 

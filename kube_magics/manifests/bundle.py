@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kube_magics.spec import names
 from kube_magics.telemetry.objects import rows, text
 
 LITERAL_LIMIT_BYTES = 64 * 1024
@@ -62,6 +64,27 @@ def map_names(job: Mapping[str, Any]) -> tuple[str, ...]:
 def part(config_map: Mapping[str, Any]) -> bytes:
     """The slice that a ConfigMap holds."""
     return b"".join(base64.b64decode(data) for data in (config_map.get("binaryData") or {}).values())
+
+
+def joined(job: Mapping[str, Any], maps: Iterable[Mapping[str, Any]]) -> bytes | None:
+    """The zip of a Job and the ConfigMaps that carry it; None where it is not the one whose digest the Job has."""
+    inline, _, digest = carried(job)
+    data = b"".join(map(part, maps)) if inline is None else inline
+    return data if hashlib.sha256(data).hexdigest() == digest else None
+
+
+def exchange(job: dict[str, Any], maps: Sequence[dict[str, Any]], data: bytes) -> None:
+    """Let a Job and its ConfigMaps carry another zip, of nearly the same size."""
+    digest, at = hashlib.sha256(data).hexdigest(), CONFIG_MAP_BYTES
+    texts = {"KUBE_MAGICS_BUNDLE": base64.b64encode(data).decode("ascii"), "KUBE_MAGICS_BUNDLE_SHA256": digest}
+    for variable in job["spec"]["template"]["spec"]["containers"][0]["env"]:
+        if variable["name"] in texts:
+            variable["value"] = texts[variable["name"]]
+    job["metadata"]["annotations"][names.ANNOTATION_BUNDLE] = digest
+    for number, each in enumerate(maps):
+        # A few bytes more than fill the last one still fit: the API server takes more than we put into one.
+        piece = data[number * at :] if each is maps[-1] else data[number * at : (number + 1) * at]
+        each["binaryData"] = dict.fromkeys(each["binaryData"], base64.b64encode(piece).decode("ascii"))
 
 
 def members(data: bytes) -> dict[str, bytes]:
