@@ -154,7 +154,7 @@ class LocalBackend:
         (home / localkept.BUNDLE).write_bytes(submission.bundle)
         unpack(submission.bundle, str(home / "bundle"))
         if submission.data is not None:
-            with (home / "bundle" / "data.pkl").open("wb") as file:
+            with localkept.values(home).open("wb") as file:
                 file.writelines(submission.data.chunks())
         (home / RESULTS).mkdir()
         # The runner writes its last word into a file that is there, as in a pod; it makes none on a stranger's machine.

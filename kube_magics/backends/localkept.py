@@ -31,19 +31,20 @@ class _File:
     size_bytes: int
     digests: list[list[Any]]
 
-    @property
-    def path(self) -> Path:
-        return self.home / "bundle" / "data.pkl"
-
     def chunks(self) -> Iterator[bytes]:
         try:
-            with self.path.open("rb") as file:
+            with values(self.home).open("rb") as file:
                 yield from checked(iter(lambda: file.read(READ_BYTES), b""), self.digests)
         except Damaged as error:
             raise _lost(self.home, "is not whole any more: its values have changed") from error
 
     def parts(self) -> list[list[Any]]:
         return self.digests
+
+
+def values(home: Path) -> Path:
+    """Where a job's captured values stand that are too large for its bundle."""
+    return home / "bundle" / "data.pkl"
 
 
 def noted(submission: Submission) -> dict[str, Any]:
@@ -111,10 +112,10 @@ def read(home: Path) -> Submission:
 def _data(home: Path, told: Mapping[str, Any] | None) -> _File | None:
     if told is None:
         return None
-    found = _File(home, told["bytes"], told["parts"])
-    if not found.path.is_file() or found.path.stat().st_size != found.size_bytes:
+    path = values(home)
+    if not path.is_file() or path.stat().st_size != told["bytes"]:
         raise _lost(home, "is not whole any more: its values are gone")
-    return found
+    return _File(home, told["bytes"], told["parts"])
 
 
 def _lost(home: Path, how: str) -> errors.NotFound:

@@ -87,9 +87,9 @@ class _Fresh:
         self._still(same=text(found[0], "metadata", "uid") == self.state.uid)
         objects = renamed(found, self.name, self.submission_id)
         defaults.allow_object(objects[0], f"job {self.state.name}")
-        places = self._stores(bundle_of(found)) if self.state.artifacts else None
-        if places:
-            objects = rebundled(objects, told_otherwise(bundle_of(found), places.fields), str(places.there))
+        data = bundle_of(found) if self.state.artifacts else b""
+        if places := self._stores(data):
+            objects = rebundled(objects, told_otherwise(data, places.fields), str(places.there))
         self._make(places, lambda: self.backend.resubmit(objects))
 
     def _still(self, *, same: bool) -> None:
