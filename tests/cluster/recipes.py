@@ -113,29 +113,17 @@ def python() -> tuple[list[oci.Layer], Mapping[str, Any]]:
     return [layers.debian("bookworm", _QUICKSTART)], _PATH
 
 
-def _store(_: components.Binaries) -> Recipe:
+def _quickstart_with(name: str, packages: Sequence[str]) -> Recipe:
+    """The quickstart image and some packages above it."""
     constraints = _constraints()
 
     def build() -> list[oci.Layer]:
         base = layers.debian("bookworm", _QUICKSTART)
         stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
-        return [base, stack, layers.python_packages(base, "3.11", _STORE_PACKAGES, constraints, "store")]
+        return [base, stack, layers.python_packages(base, "3.11", packages, constraints, name)]
 
-    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, _STORE_PACKAGES, constraints.read_bytes())
-    return Recipe("store", key, build, base="quickstart")
-
-
-def _pip(_: components.Binaries) -> Recipe:
-    """The quickstart image with pip."""
-    constraints = _constraints()
-
-    def build() -> list[oci.Layer]:
-        base = layers.debian("bookworm", _QUICKSTART)
-        stack = layers.python_packages(base, "3.11", _QUICKSTART_PACKAGES, constraints)
-        return [base, stack, layers.python_packages(base, "3.11", _PIP_PACKAGES, constraints, "pip")]
-
-    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, _PIP_PACKAGES, constraints.read_bytes())
-    return Recipe("pip", key, build, base="quickstart")
+    key = layers.digest(_QUICKSTART, _QUICKSTART_PACKAGES, packages, constraints.read_bytes())
+    return Recipe(name, key, build, base="quickstart")
 
 
 def _uv(_: components.Binaries) -> Recipe:
@@ -227,8 +215,8 @@ RECIPES: dict[str, Callable[[components.Binaries], Recipe]] = {
     "pause": _pause,
     "coredns": _coredns,
     "quickstart": _quickstart,
-    "store": _store,
-    "pip": _pip,
+    "store": lambda _: _quickstart_with("store", _STORE_PACKAGES),
+    "pip": lambda _: _quickstart_with("pip", _PIP_PACKAGES),
     "uv": _uv,
     "torch": _torch,
     "notebook": _notebook,
