@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from kube_magics.backends.local import LocalBackend
 from kube_magics.cells.capture import capture
@@ -14,6 +19,16 @@ from kube_magics.spec.job import JobSpec
 from kube_magics.spec.parse import parse
 
 SLEEPS = "import time\nprint('up', flush=True)\ntime.sleep(60)"
+
+
+@contextmanager
+def interruptible(state: Path) -> Iterator[None]:
+    """As in a kernel: Ctrl-C interrupts, and `state` is where this user's records are."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBE_MAGICS_STATE", str(state))
+        yield
+    signal.signal(signal.SIGINT, before)
 
 
 def prepared(

@@ -29,6 +29,7 @@ from kube_magics.manifests import bundle
 from kube_magics.manifests.again import bundle_of
 from kube_magics.spec.job import JobSpec, Submission
 from tests.api.servers import api
+from tests.jobs.local import interruptible
 
 FIRST = Submission(
     JobSpec(), "digits", "first-id", random.Random(1).randbytes(1_000_000), "0" * 64, cell_digest="", notebook="a.ipynb"
@@ -81,11 +82,9 @@ class Kept:
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+def state(tmp_path: Path) -> Iterator[None]:
+    with interruptible(tmp_path):
+        yield
 
 
 def told(kept: Kept, work: Callable[[KubernetesBackend], Any], first: Submission = FIRST) -> Any:

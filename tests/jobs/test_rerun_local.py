@@ -27,7 +27,7 @@ from kube_magics.spec.job import JobSpec, Submission
 from kube_magics.telemetry.snapshot import SUCCEEDED
 from tests.acceptance.desk import eventually
 from tests.browser.jobsof import ended
-from tests.jobs.local import backend_in, prepared
+from tests.jobs.local import backend_in, interruptible, prepared
 
 OTHER: dict[str, Any] = {
     **dict.fromkeys(("notebook", "label", "version", "artifacts")),
@@ -39,11 +39,9 @@ OTHER: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("KUBE_MAGICS_STATE", str(tmp_path))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+def state(tmp_path: Path) -> Iterator[None]:
+    with interruptible(tmp_path):
+        yield
 
 
 def ran(backend: LocalBackend, name: str) -> str:
